@@ -1,0 +1,16 @@
+using System.Security.Cryptography.Pkcs;
+using System.Security.Cryptography.X509Certificates;
+using LivepatchAgent.Core.Modules;
+
+namespace LivepatchAgent.Core.Trust;
+
+/// <summary>Signs a module as the kernel's scripts/sign-file does: detached PKCS#7, SHA-512, no attributes, no certificates.</summary>
+public static class ModuleSigner
+{
+    public static byte[] Sign(ReadOnlySpan<byte> module, X509Certificate2 signerWithKey)
+    {
+        var cms = new SignedCms(new ContentInfo(module.ToArray()), detached: true);
+        cms.ComputeSignature(CmsEnvelope.Signer(signerWithKey, Digests.Sha512), silent: true);
+        return ModuleSignature.Append(module, cms.Encode());
+    }
+}

@@ -1,0 +1,152 @@
+using System.Formats.Asn1;
+using System.Security.Cryptography;
+using System.Security.Cryptography.Pkcs;
+using System.Security.Cryptography.X509Certificates;
+using LivepatchAgent.Core.Modules;
+
+namespace LivepatchAgent.Core.Trust;
+
+/// <summary>
+/// A module that is byte for byte what a verified manifest binds, signed for the kernel by a pinned publisher, and built
+/// for this kernel. Only <see cref="ModuleVerifier"/> makes one, and only one of these can be loaded.
+/// </summary>
+public sealed class VerifiedModule
+{
+    internal VerifiedModule(VerifiedManifest manifest, ModuleFacts facts, string signer)
+    {
+        Manifest = manifest;
+        Facts = facts;
+        Signer = signer;
+    }
+
+    public VerifiedManifest Manifest { get; }
+
+    public ModuleFacts Facts { get; }
+
+    /// <summary>Fingerprint of the certificate that signed the module.</summary>
+    public string Signer { get; }
+}
+
+/// <summary>
+/// Verifies one module file in a single pass of its bytes: <see cref="Append"/> every byte in order, then
+/// <see cref="Finish"/>. Both hashes (the manifest's over the file, the signature's over the content) are taken on the
+/// way, so memory does not grow with the file.
+/// </summary>
+public sealed class ModuleVerifier : IDisposable
+{
+    private readonly VerifiedManifest _manifest;
+    private readonly IReadOnlyList<X509Certificate2> _publishers;
+    private readonly ModuleSignature _signature;
+    private readonly SignerInfo _signer;
+    private readonly HashAlgorithmName _algorithm;
+    private readonly IncrementalHash _fileHash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly IncrementalHash _contentHash;
+    private long _seen;
+
+    private ModuleVerifier(VerifiedManifest manifest, IReadOnlyList<X509Certificate2> publishers, ModuleSignature signature, SignerInfo signer, HashAlgorithmName algorithm)
+    {
+        _manifest = manifest;
+        _publishers = publishers;
+        _signature = signature;
+        _signer = signer;
+        _algorithm = algorithm;
+        _contentHash = IncrementalHash.CreateHash(algorithm);
+    }
+
+    /// <summary>Looks at the end of the file; the bytes of the body come later.</summary>
+    /// <param name="tail">The last bytes of the file: at least the signature with its trailer, or the whole file.</param>
+    public static Result<ModuleVerifier> Begin(VerifiedManifest manifest, IReadOnlyList<X509Certificate2> publishers, long fileLength, ReadOnlySpan<byte> tail)
+    {
+        var name = manifest.Content.Module.Name;
+        if (fileLength != manifest.Content.Module.Size)
+            return Mismatch(name, $"it has {fileLength} bytes and the manifest says {manifest.Content.Module.Size}");
+        if (!ModuleSignature.TryFind(tail, fileLength, out var signature, out var fault))
+            return new Problem(ProblemCode.ModuleUnsigned, $"cannot load {name}: {fault}", "the publisher must sign it: livepatch-publisher sign");
+        if (tail.Length < signature.Pkcs7Length + ModuleSignature.TrailerLength)
+            return new Problem(ProblemCode.ModuleMalformed, $"cannot load {name}: its signature is cut off", PublisherCure);
+        return DecodeSigner(name, tail.Slice(tail.Length - ModuleSignature.TrailerLength - signature.Pkcs7Length, signature.Pkcs7Length)).TryGet(out var signer, out var problem)
+            ? new ModuleVerifier(manifest, publishers, signature, signer, Digests.Name(signer.DigestAlgorithm)!.Value)
+            : problem;
+    }
+
+    /// <summary>The next bytes of the file, in order.</summary>
+    public void Append(ReadOnlySpan<byte> bytes)
+    {
+        _fileHash.AppendData(bytes);
+        if (_seen < _signature.ContentLength)
+            _contentHash.AppendData(bytes[..(int)Math.Min(bytes.Length, _signature.ContentLength - _seen)]);
+        _seen += bytes.Length;
+    }
+
+    /// <summary>The verdict, once every byte was appended.</summary>
+    /// <param name="facts">What <see cref="ModuleReader"/> read from the same file.</param>
+    /// <param name="kernelRelease">The running kernel's <c>uname -r</c>.</param>
+    public Result<VerifiedModule> Finish(ModuleFacts facts, string kernelRelease, string architecture)
+    {
+        var module = _manifest.Content.Module;
+        if (_seen != module.Size) return Mismatch(module.Name, $"{_seen} of its {module.Size} bytes were read");
+        var digest = Convert.ToHexStringLower(_fileHash.GetHashAndReset());
+        if (digest != module.Sha256) return Mismatch(module.Name, $"its SHA-256 is {digest[..12]}… and the manifest says {module.Sha256[..12]}…");
+
+        if (SignerCertificate.Find(_signer, _publishers) is not { } certificate)
+            return new Problem(ProblemCode.ModuleSignerUnknown, $"cannot load {module.Name}: no publisher that this host trusts has signed it ({SignerCertificate.Describe(_signer)})", PublisherCure);
+        if (!SignatureFits(certificate, _contentHash.GetHashAndReset()))
+            return new Problem(ProblemCode.ModuleSignatureInvalid, $"cannot load {module.Name}: its signature does not fit its content", PublisherCure);
+
+        if (!facts.IsLivepatch) return new Problem(ProblemCode.ModuleNotLivepatch, $"cannot load {module.Name}: it is not a livepatch (modinfo has no livepatch=Y)", PublisherCure);
+        if (facts.Name != module.Name) return new Problem(ProblemCode.ModuleNameMismatch, $"cannot load {module.Name}: the file names itself {facts.Name}", PublisherCure);
+        if (_manifest.Content.KernelRelease != kernelRelease || facts.KernelRelease != kernelRelease || facts.Architecture != architecture)
+            return new Problem(ProblemCode.ModuleKernelMismatch, $"cannot load {module.Name}: it was built for {facts.KernelRelease} {facts.Architecture}, this host runs {kernelRelease} {architecture}", "publish a patch built for this kernel");
+        return new VerifiedModule(_manifest, facts, Certificates.Fingerprint(certificate));
+    }
+
+    public void Dispose()
+    {
+        _fileHash.Dispose();
+        _contentHash.Dispose();
+    }
+
+    private static Result<SignerInfo> DecodeSigner(string name, ReadOnlySpan<byte> pkcs7)
+    {
+        try
+        {
+            if (!AsnDecoder.TryReadEncodedValue(pkcs7, AsnEncodingRules.BER, out _, out _, out _, out var length) || length != pkcs7.Length)
+                return Malformed(name, "there are bytes behind it or it is cut off");
+            var cms = new SignedCms(new ContentInfo([]), detached: true);
+            cms.Decode(pkcs7);
+            if (cms.SignerInfos.Count != 1) return Malformed(name, $"it has {cms.SignerInfos.Count} signers, not one");
+            var signer = cms.SignerInfos[0];
+            if (Digests.Name(signer.DigestAlgorithm) is null) return Malformed(name, $"its digest algorithm {signer.DigestAlgorithm.Value} is not accepted");
+            // The publisher's tool and sign-file sign the content itself; attributes would be a second thing to be wrong.
+            if (signer.SignedAttributes.Count != 0) return Malformed(name, "it has signed attributes");
+            return signer;
+        }
+        catch (CryptographicException e)
+        {
+            return Malformed(name, e.Message.TrimEnd('.'));
+        }
+    }
+
+    private bool SignatureFits(X509Certificate2 certificate, byte[] hash)
+    {
+        try
+        {
+            using var rsa = certificate.GetRSAPublicKey();
+            if (rsa is not null) return rsa.VerifyHash(hash, _signer.GetSignature(), _algorithm, RSASignaturePadding.Pkcs1);
+            using var ecdsa = certificate.GetECDsaPublicKey();
+            return ecdsa is not null && ecdsa.VerifyHash(hash, _signer.GetSignature(), DSASignatureFormat.Rfc3279DerSequence);
+        }
+        catch (CryptographicException)
+        {
+            return false;
+        }
+    }
+
+    private const string PublisherCure = "the host keeps what it runs; tell the publisher";
+
+    private static Problem Mismatch(string name, string why) =>
+        new(ProblemCode.ModuleDigestMismatch, $"cannot load {name}: it is not the module that the publisher signed for: {why}", "it was changed on the way or on the server; the host keeps what it runs");
+
+    private static Problem Malformed(string name, string why) =>
+        new(ProblemCode.ModuleSignatureInvalid, $"cannot load {name}: its appended signature cannot be used: {why}", PublisherCure);
+}

@@ -1,0 +1,25 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace LivepatchAgent.Core.Wire;
+
+/// <summary>JSON of everything that leaves a process. Unknown fields are ignored, missing required ones refused.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true,
+    MaxDepth = 16)]
+[JsonSerializable(typeof(PatchManifest))]
+[JsonSerializable(typeof(PatchWithdrawal))]
+[JsonSerializable(typeof(Catalogue))]
+[JsonSerializable(typeof(EnrolmentRequest))]
+[JsonSerializable(typeof(EnrolmentAnswer))]
+[JsonSerializable(typeof(CheckInRequest))]
+[JsonSerializable(typeof(Assignment))]
+[JsonSerializable(typeof(ErrorAnswer))]
+[JsonSerializable(typeof(AgentStatus))]
+[JsonSerializable(typeof(EnableRequest))]
+[JsonSerializable(typeof(ChangeAnswer))]
+[JsonSerializable(typeof(TokenContent))]
+public sealed partial class WireJson : JsonSerializerContext;
