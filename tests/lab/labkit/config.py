@@ -3,6 +3,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ REPOSITORY = LAB.parent.parent
 GUEST = LAB / "guest"
 CACHE = Path(os.environ.get("LIVEPATCH_LAB_CACHE") or Path.home() / ".cache" / "livepatch-agent-lab")
 HOSTS = CACHE / "hosts"
+FIXTURES = CACHE / "fixtures"
 
 # The lab's own exit codes; any other is the command's.
 EXIT_GONE = 123  # the host shut down or rebooted before the command ended
@@ -83,8 +85,6 @@ def install_dependencies():
 
 def replace_directory(temporary, final):
     """A fixture appears whole or not at all."""
-    import shutil
-
     if final.exists():
         shutil.rmtree(final)
     os.rename(temporary, final)

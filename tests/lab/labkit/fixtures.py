@@ -6,11 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
-from . import hosts, images, kernels, qemu
-from .config import CACHE, LabError, digest, locked, say
+from . import hosts, images, kernels, prune, qemu
+from .config import FIXTURES, LabError, digest, locked, say
 
-FIXTURES = CACHE / "fixtures"
-KEPT = 4  # of one role: other checkouts with other packages share this cache
 SETTLED_SECONDS = 180
 # Read once before freezing, so that a resumed host has them in memory.
 WARM = "for tool in sh bash cat tar systemctl journalctl dmesg insmod modinfo openssl curl; do $tool --version; done; true"
@@ -117,12 +115,13 @@ def _build(fixture, spec, held, prepare):
     os.chmod(temporary / "disk.qcow2", 0o444)
     shutil.rmtree(fixture.folder, ignore_errors=True)
     os.rename(temporary, fixture.folder)
-    _prune(fixture.role)
+    prune.after(fixture.role)
 
 
 def settle(host):
     """Until systemd has nothing more to start; a failed unit is the test's business, not the lab's."""
     host.run(["systemctl", "is-system-running", "--wait", "--quiet"], timeout=SETTLED_SECONDS)
+    host.run(["udevadm", "settle", "-t", "60"], timeout=SETTLED_SECONDS)
 
 
 def _install(host, debs):
@@ -133,22 +132,3 @@ def _install(host, debs):
     if host.run(["sh", "-c", script], 180, None, said.append) != 0:
         lines = b"".join(said).decode(errors="replace").strip().splitlines()
         raise LabError("cannot install the .deb files into the host: " + "\n    ".join(["dpkg said", *lines[-12:]]))
-
-
-def _prune(role):
-    """Of each role only the last used ones stay; what a host uses now is locked and stays too."""
-    same = []
-    for folder in FIXTURES.iterdir():
-        try:
-            meta = json.loads((folder / "meta.json").read_text())
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        if meta["role"] == role:
-            same.append(folder)
-    for folder in sorted(same, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
-        with open(folder / "meta.json") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 import fcntl
 import json
 import os
+import re
 import secrets
 import select
 import shutil
@@ -15,6 +16,19 @@ from .config import EXIT_GONE, EXIT_LAB, EXIT_PANIC, EXIT_TIMEOUT, HOSTS, LabErr
 from .frames import CONTROL, CONSUMED, CREDIT, EXEC, EXITED, GONE, KILL, REPLY, STDERR, STDIN, STDOUT
 
 CONSOLE_LINES = 40
+FAULT = re.compile(r"Kernel panic - not syncing|BUG: |Oops: |general protection fault|watchdog: ")
+
+
+def excerpt(console):
+    """The last lines of a console; where a fault began a little above them, from there on, its middle left out if need be."""
+    lines = console.splitlines()
+    end = lines[-CONSOLE_LINES:]
+    faults = [at for at in range(max(0, len(lines) - 4 * CONSOLE_LINES), len(lines)) if FAULT.search(lines[at])]
+    if not faults or faults[0] >= len(lines) - CONSOLE_LINES:
+        return end
+    above = lines[max(0, faults[0] - 2):faults[0] + CONSOLE_LINES // 2]
+    left = len(lines) - max(0, faults[0] - 2) - len(above)
+    return above + (["[...]"] if left > CONSOLE_LINES // 2 else []) + lines[-min(left, CONSOLE_LINES // 2):]
 
 
 class Host:
@@ -89,8 +103,7 @@ class Host:
             return b""
 
     def console_end(self):
-        lines = self.console().decode(errors="replace").replace("\r", "").splitlines()
-        return "\n".join(f"    {line}" for line in lines[-CONSOLE_LINES:])
+        return "\n".join(f"    {line}" for line in excerpt(self.console().decode(errors="replace").replace("\r", "")))
 
     # --- commands
 

@@ -24,6 +24,9 @@ LinkLocalAddressing=no
 IPv6AcceptRA=no
 """
 
+# Drivers of what the emulated machine has and no test wants: they load late, into the frozen state or right after it.
+BLACKLIST = "".join(f"blacklist {name}\n" for name in "ahci kvm_amd kvm_intel powernow_k8 acpi_cpufreq psmouse".split())
+
 # Done inside the new root, by mmdebstrap. Timers and first-boot questions only make hosts differ from each other.
 CUSTOMIZE = r"""set -eu
 root="$1"
@@ -43,7 +46,7 @@ EARLY_MODULES = ("virtio_pci", "virtio_blk", "virtio_console")
 
 
 def recipe():
-    return digest(SUITE, " ".join(PACKAGES), NETWORK, CUSTOMIZE, DISK_SIZE, GUEST / "lab-agent", GUEST / "lab-agent.service")
+    return digest(SUITE, " ".join(PACKAGES), NETWORK, BLACKLIST, CUSTOMIZE, DISK_SIZE, GUEST / "lab-agent", GUEST / "lab-agent.service")
 
 
 def _rootfs():
@@ -87,6 +90,7 @@ def image(kernel):
                     temporary / "disk.img", DISK_SIZE)
             _initrd(root, kernel, temporary)
             shutil.rmtree(root)
+            (temporary / "abi").write_text(kernel.abi + "\n")
             replace_directory(temporary, final)
     return final
 
@@ -111,6 +115,7 @@ def _furnish(root, kernel):
     config = root / "boot" / f"config-{kernel.abi}"
     shutil.copy(kernel.folder / "boot" / config.name, config)  # tools look there for what the kernel can
     (root / "etc/systemd/network/10-lab.network").write_text(NETWORK)
+    (root / "etc/modprobe.d/lab.conf").write_text(BLACKLIST)
     (root / "usr/local/lib/lab").mkdir(parents=True)
     agent = shutil.copy(GUEST / "lab-agent", root / "usr/local/lib/lab/lab-agent")
     os.chmod(agent, 0o755)

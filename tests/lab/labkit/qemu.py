@@ -11,7 +11,8 @@ from pathlib import Path
 from .config import CACHE, LabError, digest, locked
 
 PROGRAM = "qemu-system-x86_64"
-CONSOLE = "console=ttyS0 panic=-1 quiet"
+# tsc=reliable: on a busy machine the emulated clocks look unstable to the kernel, and it would change to a slow one.
+CONSOLE = "console=ttyS0 panic=-1 quiet tsc=reliable"
 
 
 def identity():

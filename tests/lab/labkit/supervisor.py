@@ -15,8 +15,8 @@ from .qemu import Qemu
 
 PANIC = b"Kernel panic - not syncing"
 RESTART = b"reboot: Restarting system"
-BOOT_SECONDS = float(os.environ.get("LIVEPATCH_LAB_BOOT_SECONDS") or 240)
-HANG_SECONDS = float(os.environ.get("LIVEPATCH_LAB_HANG_SECONDS") or 45)
+BOOT_SECONDS = float(os.environ.get("LIVEPATCH_LAB_BOOT_SECONDS") or 300)
+HANG_SECONDS = float(os.environ.get("LIVEPATCH_LAB_HANG_SECONDS") or 60)
 PING_SECONDS = 5
 
 
@@ -61,8 +61,10 @@ class Supervisor:
         """From a frozen state, or a real boot."""
         self.boots += 1
         self.state, self.why = "starting", ""
-        self.started = self.heard = time.monotonic()
+        self.started = time.monotonic()
+        self.asked = None  # since when the agent owes an answer
         self.pinged = 0
+        self.panic_seen = None
         console = self.folder / "console.log"
         self.console_start = console.stat().st_size if console.exists() else 0
         try:
@@ -144,18 +146,18 @@ class Supervisor:
             self.ended = True
         if not self._busy() or self.agent is None:
             return
-        if PANIC in self._console() and now - self.heard > 3:  # the panic's own reset did not happen
-            self._settle("panicked", "")
+        if PANIC in self._console():  # its reset follows at once; if not, the host has ended all the same
+            self.panic_seen = self.panic_seen or now
+            if now - self.panic_seen > 5:
+                self._settle("panicked", "it did not reset by itself")
         elif self.state == "starting":
             if now - self.started > BOOT_SECONDS:
                 self._settle("hung", f"no answer {BOOT_SECONDS:.0f} s after its start")
-        elif now - self.heard > HANG_SECONDS:
+        elif self.asked and now - self.asked > HANG_SECONDS:
             self._settle("hung", f"no answer for {HANG_SECONDS:.0f} s")
         elif now - self.pinged > PING_SECONDS:
-            # Silence counts from the first question on: an idle host has nothing to say.
-            if now - self.pinged > 2 * PING_SECONDS:
-                self.heard = now
             self.pinged = now
+            self.asked = self.asked or now
             self._to_agent(0, PING)
 
     def _owner_gone(self, *_):
@@ -184,7 +186,7 @@ class Supervisor:
             self.selector.unregister(pipe)
             self.agent = None
             return
-        self.heard = time.monotonic()
+        self.asked = None
         by_stream = {stream: client for client, stream in self.clients.items() if stream}
         for stream, kind, payload in arrived:
             if kind == READY:
