@@ -32,6 +32,9 @@ internal sealed class PatchServer : IAsyncDisposable
 
     public HeldCalls Held { get; }
 
+    /// <summary>What tokens name.</summary>
+    public Uri Url { get; private set; } = new("https://localhost");
+
     /// <summary>Where it really listens, when port 0 was asked for.</summary>
     public Uri Address => new(App.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
 
@@ -55,11 +58,6 @@ internal sealed class PatchServer : IAsyncDisposable
             return problem;
         }
 
-        database.Write(db =>
-        {
-            SettingTable.Set(db, SettingTable.Url, url.GetLeftPart(UriPartial.Authority));
-            return true;
-        });
         var writes = new WriteQueue(database);
         var shelf = new Shelf(database.Read(PatchTable.LoadAll));
         var app = Build(settings.Listen, tls);
@@ -76,6 +74,8 @@ internal sealed class PatchServer : IAsyncDisposable
         try
         {
             await app.StartAsync(ct);
+            server.Url = settings.Url ?? ServerNames.DefaultUrl(server.Address.Port);
+            await writes.RunAsync(db => SettingTable.Set(db, SettingTable.Url, server.Url.GetLeftPart(UriPartial.Authority)));
             return server;
         }
         catch (IOException e)

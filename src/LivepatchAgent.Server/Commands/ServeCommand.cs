@@ -54,8 +54,7 @@ internal static class ServeCommand
         if (!(await PatchServer.StartAsync(settings, TimeProvider.System, ct)).TryGet(out var server, out var problem)) return Exit.Fail(problem);
         await using (server)
         {
-            var url = settings.Url ?? ServerNames.DefaultUrl(server.Address.Port);
-            await Console.Out.WriteLineAsync($"livepatch-server is ready: listens on {server.Address.Authority}, tokens name {url.GetLeftPart(UriPartial.Authority)}, data in {settings.Folder.Root}");
+            await Console.Out.WriteLineAsync($"livepatch-server is ready: listens on {server.Address.Authority}, tokens name {server.Url.GetLeftPart(UriPartial.Authority)}, data in {settings.Folder.Root}");
             await server.App.WaitForShutdownAsync(ct);
         }
 

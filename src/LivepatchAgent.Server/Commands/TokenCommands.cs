@@ -1,14 +1,8 @@
-using System.Buffers.Text;
 using System.CommandLine;
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text.Json;
 using LivepatchAgent.Core;
-using LivepatchAgent.Core.Trust;
-using LivepatchAgent.Core.Wire;
-using LivepatchAgent.Server.Api;
 using LivepatchAgent.Server.Storage;
-using LivepatchAgent.Server.Trust;
 
 namespace LivepatchAgent.Server.Commands;
 
@@ -16,8 +10,6 @@ namespace LivepatchAgent.Server.Commands;
 internal static class TokenCommands
 {
     public static Command Create() => new("token", "Make, list and revoke enrolment tokens") { CreateVerb(), ListVerb(), RevokeVerb() };
-
-    private sealed record NewToken(DataFolder Folder, Uri? Url, long Uses, DateTimeOffset? ExpiresAt, string Note, bool SystemCa);
 
     private sealed record Lifetime(TimeSpan? Length);
 
@@ -44,7 +36,7 @@ internal static class TokenCommands
         {
             var now = TimeProvider.System.GetUtcNow();
             var wanted = new NewToken(parsed.GetRequiredValue(data), parsed.GetValue(url), parsed.GetValue(uses), now + parsed.GetRequiredValue(expires).Length, parsed.GetRequiredValue(note), parsed.GetValue(systemCa));
-            if (!Make(wanted, now).TryGet(out var token, out var problem)) return Exit.Fail(problem);
+            if (!TokenMaking.Make(wanted, now).TryGet(out var token, out var problem)) return Exit.Fail(problem);
             Console.WriteLine(token);
             return Exit.Ok;
         });
@@ -82,56 +74,6 @@ internal static class TokenCommands
                 : Exit.Fail(new Problem(ProblemCode.NotFound, $"cannot revoke {parsed.GetValue(id)}: there is no such token", "see `livepatch-server token list`"));
         });
         return command;
-    }
-
-    private static Result<string> Make(NewToken wanted, DateTimeOffset now)
-    {
-        var folder = wanted.Folder;
-        if (!PublisherCertificates.Load(folder).TryGet(out var publishers, out var problem)) return problem;
-        if (publishers.Count == 0)
-            return new Problem(ProblemCode.RequestInvalid, $"cannot make a token: {folder.Publishers} holds no publisher's certificate, so no host could trust a patch", "start the server with --publisher-cert FILE, or put the certificate there");
-        folder.Create();
-        if (!Database.Open(folder.Database).TryGet(out var database, out problem)) return problem;
-        using var _ = database;
-
-        var url = wanted.Url ?? (database.Read(db => SettingTable.Get(db, SettingTable.Url)) is { } told ? new Uri(told) : ServerNames.DefaultUrl(8443));
-        if (!Pins(folder, url, now).TryGet(out var pins, out problem)) return problem;
-        var secret = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
-        var row = new TokenRow($"t{RandomNumberGenerator.GetHexString(8, lowercase: true)}", now, wanted.ExpiresAt, wanted.Uses, 0, null, wanted.Note);
-        database.Write(db =>
-        {
-            TokenTable.Insert(db, row, EnrolmentEndpoint.SecretDigest(secret));
-            return true;
-        });
-        return EnrolmentToken.Write(new TokenContent
-        {
-            Server = url.GetLeftPart(UriPartial.Authority),
-            Secret = secret,
-            Tls = wanted.SystemCa ? [] : [pins.Tls],
-            Catalogue = [pins.Catalogue],
-            Publishers = [.. publishers.Select(Certificates.Fingerprint)],
-        });
-    }
-
-    private sealed record PinSet(string Tls, string Catalogue);
-
-    /// <summary>Of the certificates that the server told last; before its first start, of keys made here for it.</summary>
-    private static Result<PinSet> Pins(DataFolder folder, Uri url, DateTimeOffset now)
-    {
-        var (tls, catalogue) = (ServerKeys.Known(folder.TlsCertificate), ServerKeys.Known(folder.CatalogueCertificate));
-        if (tls is null)
-        {
-            if (!ServerKeys.Tls(folder, null, ServerNames.Of(url), now).TryGet(out var made, out var problem)) return problem;
-            tls = made[0];
-        }
-
-        if (catalogue is null)
-        {
-            if (!ServerKeys.Catalogue(folder, null, url.Host, now).TryGet(out var made, out var problem)) return problem;
-            catalogue = made[0];
-        }
-
-        return new PinSet(Certificates.KeyPin(tls), Certificates.Fingerprint(catalogue));
     }
 
     private static Lifetime? Parse(string text)

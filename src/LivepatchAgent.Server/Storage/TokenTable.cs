@@ -22,7 +22,7 @@ internal static class TokenTable
 {
     private const string Columns = "SELECT id, created_at, expires_at, max_uses, uses, revoked_at, note FROM tokens";
 
-    public static void Insert(SqliteConnection db, TokenRow token, string secretSha256) => db.Run(
+    public static int Insert(SqliteConnection db, TokenRow token, string secretSha256) => db.Run(
         "INSERT INTO tokens (id, secret_sha256, created_at, expires_at, max_uses, note) VALUES ($id, $secret, $created, $expires, $max, $note)",
         ("$id", token.Id), ("$secret", secretSha256), ("$created", token.CreatedAt), ("$expires", token.ExpiresAt), ("$max", token.MaxUses), ("$note", token.Note));
 
@@ -50,6 +50,6 @@ internal static class SettingTable
     public static string? Get(SqliteConnection db, string name) =>
         db.Query("SELECT value FROM settings WHERE name = $name", row => row.GetString(0), ("$name", name)).FirstOrDefault();
 
-    public static void Set(SqliteConnection db, string name, string value) => db.Run(
+    public static int Set(SqliteConnection db, string name, string value) => db.Run(
         "INSERT INTO settings (name, value) VALUES ($name, $value) ON CONFLICT (name) DO UPDATE SET value = excluded.value", ("$name", name), ("$value", value));
 }
