@@ -26,6 +26,9 @@ public sealed record ModuleFacts
     /// <summary>The functions it redirects, as far as the file shows them.</summary>
     public IReadOnlyList<PatchedFunction> Functions { get; init; } = [];
 
+    /// <summary>Hex of its .note.gnu.build-id, or null.</summary>
+    public string? BuildId { get; init; }
+
     /// <summary>Null when the file is unsigned.</summary>
     public ModuleSignature? Signature { get; init; }
 

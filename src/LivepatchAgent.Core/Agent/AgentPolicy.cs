@@ -1,0 +1,60 @@
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>The host administrator's settings, read from agent.conf once and validated.</summary>
+public sealed record AgentPolicy
+{
+    /// <summary>A transition older than this is called stalled. The kernel itself sends its fake signal after 15 s.</summary>
+    public TimeSpan StallAfter { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>Reverse a stalled transition after this time; null waits as long as it takes.</summary>
+    public TimeSpan? ReverseAfter { get; init; }
+
+    /// <summary>A patch that ran this long without the host going down is trusted at the next boot.</summary>
+    public TimeSpan Probation { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>How often a load that never came to an end is begun anew.</summary>
+    public int MaxLoadAttempts { get; init; } = 3;
+}
+
+/// <summary>The pace of everything: all intervals, limits and backoffs in one place.</summary>
+public static class Cadence
+{
+    public static readonly TimeSpan BackoffStart = TimeSpan.FromSeconds(5);
+    public static readonly TimeSpan BackoffCap = TimeSpan.FromMinutes(15);
+
+    /// <summary>An `enable` at a terminal is answered, not retried for ever.</summary>
+    public const int MaxEnrolAttempts = 3;
+
+    /// <summary>What a server that was away for long is told when it is back.</summary>
+    public const int MaxOutcomes = 64;
+
+    /// <summary>How long a replaced module is looked after by the clock; after that whatever wakes the daemon will do.</summary>
+    public static readonly TimeSpan LeftoverWatch = TimeSpan.FromMinutes(10);
+
+    /// <summary>A verified catalogue is looked at again after this time, long before it expires.</summary>
+    public static readonly TimeSpan CatalogueAge = TimeSpan.FromHours(24);
+
+    /// <summary>Full jitter (a random part of a doubling bound), so that a fleet does not come back in one wave.</summary>
+    public static TimeSpan Backoff(int failures, double jitter)
+    {
+        var bound = Math.Min(BackoffCap.TotalSeconds, BackoffStart.TotalSeconds * Math.Pow(2, Math.Clamp(failures - 1, 0, 20)));
+        return TimeSpan.FromSeconds(Math.Max(1, bound * jitter));
+    }
+
+    /// <summary>Somebody waits at a terminal.</summary>
+    public static TimeSpan EnrolBackoff(int failures, double jitter) => TimeSpan.FromSeconds(0.5 + failures * jitter);
+
+    /// <summary>
+    /// /dev/kmsg tells when a transition ends; looking is the net below it, and it finds the tasks that hold it up.
+    /// </summary>
+    public static TimeSpan TransitionPace(TimeSpan age) => age switch
+    {
+        { TotalSeconds: < 2 } => TimeSpan.FromMilliseconds(100),
+        { TotalSeconds: < 20 } => TimeSpan.FromSeconds(1),
+        { TotalMinutes: < 10 } => TimeSpan.FromSeconds(10),
+        _ => TimeSpan.FromMinutes(1),
+    };
+
+    /// <summary>Full interval less up to a tenth, so that hosts drift apart.</summary>
+    public static TimeSpan CheckIn(TimeSpan interval, double jitter) => interval * (1 - (0.1 * jitter));
+}

@@ -1,0 +1,120 @@
+using System.Text.Json.Serialization;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>
+/// Everything the agent remembers, in one value and one file (journal.json, 0600). The kernel is the truth and this a
+/// hint: what is wrong here is put right by what is seen there.
+/// </summary>
+public sealed record AgentState
+{
+    public const int CurrentVersion = 1;
+
+    public int Version { get; init; } = CurrentVersion;
+
+    public Phase Phase { get; init; } = new Phase.NotEnrolled(null);
+
+    public Enrolment? Enrolment { get; init; }
+
+    /// <summary>The server's last word; null until a check-in succeeded.</summary>
+    public AssignmentRef? Assignment { get; init; }
+
+    public TalkState Talk { get; init; } = new();
+
+    /// <summary>The patch of ours whose transition was seen complete, or null.</summary>
+    public RunningPatch? Running { get; init; }
+
+    /// <summary>The last patch that survived its probation: what a crash falls back to.</summary>
+    public PatchRef? LastGood { get; init; }
+
+    public IReadOnlyList<Quarantined> Quarantine { get; init; } = [];
+
+    /// <summary>Modules of ours that no longer patch anything and can be removed.</summary>
+    public IReadOnlyList<string> Leftovers { get; init; } = [];
+
+    /// <summary>The catalogue says that the running patch was withdrawn, by this document.</summary>
+    public string? PendingWithdrawal { get; init; }
+
+    /// <summary>Not yet told to the server.</summary>
+    public IReadOnlyList<Happening> Outcomes { get; init; } = [];
+
+    /// <summary>Per kernel release: the highest catalogue and the highest patch this host has believed.</summary>
+    public IReadOnlyDictionary<string, Floor> Floors { get; init; } = new Dictionary<string, Floor>();
+
+    /// <summary>How often loading the target was begun without an end.</summary>
+    public int LoadAttempts { get; init; }
+
+    /// <summary>False while the daemon runs; a boot that still finds it false was not shut down.</summary>
+    public bool StoppedCleanly { get; init; } = true;
+
+    /// <summary>Whether files of patches no longer needed may be in the store.</summary>
+    public bool Untidy { get; init; }
+
+    [JsonIgnore]
+    public bool AtRest => Phase is Phase.NotEnrolled or Phase.Resting or Phase.Refused;
+
+    public Floor FloorFor(string kernelRelease) => Floors.GetValueOrDefault(kernelRelease) ?? new Floor(0, 0);
+}
+
+/// <summary>What an `enable` set in motion. The credential is the machine's own, made here.</summary>
+public sealed record EnrolmentIntent(string EnrolmentId, TokenContent Token, string Credential)
+{
+    public override string ToString() => $"enrolment {EnrolmentId} with {Token.Server}";
+}
+
+/// <summary>The machine's standing with its server.</summary>
+public sealed record Enrolment
+{
+    public required string Server { get; init; }
+
+    public required string MachineId { get; init; }
+
+    /// <summary>base64url of 32 bytes; the server has its digest.</summary>
+    public required string Credential { get; init; }
+
+    public required IReadOnlyList<string> TlsPins { get; init; }
+
+    /// <summary>Pinned certificates (DER, base64).</summary>
+    public required IReadOnlyList<string> CatalogueCertificates { get; init; }
+
+    public required IReadOnlyList<string> PublisherCertificates { get; init; }
+
+    public required DateTimeOffset Since { get; init; }
+
+    public override string ToString() => $"{MachineId} at {Server}";
+}
+
+/// <param name="Confirmed">Whether a verified catalogue was read for this tag.</param>
+public sealed record AssignmentRef(string Tag, string? Manifest, bool Confirmed, int CheckInSeconds);
+
+/// <summary>How the conversation with the server stands.</summary>
+public sealed record TalkState
+{
+    public DateTimeOffset? LastAttempt { get; init; }
+
+    public DateTimeOffset? LastSuccess { get; init; }
+
+    /// <summary>Failures in a row.</summary>
+    public int Failures { get; init; }
+
+    public Problem? Problem { get; init; }
+
+    /// <summary>Check in at this time at the latest.</summary>
+    public DateTimeOffset Next { get; init; } = DateTimeOffset.MinValue;
+
+    /// <summary>The report that the server has.</summary>
+    public MachineReport? Told { get; init; }
+
+    /// <summary>When a catalogue was last verified.</summary>
+    public DateTimeOffset? CatalogueAt { get; init; }
+}
+
+/// <param name="BootId">The boot in which it was seen applied.</param>
+/// <param name="At">When.</param>
+/// <param name="Withdrawn">The publisher's reason, once it took the patch back.</param>
+public sealed record RunningPatch(PatchRef Patch, string BootId, DateTimeOffset At, string? Withdrawn);
+
+public sealed record Quarantined(string Manifest, string Version, string Reason, DateTimeOffset At);
+
+public sealed record Floor(long Catalogue, long Patch);

@@ -1,0 +1,237 @@
+using System.Diagnostics;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>
+/// The heart: what to do next, from what is believed and what is seen. Pure, synchronous, clockless.
+/// <see cref="Next"/> decides, <see cref="Begin"/> is what to save before the effect, <see cref="Apply"/> what to believe
+/// after it, <see cref="Accept"/> what a command changes.
+/// </summary>
+public static partial class Decider
+{
+    public static Step Next(AgentState state, HostSnapshot host, AgentPolicy policy, DateTimeOffset now)
+    {
+        if (host.KillSwitch == KillSwitch.Off) return new Step.Rest(DateTimeOffset.MaxValue);
+        return state.Phase switch
+        {
+            Phase.NotEnrolled => RunningTruth(state, host) ?? Upkeep(state, host) ?? new Step.Rest(DateTimeOffset.MaxValue),
+            Phase.Enrolling p => now < p.Retry.NotBefore ? new Step.Rest(p.Retry.NotBefore) : new Step.Enrol(p.Intent),
+            Phase.Resting => AtRest(state, host, policy, now),
+            Phase.Refused => AtRest(state, host, policy, now),
+            Phase.Offered p => OnTheWay(state, host, now, p.Retry, new Step.FetchCatalogue(state.FloorFor(host.KernelRelease).Catalogue)),
+            Phase.Listed p => OnTheWay(state, host, now, p.Retry, new Step.FetchManifest(p.Manifest)),
+            Phase.Downloading p => OnTheWay(state, host, now, p.Retry, new Step.Download(p.Patch)),
+            Phase.Downloaded p => new Step.Verify(p.Patch),
+            Phase.Verified p => AfterVerifying(state, p, host),
+            Phase.Loading p => AfterInterruptedLoad(state, p, host, policy, now),
+            Phase.Transitioning p => InTransition(state, p, host, policy, now),
+            _ => throw new UnreachableException($"phase {state.Phase.GetType().Name}"),
+        };
+    }
+
+    /// <summary>On the way to a patch: what the host ran before comes first, and a failure waits its time.</summary>
+    private static Step OnTheWay(AgentState state, HostSnapshot host, DateTimeOffset now, Retry retry, Step next) =>
+        RunningTruth(state, host) ?? (now < retry.NotBefore ? Heard(state, host, now) ?? Talk(state, host, now, retry.NotBefore) : next);
+
+    /// <summary>Nothing under way: put the kernel's truth first, then tidy up, then the assignment, then the server.</summary>
+    private static Step AtRest(AgentState state, HostSnapshot host, AgentPolicy policy, DateTimeOffset now)
+    {
+        var step = RunningTruth(state, host) ?? Upkeep(state, host) ?? Probation(state, policy, now) ?? Heard(state, host, now) ?? Pursue(state, host);
+        if (step is not null) return step;
+        var until = DateTimeOffset.MaxValue;
+        if (state.Running is { } running)
+        {
+            var age = now - running.At;
+            if (state.LastGood?.Manifest != running.Patch.Manifest) until = running.At + policy.Probation;
+            if (host.Sight(running.Patch.Name) is not PatchSighting.Running) until = Earlier(until, now + Cadence.TransitionPace(TimeSpan.Zero));
+            // The module that was replaced is let go by the kernel a moment after the transition; nothing tells when.
+            if (state.Leftovers.Count > 0 && age < Cadence.LeftoverWatch) until = Earlier(until, now + Cadence.TransitionPace(age));
+        }
+
+        return Talk(state, host, now, until);
+    }
+
+    /// <summary>The patch we believe in force, against what the kernel says. Null when they agree.</summary>
+    private static Step? RunningTruth(AgentState state, HostSnapshot host)
+    {
+        if (state.Running is not { } running) return null;
+        var patch = running.Patch;
+        if (running.BootId != host.BootId)
+        {
+            if (state.Enrolment is null) return new Step.Believe(state with { Running = null }, "rebooted while not enrolled");
+            if (patch.KernelRelease != host.KernelRelease)
+                return new Step.Believe(state with { Running = null, LastGood = null, Phase = new Phase.Resting(), Assignment = null }, $"booted another kernel, {host.KernelRelease}");
+            if (!host.LivepatchSupported || host.KillSwitch != KillSwitch.None) return null;
+            var survived = state.LastGood?.Manifest == patch.Manifest;
+            return survived || state.StoppedCleanly
+                ? new Step.Believe(state with { Running = null, Phase = new Phase.Downloaded(patch), LoadAttempts = 0 }, $"rebooted: {patch.Name} is to be loaded again")
+                : new Step.Believe(Quarantine(state with { Running = null }, patch, "the host went down while the patch was in its probation", host), "the host went down in probation");
+        }
+
+        return host.Sight(patch.Name) switch
+        {
+            PatchSighting.Running or PatchSighting.Switching or PatchSighting.Reverting => null,
+            PatchSighting.Absent or PatchSighting.Lingering or PatchSighting.Disabled => new Step.Believe(
+                state with
+                {
+                    Running = null,
+                    Leftovers = With(state.Leftovers, patch.Name),
+                    Phase = state.Phase is Phase.NotEnrolled ? state.Phase : new Phase.Refused(patch.Manifest, patch, Problems.RemovedByHand(patch)),
+                },
+                $"{patch.Name} was switched off by somebody else"),
+            _ => throw new UnreachableException(),
+        };
+    }
+
+    /// <summary>Modules of ours that patch nothing any more, and files nobody needs.</summary>
+    private static Step? Upkeep(AgentState state, HostSnapshot host)
+    {
+        foreach (var name in state.Leftovers)
+        {
+            switch (host.Sight(name))
+            {
+                case PatchSighting.Absent:
+                    return new Step.Believe(state with { Leftovers = Without(state.Leftovers, name) }, $"module {name} is gone");
+                case PatchSighting.Running:
+                    return new Step.Believe(state with { Leftovers = Without(state.Leftovers, name) }, $"{name} is in force again");
+                case PatchSighting.Lingering when host.Modules[name].References == 0:
+                    return new Step.RemoveModule(name);
+                default:
+                    continue;
+            }
+        }
+
+        return state.Untidy ? new Step.Tidy([.. Kept(state).Select(p => p.Manifest)], [.. Kept(state).Select(p => p.ModuleSha256)]) : null;
+    }
+
+    private static Step.Believe? Probation(AgentState state, AgentPolicy policy, DateTimeOffset now) =>
+        state.Running is { } running && state.LastGood?.Manifest != running.Patch.Manifest && now >= running.At + policy.Probation
+            ? new Step.Believe(state with { LastGood = running.Patch, Untidy = true }, $"{running.Patch.Name} has survived its probation")
+            : null;
+
+    /// <summary>What the held check-in brought.</summary>
+    private static Step.Believe? Heard(AgentState state, HostSnapshot host, DateTimeOffset now) => host.Listen switch
+    {
+        ListenState.Answered a => new Step.Believe(Assigned(state, a.Assignment, host, now), "the server answered the held check-in") { Heard = true },
+        ListenState.Broken b => new Step.Believe(TalkFailed(state, b.Problem, host, now), "the held check-in broke") { Heard = true },
+        ListenState.Off or ListenState.Open => null,
+        _ => throw new UnreachableException(),
+    };
+
+    /// <summary>Sets out for what the server assigned, unless it is in force or was refused.</summary>
+    private static Step? Pursue(AgentState state, HostSnapshot host)
+    {
+        if (state.PendingWithdrawal is { } withdrawal && state.Running is { } withdrawn) return new Step.FetchWithdrawal(withdrawal, withdrawn.Patch.Manifest);
+        if (state.Assignment is not { } assignment) return null;
+        if (!assignment.Confirmed) return new Step.Believe(state with { Phase = new Phase.Offered(assignment.Manifest, Retry.Now) }, "to be confirmed by the catalogue");
+        var refused = state.Phase as Phase.Refused;
+        if (assignment.Manifest is null || assignment.Manifest == state.Running?.Patch.Manifest)
+            return refused is null || refused.Manifest == assignment.Manifest ? null : new Step.Believe(state with { Phase = new Phase.Resting() }, "what was refused is no longer assigned");
+        if (refused?.Manifest == assignment.Manifest) return null;
+        if (!host.LivepatchSupported) return Refuse(state, assignment.Manifest, Problems.KernelWithoutLivepatch(host.KernelRelease));
+        if (state.Quarantine.FirstOrDefault(q => q.Manifest == assignment.Manifest) is { } quarantined) return Refuse(state, assignment.Manifest, Problems.Quarantined(quarantined));
+        return new Step.Believe(state with { Phase = new Phase.Listed(assignment.Manifest, Retry.Now), LoadAttempts = 0 }, "a patch is assigned");
+    }
+
+    /// <summary>The conversation with the server, where nothing more pressing is to be done.</summary>
+    private static Step Talk(AgentState state, HostSnapshot host, DateTimeOffset now, DateTimeOffset until)
+    {
+        if (state.Enrolment is null) return new Step.Rest(until);
+        var report = Projection.Report(state, host);
+        var news = report != state.Talk.Told || state.Outcomes.Count > 0;
+        var failing = state.Talk.Failures > 0;
+        if (now >= state.Talk.Next || (news && !failing)) return new Step.CheckIn(report, state.Outcomes, state.Assignment?.Tag);
+        until = Earlier(until, state.Talk.Next);
+        if (!failing && host.Listen is ListenState.Off && state.Assignment is { } known) return new Step.Listen(report, known.Tag);
+        return new Step.Rest(until);
+    }
+
+    /// <summary>The file is believed and held open: load it, unless the kernel has it already.</summary>
+    private static Step AfterVerifying(AgentState state, Phase.Verified phase, HostSnapshot host)
+    {
+        var patch = phase.Patch;
+        if (host.KillSwitch == KillSwitch.Observe) return Refuse(state, patch.Manifest, Problems.SwitchedOff(patch), patch);
+        var sighting = host.Sight(patch.Name);
+        switch (sighting)
+        {
+            case PatchSighting.Absent:
+                return new Step.Load(patch);
+            case PatchSighting.Lingering or PatchSighting.Disabled:
+                // Only a module that we left behind is ours to remove; anybody else's stays.
+                return sighting is PatchSighting.Lingering && state.Leftovers.Contains(patch.Name) && host.Modules[patch.Name].References == 0
+                    ? new Step.RemoveModule(patch.Name)
+                    : Refuse(state, patch.Manifest, Problems.NameTaken(patch, "a module of this name is loaded that patches nothing"), patch);
+            case PatchSighting.Switching or PatchSighting.Running or PatchSighting.Reverting:
+                return host.Modules.GetValueOrDefault(patch.Name)?.BuildId is { } buildId && buildId == phase.BuildId
+                    ? new Step.Believe(
+                        Told(state, host, HappeningKind.Adopted, patch.Manifest, null, host.BootId) with { Phase = new Phase.Transitioning(patch, host.BootId, DateTimeOffset.MinValue, false) },
+                        $"the kernel has {patch.Name} already")
+                    : Refuse(state, patch.Manifest, Problems.NameTaken(patch, "a different livepatch of this name is loaded"), patch);
+            default:
+                throw new UnreachableException();
+        }
+    }
+
+    /// <summary>Only a daemon that died between finit_module's journal entry and its answer comes here.</summary>
+    private static Step AfterInterruptedLoad(AgentState state, Phase.Loading phase, HostSnapshot host, AgentPolicy policy, DateTimeOffset now)
+    {
+        var patch = phase.Patch;
+        if (phase.BootId != host.BootId) return AfterReboot(state, patch, host, "the host went down while the patch was being loaded");
+        switch (host.Sight(patch.Name))
+        {
+            case PatchSighting.Switching or PatchSighting.Running or PatchSighting.Reverting or PatchSighting.Disabled:
+                return new Step.Believe(state with { Phase = new Phase.Transitioning(patch, host.BootId, now, false) }, "the kernel took the patch before the daemon ended");
+            case PatchSighting.Lingering:
+                return new Step.RemoveModule(patch.Name);
+            case PatchSighting.Absent:
+                return state.LoadAttempts >= policy.MaxLoadAttempts
+                    ? Refuse(state, patch.Manifest, Problems.LoadNeverEnded(patch, state.LoadAttempts), patch)
+                    : new Step.Believe(state with { Phase = new Phase.Downloaded(patch) }, "the daemon ended before the kernel took the patch");
+            default:
+                throw new UnreachableException();
+        }
+    }
+
+    private static Step InTransition(AgentState state, Phase.Transitioning phase, HostSnapshot host, AgentPolicy policy, DateTimeOffset now)
+    {
+        var patch = phase.Patch;
+        if (phase.BootId != host.BootId) return AfterReboot(state, patch, host, "the host went down during the patch's transition");
+        // An adopted transition began at an unknown time: count from when it was first seen.
+        if (phase.Since == DateTimeOffset.MinValue) return new Step.Believe(state with { Phase = phase with { Since = now } }, "watching the transition");
+        var age = now - phase.Since;
+        switch (host.Sight(patch.Name))
+        {
+            case PatchSighting.Running:
+                return new Step.Believe(Completed(state, patch, host, now), "transition complete");
+            case PatchSighting.Switching:
+                if (!phase.StallTold && age >= policy.StallAfter)
+                {
+                    return new Step.Believe(
+                        Told(state, host, HappeningKind.Stalled, patch.Manifest, Problems.Stalled(patch, host, age), patch.Manifest + phase.Since.ToUnixTimeSeconds()) with { Phase = phase with { StallTold = true } },
+                        "the transition is stalled");
+                }
+
+                if (policy.ReverseAfter is { } reverseAfter && age >= reverseAfter) return new Step.Reverse(patch.Name);
+                // A transition that goes as it should takes a moment; the server hears of it when it is over or stalls.
+                return phase.StallTold ? Talk(state, host, now, now + Cadence.TransitionPace(age)) : new Step.Rest(now + Cadence.TransitionPace(age));
+            case PatchSighting.Reverting:
+                return new Step.Rest(now + Cadence.TransitionPace(TimeSpan.Zero));
+            case PatchSighting.Absent or PatchSighting.Lingering or PatchSighting.Disabled:
+                var problem = Problems.Reversed(patch);
+                return new Step.Believe(
+                    Told(state, host, HappeningKind.Reversed, patch.Manifest, problem, patch.Manifest + phase.Since.ToUnixTimeSeconds()) with
+                    {
+                        Phase = new Phase.Refused(patch.Manifest, patch, problem),
+                        Leftovers = With(state.Leftovers, patch.Name),
+                    },
+                    "the transition was reversed");
+            default:
+                throw new UnreachableException();
+        }
+    }
+
+    private static Step.Believe AfterReboot(AgentState state, PatchRef patch, HostSnapshot host, string fate) => state.StoppedCleanly
+        ? new Step.Believe(state with { Phase = new Phase.Downloaded(patch), LoadAttempts = 0 }, $"rebooted before {patch.Name} was applied")
+        : new Step.Believe(Quarantine(state, patch, fate, host), fate);
+}

@@ -1,0 +1,63 @@
+using System.Globalization;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>The agent's own refusals in words: what, on what, why, and the cure.</summary>
+internal static class Problems
+{
+    private static readonly TimeSpan ClockTolerance = TimeSpan.FromHours(1);
+
+    public static Problem AlreadyEnrolled(Enrolment enrolment) =>
+        new(ProblemCode.AlreadyEnrolled, $"cannot enrol: this host is enrolled with {enrolment.Server} already", "run `livepatch-agent disable` first");
+
+    public static Problem NotEnrolled() =>
+        new(ProblemCode.NotEnrolled, "cannot check in: this host is not enrolled", "run `livepatch-agent enable TOKEN`");
+
+    public static Problem RemovedByHand(PatchRef patch) =>
+        new(ProblemCode.PatchRemovedByHand, $"cannot call {patch.Name} applied: somebody switched it off on this host", "run `livepatch-agent refresh` to apply it again");
+
+    public static Problem Reversed(PatchRef patch) =>
+        new(ProblemCode.TransitionReversed, $"cannot apply {patch.Name}: its transition was reversed before it was complete", "run `livepatch-agent refresh` to try again");
+
+    public static Problem Stalled(PatchRef patch, HostSnapshot host, TimeSpan age)
+    {
+        var first = host.BlockingTasks.Count == 0 ? "" : $", the first is {host.BlockingTasks[0].Comm} ({host.BlockingTasks[0].Tid})";
+        return new Problem(
+            ProblemCode.TransitionStalled,
+            $"cannot finish switching to {patch.Name}: {host.BlockingTaskCount.ToString(CultureInfo.InvariantCulture)} tasks still run old code after {age.TotalSeconds:F0} s{first}",
+            "restart or signal those tasks; the host runs on as it did meanwhile");
+    }
+
+    public static Problem KernelWithoutLivepatch(string release) =>
+        new(ProblemCode.KernelWithoutLivepatch, $"cannot live-patch kernel {release}: it was built without CONFIG_LIVEPATCH", "boot a kernel that has /sys/kernel/livepatch");
+
+    public static Problem SwitchedOff(PatchRef patch) =>
+        new(ProblemCode.SwitchedOff, $"cannot load {patch.Name}: this host is told to observe only", "take livepatch_agent=observe off the kernel command line or empty /etc/livepatch-agent/mode");
+
+    public static Problem Quarantined(Quarantined quarantined) =>
+        new(ProblemCode.PatchQuarantined, $"cannot load patch {quarantined.Version}: it is quarantined on this host: {quarantined.Reason}", "publish a better one");
+
+    public static Problem NameTaken(PatchRef patch, string why) =>
+        new(ProblemCode.KernelModuleExists, $"cannot load {patch.Name}: {why}", $"remove module {patch.Name} by hand, then run `livepatch-agent refresh`");
+
+    public static Problem LoadNeverEnded(PatchRef patch, int attempts) =>
+        new(ProblemCode.KernelError, $"cannot load {patch.Name}: the daemon ended {attempts.ToString(CultureInfo.InvariantCulture)} times while loading it", "look at `journalctl -u livepatch-agentd` and at the kernel's log");
+
+    public static Problem NotInCatalogue(string manifest, long sequence) =>
+        new(ProblemCode.ManifestMismatch, $"cannot accept patch {manifest[..12]}…: catalogue {sequence.ToString(CultureInfo.InvariantCulture)} does not list it", "the host keeps what it runs; tell whoever runs the server");
+
+    public static Problem Withdrawn(string version) =>
+        new(ProblemCode.PatchWithdrawn, $"cannot load patch {version}: its publisher withdrew it", "wait for the next one");
+
+    public static Problem WrongKernel(PatchRef patch, HostSnapshot host) =>
+        new(ProblemCode.ModuleKernelMismatch, $"cannot load {patch.Name}: it was built for {patch.KernelRelease}, this host runs {host.KernelRelease} {host.Architecture}", "publish a patch built for this kernel");
+
+    public static Problem RolledBack(PatchRef patch, long floor) =>
+        new(ProblemCode.PatchRolledBack, $"cannot load patch {patch.Version}: it is number {patch.Sequence.ToString(CultureInfo.InvariantCulture)} and this host has run number {floor.ToString(CultureInfo.InvariantCulture)}", "withdraw the newer one with `livepatch-publisher withdraw` if going back is meant");
+
+    /// <summary>A warning, not a refusal: null while the clocks agree within an hour.</summary>
+    public static Problem? ClockFarOff(DateTimeOffset server, DateTimeOffset host) => (server - host).Duration() <= ClockTolerance
+        ? null
+        : new Problem(ProblemCode.ClockWrong, $"cannot trust this host's clock: it says {host:u} and the server {server:u}", "set the clock");
+}

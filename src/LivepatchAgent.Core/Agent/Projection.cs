@@ -1,0 +1,151 @@
+using System.Diagnostics;
+using LivepatchAgent.Core.Kernel;
+using LivepatchAgent.Core.Wire;
+using ActivityKind = LivepatchAgent.Core.Wire.ActivityKind;
+
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>What status, metrics and the report to the server say: all of it follows from state, snapshot and the next step.</summary>
+public static class Projection
+{
+    public static PatchState State(AgentState state, HostSnapshot host) => state.Phase switch
+    {
+        Phase.NotEnrolled or Phase.Enrolling => PatchState.NotEnrolled,
+        _ when !host.LivepatchSupported || host.KillSwitch == KillSwitch.Off => PatchState.Unsupported,
+        Phase.Transitioning { StallTold: true } => PatchState.Stalled,
+        Phase.Offered { Manifest: null } => AtRest(state),
+        Phase.Offered or Phase.Listed or Phase.Downloading or Phase.Downloaded or Phase.Verified or Phase.Loading or Phase.Transitioning => PatchState.Applying,
+        Phase.Refused r => IsKernelsNo(r.Problem.Code) ? PatchState.ApplyFailed : PatchState.Refused,
+        Phase.Resting => AtRest(state),
+        _ => throw new UnreachableException($"phase {state.Phase.GetType().Name}"),
+    };
+
+    public static MachineReport Report(AgentState state, HostSnapshot host) => new()
+    {
+        State = State(state, host),
+        Manifest = state.Running?.Patch.Manifest,
+        Version = state.Running?.Patch.Version,
+        Problem = CurrentProblem(state, host),
+        Taint = host.Taint,
+    };
+
+    /// <param name="step">What is decided for now: it tells whether the agent has come to rest.</param>
+    /// <param name="progress">Bytes of a download under way.</param>
+    public static AgentStatus Status(AgentState state, HostSnapshot host, Step step, DownloadProgress? progress, string agentVersion, DateTimeOffset now)
+    {
+        var target = state.Phase is Phase.Refused ? null : state.Phase.Target;
+        var shown = state.Running?.Patch ?? (state.Phase is Phase.Transitioning ? target : null);
+        return new AgentStatus
+        {
+            Schema = AgentStatus.SchemaName,
+            Revision = 0,
+            At = now,
+            AgentVersion = agentVersion,
+            Settled = state.AtRest && step is Step.Rest or Step.Listen,
+            Kernel = Kernel(state, host, now),
+            Enrolment = state.Enrolment is { } e ? new EnrolmentStatus(e.Server, e.MachineId, e.Since) : null,
+            CheckIn = CheckIn(state, host),
+            State = State(state, host),
+            Activity = Activity(state, host, step, progress, now),
+            Patch = shown is null ? null : Patch(shown, state),
+            Loaded = host.Patches,
+            Problem = CurrentProblem(state, host),
+        };
+    }
+
+    private static PatchState AtRest(AgentState state) =>
+        state.Running is not null ? PatchState.Applied
+        : state.Assignment is { Confirmed: true, Manifest: null } ? PatchState.NothingToApply
+        : PatchState.NeedsCheck;
+
+    /// <summary>The kernel saw the patch and would not have it, or gave it up; else it was refused before.</summary>
+    private static bool IsKernelsNo(ProblemCode code) => code is >= ProblemCode.KernelKeyRejected and <= ProblemCode.KernelError
+        or ProblemCode.TransitionReversed or ProblemCode.PatchRemovedByHand;
+
+    private static Problem? CurrentProblem(AgentState state, HostSnapshot host) => state.Phase switch
+    {
+        Phase.NotEnrolled p => p.Problem,
+        Phase.Enrolling p => p.Retry.Problem,
+        Phase.Refused p => p.Problem,
+        Phase.Offered p => p.Retry.Problem,
+        Phase.Listed p => p.Retry.Problem,
+        Phase.Downloading p => p.Retry.Problem,
+        Phase.Transitioning { StallTold: true } p => Problems.Stalled(p.Patch, host, host.At - p.Since),
+        _ when !host.LivepatchSupported => Problems.KernelWithoutLivepatch(host.KernelRelease),
+        _ => null,
+    };
+
+    private static KernelStatus Kernel(AgentState state, HostSnapshot host, DateTimeOffset now)
+    {
+        var until = state.Running?.Patch.CoveredUntil ?? state.Phase.Target?.CoveredUntil;
+        var coverage = !host.LivepatchSupported ? CoverageState.NotCovered
+            : until is { } day ? (DateOnly.FromDateTime(now.UtcDateTime) > day ? CoverageState.Ended : CoverageState.Covered)
+            : CoverageState.Unknown;
+        return new KernelStatus
+        {
+            Release = host.KernelRelease,
+            Architecture = host.Architecture,
+            LivepatchSupported = host.LivepatchSupported,
+            Lockdown = host.Lockdown,
+            Taint = host.Taint,
+            TaintFlags = TaintFlags.Letters(host.Taint),
+            Coverage = coverage,
+            CoveredUntil = until,
+        };
+    }
+
+    private static CheckInStatus CheckIn(AgentState state, HostSnapshot host) => new()
+    {
+        Result = state.Talk.Failures > 0 ? CheckInResult.Failed : state.Talk.LastSuccess is null ? CheckInResult.Never : CheckInResult.Succeeded,
+        LastAttempt = state.Talk.LastAttempt,
+        LastSuccess = state.Talk.LastSuccess,
+        Next = state.Enrolment is null || state.Talk.Next == DateTimeOffset.MinValue ? null : state.Talk.Next,
+        Listening = host.Listen is ListenState.Open,
+        Problem = state.Talk.Problem,
+    };
+
+    private static PatchStatus Patch(PatchRef patch, AgentState state)
+    {
+        var running = state.Running?.Patch.Manifest == patch.Manifest ? state.Running : null;
+        return new PatchStatus
+        {
+            Name = patch.Name,
+            Version = patch.Version,
+            Notice = patch.Notice,
+            Fixes = patch.Fixes,
+            Manifest = patch.Manifest,
+            Sequence = patch.Sequence,
+            AppliedAt = running?.At,
+            Withdrawn = running?.Withdrawn,
+        };
+    }
+
+    private static ActivityStatus? Activity(AgentState state, HostSnapshot host, Step step, DownloadProgress? progress, DateTimeOffset now)
+    {
+        if (state.Phase is Phase.Transitioning t)
+        {
+            return new ActivityStatus
+            {
+                Kind = host.Sight(t.Patch.Name) is PatchSighting.Reverting || step is Step.Reverse ? ActivityKind.Reversing : ActivityKind.WaitingForTasks,
+                Since = t.Since == DateTimeOffset.MinValue ? now : t.Since,
+                Tasks = host.BlockingTasks.Count > 0 ? host.BlockingTasks : null,
+                TaskCount = host.BlockingTaskCount,
+            };
+        }
+
+        ActivityKind? kind = (step, state.Phase) switch
+        {
+            (Step.Download, _) or (_, Phase.Downloading) => ActivityKind.Downloading,
+            (Step.Verify, _) or (_, Phase.Downloaded) => ActivityKind.Verifying,
+            (Step.Load, _) or (_, Phase.Verified or Phase.Loading) => ActivityKind.Loading,
+            (_, Phase.Enrolling) => ActivityKind.Enrolling,
+            (Step.FetchManifest or Step.FetchCatalogue, _) or (_, Phase.Offered or Phase.Listed) => ActivityKind.FetchingManifest,
+            (Step.CheckIn, _) => ActivityKind.CheckingIn,
+            (Step.RemoveModule, _) => ActivityKind.RemovingOldModule,
+            _ => null,
+        };
+        return kind is { } k ? new ActivityStatus { Kind = k, Since = now, Bytes = progress?.Bytes, TotalBytes = progress?.Total } : null;
+    }
+}
+
+public sealed record DownloadProgress(long Bytes, long Total);

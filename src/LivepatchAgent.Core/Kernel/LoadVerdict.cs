@@ -1,0 +1,45 @@
+namespace LivepatchAgent.Core.Kernel;
+
+/// <summary>What the kernel means by the errno of finit_module(2) or delete_module(2), in words.</summary>
+public static class LoadVerdict
+{
+    public const int EPERM = 1;
+    public const int ENOENT = 2;
+    public const int ENOEXEC = 8;
+    public const int EAGAIN = 11;
+    public const int ENOMEM = 12;
+    public const int EBUSY = 16;
+    public const int EEXIST = 17;
+    public const int EINVAL = 22;
+    public const int EFBIG = 27;
+    public const int ENOSYS = 38;
+    public const int ENOKEY = 126;
+    public const int EKEYREJECTED = 129;
+
+    private const string KernelLog = "see the kernel's log (`journalctl -k`) for the line it left";
+
+    /// <param name="errno">As finit_module left it.</param>
+    /// <param name="lockdown">The lockdown level in force, for the cure.</param>
+    public static Problem OfLoading(string name, int errno, string? lockdown) => errno switch
+    {
+        EKEYREJECTED or ENOKEY => new(
+            ProblemCode.KernelKeyRejected,
+            $"cannot load {name}: the kernel has no key for its signature",
+            lockdown is null or "none" ? "enrol the publisher's certificate: `mokutil --import publisher.der`, then reboot" : "Secure Boot is on: enrol the publisher's certificate with `mokutil --import publisher.der`, then reboot"),
+        EPERM => new(
+            ProblemCode.KernelNotPermitted,
+            $"cannot load {name}: the kernel does not permit it (lockdown: {lockdown ?? "unknown"})",
+            "module loading may be off (kernel.modules_disabled=1), or the daemon lacks CAP_SYS_MODULE"),
+        ENOEXEC => new(ProblemCode.KernelModuleFormat, $"cannot load {name}: the kernel does not take the file for a module of its own build", $"publish a patch built for exactly this kernel; {KernelLog}"),
+        ENOENT => new(ProblemCode.KernelSymbolMissing, $"cannot load {name}: it needs a symbol that this kernel has not", $"publish a patch built for exactly this kernel; {KernelLog}"),
+        EINVAL => new(ProblemCode.KernelInvalidArgument, $"cannot load {name}: the kernel found it invalid", KernelLog),
+        EEXIST => new(ProblemCode.KernelModuleExists, $"cannot load {name}: a module of this name is loaded already", $"remove module {name} by hand, then run `livepatch-agent refresh`"),
+        EBUSY => new(ProblemCode.KernelBusy, $"cannot load {name}: the kernel is busy, for instance with another transition", "it is tried again"),
+        ENOMEM => new(ProblemCode.KernelNoMemory, $"cannot load {name}: the kernel has no memory for it", "free memory, then run `livepatch-agent refresh`"),
+        ENOSYS => new(ProblemCode.KernelWithoutLivepatch, $"cannot load {name}: this kernel loads no modules", "boot a kernel with CONFIG_MODULES and CONFIG_LIVEPATCH"),
+        _ => new(ProblemCode.KernelError, $"cannot load {name}: the kernel answered errno {errno}", KernelLog),
+    };
+
+    /// <summary>Whether the same call may succeed a little later.</summary>
+    public static bool InPassing(int errno) => errno is EBUSY or EAGAIN;
+}
