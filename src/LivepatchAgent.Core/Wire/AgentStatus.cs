@@ -176,7 +176,12 @@ public sealed record ActivityStatus
 /// <param name="Comm">Its name.</param>
 /// <param name="Unit">The systemd unit or cgroup it belongs to, when known.</param>
 /// <param name="Stack">The kernel functions it is in, innermost first.</param>
-public sealed record BlockingTask(int Tid, int Pid, string Comm, string? Unit, IReadOnlyList<string> Stack);
+public sealed record BlockingTask(
+    int Tid,
+    int Pid,
+    string Comm,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Unit, // a parameter that is left out could not be read back
+    IReadOnlyList<string> Stack);
 
 public sealed record PatchStatus
 {
@@ -201,7 +206,12 @@ public sealed record PatchStatus
 }
 
 /// <summary>One directory of /sys/kernel/livepatch.</summary>
-public sealed record LoadedPatch(string Name, bool Enabled, bool Transition, bool? Replace, IReadOnlyList<PatchedFunction> Functions);
+public sealed record LoadedPatch(
+    string Name,
+    bool Enabled,
+    bool Transition,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] bool? Replace, // null, and not left out: see BlockingTask
+    IReadOnlyList<PatchedFunction> Functions);
 
 /// <summary><c>POST /v1/enable</c>.</summary>
 public sealed record EnableRequest(string Token);

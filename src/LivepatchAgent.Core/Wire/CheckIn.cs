@@ -88,7 +88,12 @@ public sealed record MachineReport
 /// <param name="Kind">What.</param>
 /// <param name="Manifest">Of which patch.</param>
 /// <param name="Problem">Why it did not succeed.</param>
-public sealed record Happening(string Id, DateTimeOffset At, HappeningKind Kind, string? Manifest, Problem? Problem);
+public sealed record Happening(
+    string Id,
+    DateTimeOffset At,
+    HappeningKind Kind,
+    [property: System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.Never)] string? Manifest,
+    [property: System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.Never)] Problem? Problem);
 
 [System.Text.Json.Serialization.JsonConverter(typeof(KebabEnumConverter<HappeningKind>))]
 public enum HappeningKind
