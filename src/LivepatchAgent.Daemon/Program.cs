@@ -1,1 +1,76 @@
+using System.Runtime.InteropServices;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon;
+using LivepatchAgent.Daemon.Kernel;
+using LivepatchAgent.Daemon.LocalApi;
+using LivepatchAgent.Daemon.PatchServer;
+using LivepatchAgent.Daemon.Store;
+using LivepatchAgent.Daemon.Systemd;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Hosting.Systemd;
+using Microsoft.Extensions.Logging;
+using Serilog;
+using Serilog.Events;
+
+if (args is ["--version"])
+{
+    Console.WriteLine(Performer.AgentVersion);
+    return 0;
+}
+
+// The daemon takes no options: everything is in agent.conf. A root other than / is for tests.
+var paths = new HostPaths(Environment.GetEnvironmentVariable("LIVEPATCH_AGENTD_ROOT") ?? "/");
+var time = TimeProvider.System;
+var settings = new LiveSettings(paths);
+
+var level = settings.Current.LogLevel switch
+{
+    "debug" => LogEventLevel.Debug,
+    "warning" => LogEventLevel.Warning,
+    "error" => LogEventLevel.Error,
+    _ => LogEventLevel.Information,
+};
+using var serilog = new LoggerConfiguration()
+    .MinimumLevel.Is(level)
+    .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
+    .WriteTo.Sink(new JournalSink())
+    .CreateLogger();
+
+var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+builder.Services.AddSystemd();
+builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromMilliseconds(1500));
+builder.Logging.AddSerilog(serilog);
+
+using var inbox = new Inbox();
+var listener = new Listener(inbox.Nudge);
+var observer = new HostObserver(paths, time);
+var store = new StateStore(paths.StateFolder);
+using var performer = new Performer(paths, new PatchStore(paths.StateFolder), observer, new ModuleLoader(), listener, settings, time);
+var board = new StatusBoard(paths, () =>
+{
+    var state = new AgentState();
+    var host = observer.Observe(state, new ListenState.Off());
+    return Projection.Status(state, host, new Step.Believe(state, ""), null, Performer.AgentVersion, time.GetUtcNow());
+});
+
+builder.Services.AddSingleton<IHostedService>(s => new OnDemandServer(paths, new Routes(paths, board, inbox), s, s.GetRequiredService<ILogger<OnDemandServer>>()));
+builder.Services.AddSingleton<IHostedService>(s => new AgentLoop(
+    store, observer, performer, listener, board, inbox, new ServiceNotifier(s.GetService<ISystemdNotifier>() ?? new SystemdNotifier(), time), settings, time, s.GetRequiredService<ILogger<AgentLoop>>()));
+
+using var host = builder.Build();
+var log = host.Services.GetRequiredService<ILogger<AgentLoop>>();
+if (settings.Problem is { } wrong) log.LogWarning("{Problem}", wrong);
+using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
+{
+    context.Cancel = true;
+    settings.Reload();
+    if (settings.Problem is { } problem) log.LogWarning("{Problem}", problem);
+    else log.LogInformation("Read {Config} again", paths.Config);
+    inbox.Nudge();
+});
+if (!new KernelLog(paths.KernelLog, inbox.Nudge).Start()) log.LogWarning("Cannot read {KernelLog}: the end of a transition is seen by looking only", paths.KernelLog);
+new NetworkWatch(inbox).Start();
+await host.RunAsync();
 return 0;

@@ -1,1 +1,37 @@
-return 0;
+using System.CommandLine;
+using System.Reflection;
+using LivepatchAgent.Core;
+using LivepatchAgent.Server.Commands;
+using Microsoft.Data.Sqlite;
+
+var version = typeof(Program).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+var root = new RootCommand("livepatch-server: serves signed kernel livepatches to enrolled machines.\n\nExit codes: 0 done, 1 failed, 64 wrong usage.")
+{
+    ServeCommand.Create(),
+    TokenCommands.Create(),
+    MachinesCommand.Create(),
+    PatchesCommand.Create(),
+};
+var versionVerb = new Command("version", "Print the version");
+versionVerb.SetAction(_ => Console.WriteLine($"livepatch-server {version}"));
+root.Add(versionVerb);
+var helpVerb = new Command("help", "Print this help");
+helpVerb.SetAction(_ => root.Parse(["--help"]).Invoke());
+root.Add(helpVerb);
+
+var parsed = root.Parse(args);
+if (parsed.Errors.Count > 0)
+{
+    Console.Error.WriteLine($"livepatch-server: {parsed.Errors[0].Message}; see `livepatch-server --help`");
+    return Exit.Usage;
+}
+
+try
+{
+    // The host listens to signals itself; a second listener would cut its clean stop short.
+    return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
+}
+catch (Exception e) when (e is IOException or UnauthorizedAccessException or SqliteException)
+{
+    return Exit.Fail(new Problem(ProblemCode.DiskError, $"cannot go on: {e.Message.TrimEnd('.')}", "check the folder given with --data, its owner and its disk"));
+}

@@ -35,7 +35,7 @@ public static class CatalogueVerifier
         if (catalogue is null || catalogue.Schema != Catalogue.SchemaName) return Invalid($"its schema is not {Catalogue.SchemaName}");
         if (catalogue.Architecture != architecture || catalogue.KernelRelease != kernelRelease)
             return Invalid($"it is for {catalogue.KernelRelease} {catalogue.Architecture}, this host runs {kernelRelease} {architecture}");
-        if (catalogue.Patches.Count > MaxPatches || !catalogue.Patches.All(p => Hex.IsSha256(p.Manifest) && (p.Withdrawal is null || Hex.IsSha256(p.Withdrawal))))
+        if (catalogue.Patches.Count > MaxPatches || !catalogue.Patches.All(p => p is not null && Hex.IsSha256(p.Manifest) && (p.Withdrawal is null || Hex.IsSha256(p.Withdrawal))))
             return Invalid("its list of patches is too long or malformed");
         if (catalogue.Sequence < floor)
             return new Problem(ProblemCode.CatalogueRolledBack, $"cannot accept the catalogue: it is number {catalogue.Sequence}, and this host has seen number {floor}", "someone replays an old one, or the server was restored from a backup: see docs/trust.md");

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
@@ -100,15 +101,16 @@ public static class ManifestRules
         if (!IsWord(manifest.KernelRelease) || !IsWord(manifest.Architecture)) return "its kernel release or architecture is not a plain word";
         if (!IsLine(manifest.Version) || !IsLine(manifest.Notice)) return "its version or notice is not one line of text";
         if (manifest.Fixes.Count > MaxFixes || !manifest.Fixes.All(IsWord)) return "its list of fixes is too long or holds no identifiers";
-        if (module.Functions.Count > MaxFunctions || !module.Functions.All(f => IsLine(f.Object) && IsLine(f.Name))) return "its list of functions is too long or malformed";
+        if (module.Functions.Count > MaxFunctions || !module.Functions.All(f => f is not null && IsLine(f.Object) && IsLine(f.Name))) return "its list of functions is too long or malformed";
         return null;
     }
 
     public static bool IsModuleName(string name) =>
         name.Length is > 0 and <= MaxModuleName && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_');
 
-    private static bool IsWord(string text) =>
-        text.Length is > 0 and <= 128 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-' or '+' or '~' or ':');
+    /// <summary>A kernel release, an architecture, an identifier: no white space, nothing to quote. False for null, which JSON can put into any list.</summary>
+    public static bool IsWord([NotNullWhen(true)] string? text) =>
+        text is { Length: > 0 and <= 128 } && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-' or '+' or '~' or ':');
 
-    private static bool IsLine(string text) => text.Length is > 0 and <= MaxText && !text.Any(char.IsControl);
+    private static bool IsLine(string? text) => text is { Length: > 0 and <= MaxText } && !text.Any(char.IsControl);
 }

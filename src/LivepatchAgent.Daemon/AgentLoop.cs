@@ -1,0 +1,238 @@
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Daemon.Kernel;
+using LivepatchAgent.Daemon.PatchServer;
+using LivepatchAgent.Daemon.Store;
+using LivepatchAgent.Daemon.Systemd;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace LivepatchAgent.Daemon;
+
+/// <summary>
+/// Observe, decide, save, perform, save: one effect a turn. The watchdog is fed here, at each turn and from the progress of
+/// an effect, so a loop that hangs is a daemon that is restarted.
+/// </summary>
+internal sealed class AgentLoop(
+    StateStore store, HostObserver observer, Performer performer, Listener listener, StatusBoard board, Inbox inbox, ServiceNotifier notifier, LiveSettings settings, TimeProvider time, ILogger<AgentLoop> log) : BackgroundService
+{
+    /// <summary>Saving is tried again after this time when the disk would not.</summary>
+    private static readonly TimeSpan DiskPause = TimeSpan.FromSeconds(10);
+
+    /// <summary>A rest longer than this is one to go to sleep for.</summary>
+    private static readonly TimeSpan LongRest = TimeSpan.FromSeconds(5);
+
+    private AgentState _state = new();
+    private Problem? _diskProblem;
+    private bool _tired;
+
+    protected override async Task ExecuteAsync(CancellationToken stop)
+    {
+        (_state, var problem) = store.Load();
+        if (problem is not null) log.LogWarning("{Problem}", problem);
+        try
+        {
+            while (!stop.IsCancellationRequested) await TurnAsync(stop);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // the end was asked for
+        }
+
+        listener.Close();
+        await Save(_state with { StoppedCleanly = true });
+    }
+
+    private async Task TurnAsync(CancellationToken stop)
+    {
+        notifier.Alive();
+        var host = observer.Observe(_state, listener.State);
+        if (inbox.TryTake(out var request))
+        {
+            await AnswerAsync(request!, host);
+            return;
+        }
+
+        Step step;
+        try
+        {
+            step = Decider.Next(_state, host, settings.Current.Policy, time.GetUtcNow());
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // A hole in the decisions is a bug; the host keeps what it runs and the daemon stays there to say so.
+            log.LogError(e, "Cannot decide what to do in phase {Phase}", _state.Phase.GetType().Name);
+            await RestAsync(time.GetUtcNow() + DiskPause, stop);
+            return;
+        }
+
+        Show(host, step, null);
+        if (step is Step.Rest rest)
+        {
+            // Whatever happened until now is behind us: a boot from here on that finds no clean stop was a crash.
+            await Save(_state with { StoppedCleanly = false });
+            await RestAsync(rest.Until, stop);
+            return;
+        }
+
+        await PerformAsync(step, host, stop);
+    }
+
+    private async Task PerformAsync(Step step, HostSnapshot host, CancellationToken stop)
+    {
+        _tired = true;
+        // An effect whose intent is not on the disk is not begun: a crash in it would not be recognised.
+        if (!await Save(Decider.Begin(_state, step, host) with { StoppedCleanly = step is Step.Believe && _state.StoppedCleanly }))
+        {
+            await RestAsync(time.GetUtcNow() + DiskPause, stop);
+            return;
+        }
+
+        FailPoint.Pass(step, before: true);
+        StepResult result = new StepResult.Done();
+        if (step is Step.Believe believe)
+        {
+            if (believe.Heard) listener.Close();
+            _state = believe.After;
+            log.LogInformation("{Why}", Sentence(believe.Why));
+        }
+        else if (await WithPatienceAsync(step, host, stop) is { } done)
+        {
+            result = done;
+            Tell(step, result);
+            _state = Decider.Apply(_state, step, result, host, time.GetUtcNow());
+        }
+        else
+        {
+            return; // broken off for a command; the step is decided anew
+        }
+
+        FailPoint.Pass(step, before: false);
+        await Save(_state);
+    }
+
+    /// <summary>Null when a command came in while a slow effect was under way: people come first, downloads resume.</summary>
+    private async Task<StepResult?> WithPatienceAsync(Step step, HostSnapshot host, CancellationToken stop)
+    {
+        var canBreakOff = step is Step.CheckIn or Step.FetchCatalogue or Step.FetchManifest or Step.FetchWithdrawal or Step.Download;
+        using var breakOff = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        var effect = performer.PerformAsync(
+            step,
+            _state,
+            host,
+            progress =>
+            {
+                notifier.Alive();
+                Show(host, step, progress);
+            },
+            breakOff.Token);
+        if (canBreakOff && !effect.IsCompleted)
+        {
+            await Task.WhenAny(effect, inbox.CommandWaitsAsync(breakOff.Token));
+            if (!effect.IsCompleted && inbox.HasCommands) await breakOff.CancelAsync();
+        }
+
+        try
+        {
+            var result = await effect;
+            await breakOff.CancelAsync();
+            return result;
+        }
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    private async Task AnswerAsync(Inbox.Request request, HostSnapshot host)
+    {
+        if (store.ReadOnly && request.Command is not Command.NetworkUp)
+        {
+            request.Answer.SetResult((_state.Phase as Phase.NotEnrolled)?.Problem ?? new Problem(ProblemCode.StateNewer, "cannot change anything: a newer agent's state is here", "install that version again"));
+            return;
+        }
+
+        if (!Decider.Accept(_state, request.Command, host, time.GetUtcNow()).TryGet(out var after, out var problem))
+        {
+            request.Answer.SetResult(problem);
+            return;
+        }
+
+        log.LogInformation("Asked to {Command}", request.Command.GetType().Name.ToLowerInvariant());
+        if (request.Command is not Command.NetworkUp) listener.Close();
+        _state = after;
+        if (!await Save(_state))
+        {
+            request.Answer.SetResult(_diskProblem!);
+            return;
+        }
+
+        // Whoever asked follows the status from here: it must not look settled until the loop has looked again.
+        var status = Projection.Status(_state, host, new Step.Believe(_state, ""), null, Performer.AgentVersion, time.GetUtcNow());
+        request.Answer.SetResult(board.Show(status).Revision);
+        inbox.Nudge();
+    }
+
+    private async Task RestAsync(DateTimeOffset until, CancellationToken stop)
+    {
+        var now = time.GetUtcNow();
+        var rest = until - now;
+        if (rest > LongRest && _tired)
+        {
+            _tired = false;
+            Memory.GiveBack();
+        }
+
+        if (notifier.FeedEvery is { } feed && feed < rest) rest = feed;
+        if (rest <= TimeSpan.Zero) return;
+        // Longer than a timer can count is as good as for ever.
+        await inbox.WaitAsync(rest.TotalDays > 20 ? Timeout.InfiniteTimeSpan : rest, stop);
+    }
+
+    private void Show(HostSnapshot host, Step step, DownloadProgress? progress)
+    {
+        var status = Projection.Status(_state, host, step, progress, Performer.AgentVersion, time.GetUtcNow());
+        if (_diskProblem is not null) status = status with { Problem = _diskProblem };
+        notifier.Say(board.Show(status));
+    }
+
+    private Task<bool> Save(AgentState state)
+    {
+        var problem = store.Save(state);
+        if (problem is not null && _diskProblem is null) log.LogWarning("{Problem}", problem);
+        _diskProblem = problem;
+        if (problem is null) _state = state;
+        return Task.FromResult(problem is null);
+    }
+
+    private void Tell(Step step, StepResult result)
+    {
+        switch (result)
+        {
+            // An outage is one calm line, not one a try.
+            case StepResult.Failed f when step is Step.CheckIn or Step.Listen && _state.Talk.Failures > 0:
+                log.LogDebug("{Problem}", f.Problem);
+                break;
+            case StepResult.Failed f:
+                log.LogWarning("{Problem}", f.Problem);
+                break;
+            case StepResult.CheckedIn when _state.Talk.Failures > 0:
+                log.LogInformation("The patch server answers again");
+                break;
+            case StepResult.ModuleVerified v:
+                log.LogInformation("Verified {Module} {Version}, signed by {Signer}", v.Module.Facts.Name, v.Module.Manifest.Content.Version, v.Module.Signer[..16]);
+                break;
+            case StepResult.Done when step is Step.Load l:
+                log.LogInformation("The kernel took {Module}", l.Patch.Name);
+                break;
+            case StepResult.Enrolled e:
+                log.LogInformation("Enrolled as {Machine}", e.Enrolment);
+                break;
+            default:
+                log.LogDebug("{Step} done", step.GetType().Name);
+                break;
+        }
+    }
+
+    private static string Sentence(string why) => why.Length == 0 ? why : char.ToUpperInvariant(why[0]) + why[1..];
+}

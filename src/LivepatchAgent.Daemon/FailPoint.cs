@@ -1,0 +1,20 @@
+using System.Diagnostics;
+using LivepatchAgent.Core.Agent;
+
+namespace LivepatchAgent.Daemon;
+
+/// <summary>
+/// Ends the daemon as kill -9 would, right before or after one kind of step, so that tests can prove that each journal
+/// entry resumes rightly: <c>LIVEPATCH_AGENTD_FAILPOINT=load:after</c>. Only root can set a unit's environment.
+/// </summary>
+internal static class FailPoint
+{
+    private static readonly string? Armed = Environment.GetEnvironmentVariable("LIVEPATCH_AGENTD_FAILPOINT");
+
+    public static void Pass(Step step, bool before)
+    {
+        if (Armed is null || Armed != $"{System.Text.Json.JsonNamingPolicy.KebabCaseLower.ConvertName(step.GetType().Name)}:{(before ? "before" : "after")}") return;
+        Process.GetCurrentProcess().Kill();
+        Thread.Sleep(Timeout.Infinite);
+    }
+}

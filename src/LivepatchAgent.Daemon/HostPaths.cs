@@ -1,0 +1,51 @@
+namespace LivepatchAgent.Daemon;
+
+/// <summary>
+/// Every path the daemon touches, under one root: <c>/</c>, or a test's folder. The literals stand here and nowhere else.
+/// </summary>
+internal sealed class HostPaths(string root)
+{
+    private readonly string _root = root.TrimEnd('/');
+
+    public string Livepatch => Under("sys/kernel/livepatch");
+
+    public string Lockdown => Under("sys/kernel/security/lockdown");
+
+    public string Tainted => Under("proc/sys/kernel/tainted");
+
+    public string BootId => Under("proc/sys/kernel/random/boot_id");
+
+    public string OsRelease => Under("proc/sys/kernel/osrelease");
+
+    public string Hostname => Under("proc/sys/kernel/hostname");
+
+    public string CommandLine => Under("proc/cmdline");
+
+    public string Processes => Under("proc");
+
+    public string KernelLog => Under("dev/kmsg");
+
+    public string OsReleaseFile => Under("etc/os-release");
+
+    public string Config => Under("etc/livepatch-agent/agent.conf");
+
+    /// <summary>The kill switch as a file: <c>off</c> or <c>observe</c>.</summary>
+    public string Mode => Under("etc/livepatch-agent/mode");
+
+    /// <summary>Further publisher certificates that this host's administrator trusts.</summary>
+    public string TrustFolder => Under("etc/livepatch-agent/trust.d");
+
+    public string StateFolder => Under("var/lib/livepatch-agent");
+
+    public string RunFolder => Under("run/livepatch-agent");
+
+    public string Socket => Path.Combine(RunFolder, "agent.sock");
+
+    public string StatusFile => Path.Combine(RunFolder, "status.json");
+
+    public string Groups => Under("etc/group");
+
+    public string Module(string name) => Under("sys/module/" + name);
+
+    private string Under(string path) => $"{_root}/{path}";
+}

@@ -1,0 +1,58 @@
+using System.Runtime.InteropServices;
+using LivepatchAgent.Core.Kernel;
+using Microsoft.Win32.SafeHandles;
+
+namespace LivepatchAgent.Daemon.Kernel;
+
+/// <summary>
+/// Waits in read(2) on /dev/kmsg and calls back at each line of livepatch's own: sysfs gives no notification, the log
+/// does. A thread of its own, asleep until the kernel says something.
+/// </summary>
+internal sealed partial class KernelLog(string path, Action heard)
+{
+    /// <summary>The kernel's CONSOLE_EXT_LOG_MAX: a record is never longer.</summary>
+    private const int MaxRecord = 8192;
+
+    /// <summary>True when the log can be read; without it the daemon looks instead of listening.</summary>
+    public bool Start()
+    {
+        SafeFileHandle log;
+        try
+        {
+            log = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            _ = Seek(log, 0, SeekEnd);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+
+        new Thread(() => Listen(log), maxStackSize: 128 * 1024) { IsBackground = true, Name = "kmsg" }.Start();
+        return true;
+    }
+
+    private void Listen(SafeFileHandle log)
+    {
+        var record = new byte[MaxRecord];
+        while (true)
+        {
+            try
+            {
+                var length = RandomAccess.Read(log, record, 0);
+                if (length == 0) return;
+                if (KernelTexts.IsLivepatchRecord(record.AsSpan(0, length))) heard();
+            }
+            catch (IOException)
+            {
+                // EPIPE: records were overwritten before we read them; whatever they said, have a look.
+                heard();
+            }
+        }
+    }
+
+    private const int SeekEnd = 2;
+
+    /// <summary>.NET takes the log for a pipe; the kernel can seek to its end nevertheless.</summary>
+    [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
+    private static partial long Seek(SafeFileHandle file, long offset, int whence);
+}

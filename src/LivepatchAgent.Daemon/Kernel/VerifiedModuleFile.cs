@@ -1,0 +1,94 @@
+using System.IO.MemoryMappedFiles;
+using System.Security.Cryptography.X509Certificates;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Modules;
+using LivepatchAgent.Core.Trust;
+using Microsoft.Win32.SafeHandles;
+
+namespace LivepatchAgent.Daemon.Kernel;
+
+/// <summary>
+/// A module file that was verified and is still held open: opened once, read for the verdict, and the same handle goes to
+/// the kernel, so nothing can be put in its place between the two.
+/// </summary>
+internal sealed class VerifiedModuleFile : IDisposable
+{
+    private const int ChunkSize = 64 * 1024;
+
+    private VerifiedModuleFile(SafeFileHandle handle, VerifiedModule module)
+    {
+        Handle = handle;
+        Module = module;
+    }
+
+    public SafeFileHandle Handle { get; }
+
+    public VerifiedModule Module { get; }
+
+    public static Result<VerifiedModuleFile> Open(string path, VerifiedManifest manifest, IReadOnlyList<X509Certificate2> publishers, string kernelRelease, string architecture)
+    {
+        var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read, FileOptions.SequentialScan);
+        try
+        {
+            if (!Verify(handle, manifest, publishers, kernelRelease, architecture).TryGet(out var module, out var problem)) return problem;
+            var verified = new VerifiedModuleFile(handle, module);
+            handle = null;
+            return verified;
+        }
+        finally
+        {
+            handle?.Dispose();
+        }
+    }
+
+    public void Dispose() => Handle.Dispose();
+
+    private static Result<VerifiedModule> Verify(SafeFileHandle handle, VerifiedManifest manifest, IReadOnlyList<X509Certificate2> publishers, string kernelRelease, string architecture)
+    {
+        var length = RandomAccess.GetLength(handle);
+        var buffer = new byte[ChunkSize + ModuleSignature.TrailerLength];
+        var tail = buffer.AsSpan(0, (int)Math.Min(length, buffer.Length));
+        ReadExactly(handle, tail, length - tail.Length);
+        if (!ModuleVerifier.Begin(manifest, publishers, length, tail).TryGet(out var verifier, out var problem)) return problem;
+        using (verifier)
+        {
+            for (long offset = 0; offset < length;)
+            {
+                var chunk = buffer.AsSpan(0, (int)Math.Min(ChunkSize, length - offset));
+                ReadExactly(handle, chunk, offset);
+                verifier.Append(chunk);
+                offset += chunk.Length;
+            }
+
+            return Inspect(handle, length).TryGet(out var facts, out problem) ? verifier.Finish(facts, kernelRelease, architecture) : problem;
+        }
+    }
+
+    private static unsafe Result<ModuleFacts> Inspect(SafeFileHandle handle, long length)
+    {
+        // The store's folder is root's alone, so the file cannot shrink under the mapping.
+        using var map = MemoryMappedFile.CreateFromFile(handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+        using var view = map.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
+        byte* start = null;
+        view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
+        try
+        {
+            return ModuleReader.Read(new ReadOnlySpan<byte>(start + view.PointerOffset, checked((int)length)));
+        }
+        finally
+        {
+            view.SafeMemoryMappedViewHandle.ReleasePointer();
+        }
+    }
+
+    private static void ReadExactly(SafeFileHandle handle, Span<byte> buffer, long offset)
+    {
+        while (!buffer.IsEmpty)
+        {
+            var read = RandomAccess.Read(handle, buffer, offset);
+            if (read == 0) throw new EndOfStreamException("the file became shorter while it was read");
+            buffer = buffer[read..];
+            offset += read;
+        }
+    }
+}

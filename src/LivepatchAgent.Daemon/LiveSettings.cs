@@ -1,0 +1,30 @@
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Daemon.Kernel;
+
+namespace LivepatchAgent.Daemon;
+
+/// <summary>agent.conf as it was read last; a file with a mistake changes nothing.</summary>
+internal sealed class LiveSettings
+{
+    private readonly HostPaths _paths;
+    private AgentSettings _current = new();
+
+    public LiveSettings(HostPaths paths)
+    {
+        _paths = paths;
+        Reload();
+    }
+
+    public AgentSettings Current => Volatile.Read(ref _current);
+
+    /// <summary>What is wrong with the file, if anything.</summary>
+    public Problem? Problem { get; private set; }
+
+    public void Reload()
+    {
+        var read = AgentSettings.Parse(SmallFile.Read(_paths.Config) ?? "", _paths.Config);
+        if (read.TryGet(out var settings, out var problem)) Volatile.Write(ref _current, settings);
+        Problem = problem;
+    }
+}

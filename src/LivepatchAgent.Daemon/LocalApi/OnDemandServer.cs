@@ -1,0 +1,137 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace LivepatchAgent.Daemon.LocalApi;
+
+/// <summary>
+/// The local socket is listened on all the time; Kestrel runs only while somebody talks. At rest nothing but one accept is
+/// pending, where a running Kestrel would wake the processor every second.
+/// </summary>
+internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServiceProvider services, ILogger<OnDemandServer> log) : BackgroundService
+{
+    private static readonly TimeSpan IdleAfter = TimeSpan.FromSeconds(2);
+
+    /// <summary>More than that at once is somebody's mistake: further ones wait in the kernel's queue.</summary>
+    private const int MaxConnections = 256;
+    private const int Backlog = 64;
+
+    private Socket? _socket;
+
+    public override Task StartAsync(CancellationToken cancellationToken)
+    {
+        Directory.CreateDirectory(paths.RunFolder);
+        // Left behind by a daemon that was killed; a second daemon cannot be there, systemd sees to that.
+        File.Delete(paths.Socket);
+        _socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        _socket.Bind(new UnixDomainSocketEndPoint(paths.Socket));
+        // Everyone may read; changes are decided by who asks.
+        File.SetUnixFileMode(paths.Socket, (UnixFileMode)0b110_110_110);
+        _socket.Listen(Backlog);
+        return base.StartAsync(cancellationToken);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stop)
+    {
+        var wrap = new SocketConnectionContextFactory(new SocketConnectionFactoryOptions(), NullLogger.Instance);
+        try
+        {
+            while (true)
+            {
+                var first = await _socket!.AcceptAsync(stop);
+                await ServeAsync(new WarmListener(_socket, first, wrap, IdleAfter, stop));
+                Memory.GiveBack();
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            File.Delete(paths.Socket);
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            log.LogError(e, "Cannot serve {Socket}", paths.Socket);
+            throw;
+        }
+    }
+
+    private async Task ServeAsync(WarmListener warm)
+    {
+        var options = new KestrelServerOptions { AddServerHeader = false, ApplicationServices = services };
+        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(5);
+        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(5);
+        options.Limits.MaxRequestBodySize = Routes.MaxBody;
+        options.Limits.MaxRequestHeadersTotalSize = 8 * 1024;
+        options.Limits.MaxConcurrentConnections = MaxConnections;
+        options.ListenUnixSocket(paths.Socket, listen =>
+        {
+            listen.Protocols = HttpProtocols.Http1;
+            listen.Use(next => async context =>
+            {
+                try
+                {
+                    await next(context);
+                }
+                finally
+                {
+                    warm.Closed();
+                }
+            });
+        });
+        using var kestrel = new KestrelServer(Options.Create(options), warm, NullLoggerFactory.Instance);
+        await kestrel.StartAsync(routes, CancellationToken.None);
+        await warm.Idle;
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(1));
+        await kestrel.StopAsync(patience.Token);
+    }
+
+    /// <summary>
+    /// Hands Kestrel the connections of a socket that outlives it. The pending accept itself decides on idleness, so no
+    /// connection can fall between Kestrel's end and the next start.
+    /// </summary>
+    private sealed class WarmListener(Socket listen, Socket first, SocketConnectionContextFactory wrap, TimeSpan idleAfter, CancellationToken stop) : IConnectionListenerFactory, IConnectionListener
+    {
+        private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private Socket? _first = first;
+        private int _open;
+
+        public Task Idle => _idle.Task;
+
+        public EndPoint EndPoint => listen.LocalEndPoint!;
+
+        public void Closed() => Interlocked.Decrement(ref _open);
+
+        public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) => new(this);
+
+        public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
+        {
+            while (true)
+            {
+                using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop, cancellationToken);
+                patience.CancelAfter(idleAfter);
+                try
+                {
+                    var socket = Interlocked.Exchange(ref _first, null) ?? await listen.AcceptAsync(patience.Token);
+                    Interlocked.Increment(ref _open);
+                    return wrap.Create(socket);
+                }
+                catch (OperationCanceledException)
+                {
+                    if (Volatile.Read(ref _open) > 0 && !stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested) continue;
+                    _idle.TrySetResult();
+                    return null;
+                }
+            }
+        }
+
+        public ValueTask UnbindAsync(CancellationToken cancellationToken = default) => default;
+
+        public ValueTask DisposeAsync() => default;
+    }
+}

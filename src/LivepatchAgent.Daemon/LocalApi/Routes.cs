@@ -1,0 +1,143 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Wire;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace LivepatchAgent.Daemon.LocalApi;
+
+/// <summary>What can be asked of the daemon, and by whom: one table.</summary>
+internal sealed class Routes(HostPaths paths, StatusBoard board, Inbox inbox) : IHttpApplication<HttpContext>
+{
+    public const int MaxBody = 16 * 1024;
+    private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(60);
+
+    private enum Access
+    {
+        /// <summary>Everyone on this host.</summary>
+        Read,
+
+        /// <summary>Root and group livepatch.</summary>
+        Change,
+    }
+
+    private sealed record Route(string Method, string Path, Access Access, Func<Routes, HttpContext, Task> Serve);
+
+    private static readonly Route[] Table =
+    [
+        new("GET", "/v1/status", Access.Read, (r, c) => r.StatusAsync(c)),
+        new("GET", "/metrics", Access.Read, (r, c) => r.MetricsAsync(c)),
+        new("POST", "/v1/enable", Access.Change, (r, c) => r.EnableAsync(c)),
+        new("POST", "/v1/disable", Access.Change, (r, c) => r.ChangeAsync(c, new Command.Disable())),
+        new("POST", "/v1/refresh", Access.Change, (r, c) => r.ChangeAsync(c, new Command.Refresh())),
+    ];
+
+    public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
+
+    public void DisposeContext(HttpContext context, Exception? exception)
+    {
+    }
+
+    public async Task ProcessRequestAsync(HttpContext context)
+    {
+        try
+        {
+            var path = context.Request.Path.Value ?? "";
+            var route = Array.Find(Table, r => r.Path == path && r.Method == context.Request.Method);
+            if (route is null)
+            {
+                var known = Table.Any(r => r.Path == path);
+                await RefuseAsync(context, known ? 405 : 404, new Problem(ProblemCode.NotFound, known ? $"cannot do this with {path}: it is asked for in another way" : "cannot answer: there is no such thing here", "see docs/local-api.md"));
+            }
+            else if (route.Access == Access.Change && !Peer(context).MayChange(paths))
+            {
+                await RefuseAsync(context, 403, new Problem(ProblemCode.NotPermitted, "cannot change anything: you are neither root nor in group livepatch", "use sudo, or have yourself added: `adduser USER livepatch`"));
+            }
+            else
+            {
+                await route.Serve(this, context);
+            }
+        }
+        catch (BadHttpRequestException e)
+        {
+            await RefuseAsync(context, e.StatusCode, new Problem(e.StatusCode == 413 ? ProblemCode.RequestTooLarge : ProblemCode.RequestInvalid, $"cannot take the request: {e.Message.TrimEnd('.')}", $"a request has at most {MaxBody} bytes"));
+        }
+        catch (OperationCanceledException)
+        {
+            // whoever asked has gone, or we stop
+        }
+    }
+
+    private static PeerCredentials Peer(HttpContext context) =>
+        context.Features.Get<IConnectionSocketFeature>() is { Socket: { } socket } ? PeerCredentials.Of(socket) : new PeerCredentials(0, uint.MaxValue, uint.MaxValue);
+
+    private async Task StatusAsync(HttpContext context)
+    {
+        var status = board.Current;
+        if (long.TryParse(context.Request.Query["after"], NumberStyles.None, CultureInfo.InvariantCulture, out var after)
+            && double.TryParse(context.Request.Query["wait"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds))
+            status = await board.NewerThanAsync(after, TimeSpan.FromSeconds(Math.Min(seconds, MaxWait.TotalSeconds)), context.RequestAborted);
+        await AnswerAsync(context, 200, status, WireJson.Default.AgentStatus);
+    }
+
+    private async Task MetricsAsync(HttpContext context)
+    {
+        context.Response.ContentType = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        await context.Response.Body.WriteAsync(Encoding.UTF8.GetBytes(Metrics.Of(board.Current)), context.RequestAborted);
+    }
+
+    private async Task EnableAsync(HttpContext context)
+    {
+        EnableRequest? request = null;
+        try
+        {
+            request = await JsonSerializer.DeserializeAsync(context.Request.Body, WireJson.Default.EnableRequest, context.RequestAborted);
+        }
+        catch (JsonException)
+        {
+            // told below
+        }
+
+        if (request is null)
+        {
+            await RefuseAsync(context, 400, new Problem(ProblemCode.RequestInvalid, "cannot enrol: the request has no token", "send {\"token\": \"…\"}"));
+            return;
+        }
+
+        if (!EnrolmentToken.Read(request.Token).TryGet(out var token, out var problem))
+        {
+            await RefuseAsync(context, 400, problem);
+            return;
+        }
+
+        var credential = System.Buffers.Text.Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
+        await ChangeAsync(context, new Command.Enable(new EnrolmentIntent(Guid.NewGuid().ToString("N"), token, credential)));
+    }
+
+    private async Task ChangeAsync(HttpContext context, Command command)
+    {
+        if ((await inbox.SendAsync(command).WaitAsync(MaxWait, context.RequestAborted)).TryGet(out var revision, out var problem))
+            await AnswerAsync(context, 202, new ChangeAnswer(revision), WireJson.Default.ChangeAnswer);
+        else
+            await RefuseAsync(context, 409, problem);
+    }
+
+    private static Task RefuseAsync(HttpContext context, int status, Problem problem) =>
+        context.Response.HasStarted ? Task.CompletedTask : AnswerAsync(context, status, new ErrorAnswer(problem), WireJson.Default.ErrorAnswer);
+
+    private static async Task AnswerAsync<T>(HttpContext context, int status, T answer, JsonTypeInfo<T> type)
+    {
+        var body = JsonSerializer.SerializeToUtf8Bytes(answer, type);
+        context.Response.StatusCode = status;
+        context.Response.ContentType = "application/json";
+        context.Response.ContentLength = body.Length;
+        await context.Response.Body.WriteAsync(body, context.RequestAborted);
+    }
+}

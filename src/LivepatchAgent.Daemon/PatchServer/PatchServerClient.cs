@@ -1,0 +1,184 @@
+using System.Net;
+using System.Net.Http;
+using System.Net.Http.Headers;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Core.Wire;
+using Polly;
+using Polly.Retry;
+
+namespace LivepatchAgent.Daemon.PatchServer;
+
+/// <summary>The calls of the check-in protocol (docs/openapi.yaml). Every failure is a <see cref="ServerException"/>.</summary>
+internal sealed class PatchServerClient(ServerChannel channel, string? authorization)
+{
+    private const int MaxJson = 256 * 1024;
+    private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(20);
+
+    /// <summary>How long the server may hold a check-in; shorter than the hour that middleboxes and pools forget after.</summary>
+    public static readonly TimeSpan Hold = TimeSpan.FromMinutes(50);
+
+    /// <summary>For calls that can be made twice: a second and third try soon after, then it is the loop's matter.</summary>
+    private static readonly ResiliencePipeline Retrying = new ResiliencePipelineBuilder()
+        .AddRetry(new RetryStrategyOptions
+        {
+            ShouldHandle = new PredicateBuilder().Handle<HttpRequestException>(e => e.HttpRequestError is HttpRequestError.ResponseEnded or HttpRequestError.ConnectionError).Handle<IOException>(),
+            MaxRetryAttempts = 2,
+            BackoffType = DelayBackoffType.Exponential,
+            UseJitter = true,
+            Delay = TimeSpan.FromMilliseconds(300),
+        })
+        .AddTimeout(CallTimeout)
+        .Build();
+
+    public Uri Server => channel.Server;
+
+    public Task<EnrolmentAnswer> EnrolAsync(EnrolmentRequest request, CancellationToken ct) =>
+        PostAsync("v1/enrolments", request, WireJson.Default.EnrolmentRequest, WireJson.Default.EnrolmentAnswer, null, ct);
+
+    public Task<Assignment> CheckInAsync(CheckInRequest request, CancellationToken ct) =>
+        PostAsync("v1/check-ins", request, WireJson.Default.CheckInRequest, WireJson.Default.Assignment, null, ct);
+
+    /// <summary>Answered when the assignment changes, or after <see cref="Hold"/>.</summary>
+    public Task<Assignment> HoldCheckInAsync(CheckInRequest request, CancellationToken ct) =>
+        PostAsync("v1/check-ins", request, WireJson.Default.CheckInRequest, WireJson.Default.Assignment, Hold, ct);
+
+    public Task<byte[]> GetCatalogueAsync(string architecture, string kernelRelease, CancellationToken ct) =>
+        GetAsync($"v1/catalogues/{Uri.EscapeDataString(architecture)}/{Uri.EscapeDataString(kernelRelease)}", CmsEnvelope.MaxSize, ct);
+
+    public Task<byte[]> GetManifestAsync(string digest, CancellationToken ct) => GetAsync($"v1/manifests/{digest}", CmsEnvelope.MaxSize, ct);
+
+    public Task<byte[]> GetWithdrawalAsync(string digest, CancellationToken ct) => GetAsync($"v1/withdrawals/{digest}", CmsEnvelope.MaxSize, ct);
+
+    /// <summary>Appends to the file what is missing of the module; exactly <paramref name="size"/> bytes when it returns.</summary>
+    public async Task DownloadModuleAsync(string digest, long size, FileStream into, Action<long> progress, CancellationToken ct)
+    {
+        try
+        {
+            if (into.Length > size) into.SetLength(0);
+            into.Position = into.Length;
+            while (into.Length < size)
+            {
+                var before = into.Length;
+                await DownloadOnceAsync(digest, size, into, progress, ct);
+                if (into.Length == before) throw ServerFaults.Invalid(Server, "it sent nothing of the module");
+            }
+        }
+        catch (Exception e) when (e is not DiskException && !ct.IsCancellationRequested)
+        {
+            throw ServerFaults.Of(e, Server);
+        }
+    }
+
+    private async Task DownloadOnceAsync(string digest, long size, FileStream into, Action<long> progress, CancellationToken ct)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"v1/modules/{digest}");
+        if (into.Length > 0) request.Headers.Range = new RangeHeaderValue(into.Length, null);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        patience.CancelAfter(CallTimeout);
+        using var response = await channel.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
+        if (response.StatusCode == HttpStatusCode.OK && into.Length > 0)
+        {
+            into.SetLength(0); // it does not do ranges
+            into.Position = 0;
+        }
+        else if (response.StatusCode == HttpStatusCode.PartialContent)
+        {
+            if (response.Content.Headers.ContentRange?.From != into.Length) throw ServerFaults.Invalid(Server, "it sent another part of the module than was asked for");
+        }
+        else if (response.StatusCode != HttpStatusCode.OK)
+        {
+            throw ServerFaults.OfStatus(response.StatusCode, response.Content.Headers.ContentType?.MediaType, await ReadBoundedAsync(response, MaxJson, patience.Token), Server);
+        }
+
+        await using var body = await response.Content.ReadAsStreamAsync(patience.Token);
+        var buffer = new byte[64 * 1024];
+        while (true)
+        {
+            patience.CancelAfter(CallTimeout);
+            var read = await body.ReadAsync(buffer, patience.Token);
+            if (read == 0) return;
+            if (into.Length + read > size) throw ServerFaults.TooLarge(Server, size);
+            try
+            {
+                await into.WriteAsync(buffer.AsMemory(0, read), ct);
+            }
+            catch (IOException e)
+            {
+                throw new DiskException(e);
+            }
+
+            progress(into.Length);
+        }
+    }
+
+    private async Task<byte[]> GetAsync(string path, int limit, CancellationToken ct)
+    {
+        try
+        {
+            return await Retrying.ExecuteAsync(
+                async token =>
+                {
+                    using var response = await channel.Http.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, token);
+                    var body = await ReadBoundedAsync(response, limit, token);
+                    return response.StatusCode == HttpStatusCode.OK
+                        ? body
+                        : throw ServerFaults.OfStatus(response.StatusCode, response.Content.Headers.ContentType?.MediaType, body, Server);
+                },
+                ct);
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested)
+        {
+            throw ServerFaults.Of(e, Server);
+        }
+    }
+
+    private async Task<TAnswer> PostAsync<TRequest, TAnswer>(string path, TRequest body, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TAnswer> answerType, TimeSpan? hold, CancellationToken ct)
+    {
+        try
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, path);
+            request.Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, requestType)) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+            if (authorization is not null) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", authorization);
+            if (hold is { } wait) request.Headers.Add("Prefer", $"wait={(int)wait.TotalSeconds}");
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct);
+            patience.CancelAfter(CallTimeout + (hold ?? TimeSpan.Zero));
+            using var response = await channel.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
+            var answer = await ReadBoundedAsync(response, MaxJson, patience.Token);
+            var mediaType = response.Content.Headers.ContentType?.MediaType;
+            if (response.StatusCode is not (HttpStatusCode.OK or HttpStatusCode.Created)) throw ServerFaults.OfStatus(response.StatusCode, mediaType, answer, Server);
+            try
+            {
+                return JsonSerializer.Deserialize(answer, answerType) ?? throw ServerFaults.Invalid(Server, "its answer is empty");
+            }
+            catch (JsonException)
+            {
+                throw ServerFaults.Invalid(Server, $"its answer cannot be understood ({mediaType ?? "no content type"})");
+            }
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested)
+        {
+            throw ServerFaults.Of(e, Server);
+        }
+    }
+
+    private async Task<byte[]> ReadBoundedAsync(HttpResponseMessage response, int limit, CancellationToken ct)
+    {
+        if (response.Content.Headers.ContentLength > limit) throw ServerFaults.TooLarge(Server, limit);
+        await using var stream = await response.Content.ReadAsStreamAsync(ct);
+        using var whole = new MemoryStream();
+        var buffer = new byte[16 * 1024];
+        while (true)
+        {
+            var read = await stream.ReadAsync(buffer, ct);
+            if (read == 0) return whole.ToArray();
+            if (whole.Length + read > limit) throw ServerFaults.TooLarge(Server, limit);
+            whole.Write(buffer, 0, read);
+        }
+    }
+}
+
+/// <summary>The disk failed while a download was written: not the server's fault.</summary>
+internal sealed class DiskException(IOException inner) : Exception(inner.Message, inner);

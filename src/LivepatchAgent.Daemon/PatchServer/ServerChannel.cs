@@ -1,0 +1,77 @@
+using System.Net;
+using System.Net.Http;
+using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Trust;
+
+namespace LivepatchAgent.Daemon.PatchServer;
+
+/// <summary>
+/// The TLS way to one server: pinned keys when the token named some, else the system's (or the configured) CAs. No
+/// redirects, no compression, headers bounded; what the server sends is bounded where it is read.
+/// </summary>
+internal sealed class ServerChannel : IDisposable
+{
+    private const int MaxHeaderKilobytes = 16;
+
+    public ServerChannel(string server, IReadOnlyList<string> tlsPins, AgentSettings settings)
+    {
+        Server = new Uri(server.TrimEnd('/') + "/");
+        var authorities = settings.CaFile is { } file ? Authorities(file) : null;
+        Http = new HttpClient(new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            AutomaticDecompression = DecompressionMethods.None,
+            UseCookies = false,
+            ConnectTimeout = TimeSpan.FromSeconds(10),
+            MaxResponseHeadersLength = MaxHeaderKilobytes,
+            // The pool's clean-up timer runs every quarter of this: an hour keeps a held check-in from waking the host.
+            PooledConnectionIdleTimeout = TimeSpan.FromHours(1),
+            UseProxy = true,
+            Proxy = settings.Proxy is { } proxy ? new WebProxy(proxy) : null,
+            SslOptions = new SslClientAuthenticationOptions
+            {
+                RemoteCertificateValidationCallback = (_, certificate, chain, errors) => Accepts(certificate as X509Certificate2, chain, errors, tlsPins, authorities),
+            },
+        })
+        {
+            BaseAddress = Server,
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
+    }
+
+    public Uri Server { get; }
+
+    public HttpClient Http { get; }
+
+    public void Dispose() => Http.Dispose();
+
+    private static X509Certificate2Collection Authorities(string file)
+    {
+        var authorities = new X509Certificate2Collection();
+        authorities.ImportFromPemFile(file);
+        return authorities;
+    }
+
+    private static bool Accepts(X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors, IReadOnlyList<string> pins, X509Certificate2Collection? authorities)
+    {
+        if (certificate is null) return false;
+        // A pinned key is the server, whatever its certificate says of names and dates: nothing to expire on a host whose clock is wrong.
+        if (pins.Count > 0) return pins.Contains(Certificates.KeyPin(certificate));
+        if (errors == SslPolicyErrors.None) return true;
+        if (authorities is null || chain is null || errors != SslPolicyErrors.RemoteCertificateChainErrors) return false;
+        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+        chain.ChainPolicy.CustomTrustStore.AddRange(authorities);
+        return chain.Build(certificate);
+    }
+}
+
+/// <summary>A call that did not bring what it should, already in words.</summary>
+internal sealed class ServerException(Problem problem, bool inPassing) : Exception(problem.Message)
+{
+    public Problem Problem { get; } = problem;
+
+    public bool InPassing { get; } = inPassing;
+}

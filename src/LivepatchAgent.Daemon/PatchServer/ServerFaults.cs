@@ -1,0 +1,81 @@
+using System.Net;
+using System.Net.Http;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Text.Json;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Daemon.PatchServer;
+
+/// <summary>What went wrong on the way, in one calm line each.</summary>
+internal static class ServerFaults
+{
+    public static ServerException Of(Exception e, Uri server) => e switch
+    {
+        ServerException s => s,
+        HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } => Passing(ProblemCode.ServerUnreachable, server, "its name cannot be resolved", "check the network and DNS; it is tried again"),
+        HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError, InnerException: AuthenticationException } => Passing(
+            ProblemCode.ServerCertificateMismatch, server, "its certificate is not the one that the token pins, nor signed by a trusted CA", "if the server's key was changed, make a new token; otherwise somebody is in the way"),
+        HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError } p => Passing(ProblemCode.ServerUnreachable, server, $"the proxy refused: {FirstLine(p.Message)}", "check `proxy` in agent.conf or HTTPS_PROXY"),
+        HttpRequestException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded } => Passing(ProblemCode.ServerAnswerTooLarge, server, "its answer has too many headers", "check the address; is it a livepatch-server?"),
+        HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ResponseEnded } => Passing(ProblemCode.ServerAnswerInvalid, server, "its answer was cut off or is not HTTP", "check the address; it is tried again"),
+        HttpRequestException { InnerException: SocketException s } => Passing(ProblemCode.ServerUnreachable, server, Words(s.SocketErrorCode), "check that it runs and that the network lets through; it is tried again"),
+        HttpRequestException h => Passing(ProblemCode.ServerUnreachable, server, FirstLine(h.Message), "it is tried again"),
+        OperationCanceledException or TimeoutException or Polly.Timeout.TimeoutRejectedException => Passing(ProblemCode.ServerTimeout, server, "it did not answer in time", "it is tried again"),
+        IOException i => Passing(ProblemCode.ServerUnreachable, server, $"the connection broke ({FirstLine(i.Message)})", "it is tried again"),
+        _ => new ServerException(new Problem(ProblemCode.InternalError, $"cannot talk to patch server {Name(server)}: {FirstLine(e.Message)}", "please report this"), inPassing: true),
+    };
+
+    /// <summary>An answer other than the one hoped for. Its body is looked at only for our own kind of error.</summary>
+    public static ServerException OfStatus(HttpStatusCode status, string? mediaType, ReadOnlySpan<byte> body, Uri server)
+    {
+        if ((int)status is >= 300 and < 400)
+            return new ServerException(new Problem(ProblemCode.ServerRedirected, $"cannot use patch server {Name(server)}: it redirects elsewhere (HTTP {(int)status})", "make a token with the server's own address"), inPassing: true);
+        if (mediaType == "application/json" && Told(body) is { } told)
+            return new ServerException(told, (int)status >= 500 || status == HttpStatusCode.TooManyRequests);
+        return new ServerException(
+            new Problem(ProblemCode.ServerError, $"cannot use patch server {Name(server)}: it answered HTTP {(int)status} ({mediaType ?? "no content type"})", "look at the server's log; it is tried again"),
+            (int)status >= 500 || status is HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests or HttpStatusCode.NotFound);
+    }
+
+    public static ServerException Invalid(Uri server, string why) => Passing(ProblemCode.ServerAnswerInvalid, server, why, "check the address; is it a livepatch-server?");
+
+    public static ServerException TooLarge(Uri server, long limit) => Passing(ProblemCode.ServerAnswerTooLarge, server, $"its answer is larger than {limit} bytes", "check the address; is it a livepatch-server?");
+
+    private static Problem? Told(ReadOnlySpan<byte> body)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(body, WireJson.Default.ErrorAnswer)?.Error is { Message.Length: <= 1024, Cure.Length: <= 1024 } problem
+                ? problem with { Message = FirstLine(problem.Message), Cure = FirstLine(problem.Cure) }
+                : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static ServerException Passing(ProblemCode code, Uri server, string why, string cure) =>
+        new(new Problem(code, $"cannot reach patch server {Name(server)}: {why}", cure), inPassing: true);
+
+    private static string Name(Uri server) => server.GetLeftPart(UriPartial.Authority);
+
+    private static string Words(SocketError error) => error switch
+    {
+        SocketError.ConnectionRefused => "connection refused",
+        SocketError.HostUnreachable or SocketError.NetworkUnreachable => "no route to it",
+        SocketError.TimedOut => "it did not answer in time",
+        SocketError.HostNotFound or SocketError.TryAgain => "its name cannot be resolved",
+        _ => error.ToString(),
+    };
+
+    /// <summary>What comes from outside goes into logs and terminals: one line, no control characters.</summary>
+    private static string FirstLine(string text)
+    {
+        var line = text.AsSpan(0, Math.Min(text.Length, 300));
+        var end = line.IndexOfAny('\r', '\n');
+        return string.Concat(new string(end < 0 ? line : line[..end]).Where(c => !char.IsControl(c))).TrimEnd('.');
+    }
+}

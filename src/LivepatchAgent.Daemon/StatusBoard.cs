@@ -1,0 +1,85 @@
+using System.Text.Json;
+using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Store;
+
+namespace LivepatchAgent.Daemon;
+
+/// <summary>
+/// What the daemon says of itself, as the last word of the loop: read by any number of requests, written to status.json
+/// for those who find the daemon gone.
+/// </summary>
+internal sealed class StatusBoard(HostPaths paths, Func<AgentStatus> initial)
+{
+    private const UnixFileMode ReadableByAll = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+    private readonly Lock _lock = new();
+    private AgentStatus? _status;
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public AgentStatus Current
+    {
+        get
+        {
+            lock (_lock) return _status ??= initial();
+        }
+    }
+
+    /// <summary>Shows it if it says anything new; the revision rises with what is said, not with the time.</summary>
+    public AgentStatus Show(AgentStatus status)
+    {
+        TaskCompletionSource changed;
+        lock (_lock)
+        {
+            var before = Current;
+            if (SaysTheSame(before, status)) return before;
+            _status = status = status with { Revision = before.Revision + 1 };
+            (changed, _changed) = (_changed, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        }
+
+        changed.TrySetResult();
+        Write(status);
+        return status;
+    }
+
+    /// <summary>The first status newer than <paramref name="after"/>, or the present one when the time is up.</summary>
+    public async Task<AgentStatus> NewerThanAsync(long after, TimeSpan atMost, CancellationToken ct)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        patience.CancelAfter(atMost);
+        while (true)
+        {
+            Task changed;
+            lock (_lock)
+            {
+                if (Current.Revision > after || patience.IsCancellationRequested) return Current;
+                changed = _changed.Task;
+            }
+
+            try
+            {
+                await changed.WaitAsync(patience.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                return Current;
+            }
+        }
+    }
+
+    private void Write(AgentStatus status)
+    {
+        try
+        {
+            Directory.CreateDirectory(paths.RunFolder);
+            AtomicFile.Write(paths.StatusFile, JsonSerializer.SerializeToUtf8Bytes(status, WireJson.Default.AgentStatus), ReadableByAll);
+        }
+        catch (IOException)
+        {
+            // A full /run costs the copy, not the daemon; the socket still tells.
+        }
+    }
+
+    private static bool SaysTheSame(AgentStatus a, AgentStatus b) => Text(a).AsSpan().SequenceEqual(Text(b));
+
+    private static byte[] Text(AgentStatus status) =>
+        JsonSerializer.SerializeToUtf8Bytes(status with { Revision = 0, At = default, Activity = status.Activity is { } a ? a with { Since = default } : null }, WireJson.Default.AgentStatus);
+}

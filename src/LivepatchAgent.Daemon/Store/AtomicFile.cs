@@ -1,0 +1,44 @@
+using System.Runtime.InteropServices;
+using LivepatchAgent.Core;
+using Microsoft.Win32.SafeHandles;
+
+namespace LivepatchAgent.Daemon.Store;
+
+/// <summary>Files that are whole or as they were: write beside, fsync, rename, fsync the folder.</summary>
+internal static partial class AtomicFile
+{
+    public static void Write(string path, ReadOnlySpan<byte> content, UnixFileMode mode)
+    {
+        var beside = path + ".new";
+        File.Delete(beside);
+        using (var file = new FileStream(beside, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = mode, BufferSize = 0 }))
+        {
+            file.Write(content);
+            file.Flush(flushToDisk: true);
+        }
+
+        File.Move(beside, path, overwrite: true);
+        SyncFolder(Path.GetDirectoryName(path)!);
+    }
+
+    /// <summary>A rename is on the disk once its folder is.</summary>
+    public static void SyncFolder(string folder)
+    {
+        // .NET opens no directories; open(2) with O_RDONLY|O_DIRECTORY|O_CLOEXEC does.
+        using var handle = new SafeFileHandle(Open(folder, 0x10000 | 0x80000), ownsHandle: true);
+        if (!handle.IsInvalid) _ = Fsync(handle);
+    }
+
+    /// <summary>The disk's complaints in words.</summary>
+    public static Problem Explain(IOException e, string what) => IsFull(e)
+        ? new Problem(ProblemCode.DiskFull, $"cannot {what}: the disk is full", "free some space under /var/lib; the host keeps what it runs")
+        : new Problem(ProblemCode.DiskError, $"cannot {what}: {e.Message.TrimEnd('.')}", "look at the disk; the host keeps what it runs");
+
+    private static bool IsFull(IOException e) => e.HResult is 28 or 122 || e.Message.StartsWith("No space left", StringComparison.Ordinal); // ENOSPC, EDQUOT
+
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int Fsync(SafeFileHandle handle);
+}

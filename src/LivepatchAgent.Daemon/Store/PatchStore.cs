@@ -1,0 +1,69 @@
+using LivepatchAgent.Core;
+
+namespace LivepatchAgent.Daemon.Store;
+
+/// <summary>Manifests and modules by digest. What lies here is not believed: it is verified each time it is used.</summary>
+internal sealed class PatchStore
+{
+    private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+    private readonly string _manifests;
+    private readonly string _modules;
+
+    public PatchStore(string folder)
+    {
+        _manifests = Path.Combine(folder, "manifests");
+        _modules = Path.Combine(folder, "modules");
+    }
+
+    /// <summary>Only digests become paths.</summary>
+    public string Manifest(string digest) => Path.Combine(_manifests, Checked(digest) + ".p7m");
+
+    public string Module(string digest) => Path.Combine(_modules, Checked(digest) + ".ko");
+
+    /// <summary>Where a download grows; it is resumed from here.</summary>
+    public string Partial(string digest) => Path.Combine(_modules, Checked(digest) + ".part");
+
+    public void SaveManifest(string digest, ReadOnlySpan<byte> envelope)
+    {
+        Directory.CreateDirectory(_manifests);
+        AtomicFile.Write(Manifest(digest), envelope, Private);
+    }
+
+    /// <summary>The download's file, to be appended to.</summary>
+    public FileStream OpenPartial(string digest)
+    {
+        Directory.CreateDirectory(_modules);
+        return new FileStream(Partial(digest), new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, UnixCreateMode = Private, BufferSize = 0, Options = FileOptions.Asynchronous });
+    }
+
+    /// <summary>A whole download takes its place.</summary>
+    public void Complete(string digest)
+    {
+        File.Move(Partial(digest), Module(digest), overwrite: true);
+        AtomicFile.SyncFolder(_modules);
+    }
+
+    public void Drop(string digest)
+    {
+        File.Delete(Module(digest));
+        File.Delete(Partial(digest));
+    }
+
+    public void Tidy(IReadOnlyList<string> manifests, IReadOnlyList<string> modules)
+    {
+        Sweep(_manifests, manifests);
+        Sweep(_modules, modules);
+    }
+
+    private static void Sweep(string folder, IReadOnlyList<string> kept)
+    {
+        if (!Directory.Exists(folder)) return;
+        foreach (var file in Directory.EnumerateFiles(folder))
+        {
+            if (!kept.Contains(Path.GetFileNameWithoutExtension(file))) File.Delete(file);
+        }
+    }
+
+    private static string Checked(string digest) =>
+        Hex.IsSha256(digest) ? digest : throw new ArgumentException("not a SHA-256", nameof(digest));
+}

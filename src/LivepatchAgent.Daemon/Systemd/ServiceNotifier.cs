@@ -1,0 +1,56 @@
+using System.Globalization;
+using LivepatchAgent.Core.Wire;
+using Microsoft.Extensions.Hosting.Systemd;
+
+namespace LivepatchAgent.Daemon.Systemd;
+
+/// <summary>
+/// sd_notify(3): STATUS= in words and WATCHDOG=1. READY=1 and STOPPING=1 are Hosting.Systemd's; the other two it leaves to us.
+/// </summary>
+internal sealed class ServiceNotifier
+{
+    private readonly ISystemdNotifier _notifier;
+    private readonly TimeProvider _time;
+    private string _said = "";
+    private DateTimeOffset _fed;
+
+    public ServiceNotifier(ISystemdNotifier notifier, TimeProvider time)
+    {
+        _notifier = notifier;
+        _time = time;
+        if (notifier.IsEnabled && long.TryParse(Environment.GetEnvironmentVariable("WATCHDOG_USEC"), NumberStyles.None, CultureInfo.InvariantCulture, out var microseconds) && microseconds > 0)
+            FeedEvery = TimeSpan.FromMicroseconds(microseconds / 2.0);
+    }
+
+    /// <summary>Half the watchdog's time; null without a watchdog.</summary>
+    public TimeSpan? FeedEvery { get; }
+
+    /// <summary>The loop has made a turn. Said at most once a quarter of the watchdog's time.</summary>
+    public void Alive()
+    {
+        var now = _time.GetUtcNow();
+        if (FeedEvery is not { } feed || now - _fed < feed / 2) return;
+        _fed = now;
+        _notifier.Notify(new ServiceState("WATCHDOG=1"));
+    }
+
+    /// <summary>The line in `systemctl status`.</summary>
+    public void Say(AgentStatus status)
+    {
+        var words = Words(status);
+        if (words == _said || !_notifier.IsEnabled) return;
+        _said = words;
+        _notifier.Notify(new ServiceState("STATUS=" + words));
+    }
+
+    internal static string Words(AgentStatus status) => status.State switch
+    {
+        PatchState.NotEnrolled => status.Problem?.Message ?? "not enrolled; run `livepatch-agent enable TOKEN`",
+        PatchState.NeedsCheck => status.CheckIn.Problem?.Message ?? "waiting for the first check-in",
+        PatchState.NothingToApply => $"no patch for kernel {status.Kernel.Release}",
+        PatchState.Applying => status.Activity is { } a ? $"{Kebab.Of(a.Kind).Replace('-', ' ')}" : "applying a patch",
+        PatchState.Applied => $"patch {status.Patch?.Version} applied" + (status.CheckIn.Result == CheckInResult.Failed ? "; the patch server does not answer" : ""),
+        PatchState.Stalled or PatchState.Refused or PatchState.ApplyFailed or PatchState.Unsupported => status.Problem?.Message ?? Kebab.Of(status.State),
+        _ => Kebab.Of(status.State),
+    };
+}

@@ -1,0 +1,140 @@
+using System.Net;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using LivepatchAgent.Core;
+using LivepatchAgent.Server.Api;
+using LivepatchAgent.Server.Rollout;
+using LivepatchAgent.Server.Storage;
+using LivepatchAgent.Server.Trust;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.Extensions.Logging.Console;
+
+namespace LivepatchAgent.Server;
+
+/// <summary>The running server: puts the parts together, starts and stops them in order.</summary>
+internal sealed class PatchServer : IAsyncDisposable
+{
+    /// <summary>For calls that are under way; held ones end at once.</summary>
+    private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(1.5);
+    private readonly FileStream _alone;
+    private readonly Database _database;
+    private readonly WriteQueue _writes;
+
+    private PatchServer(FileStream alone, Database database, WriteQueue writes, WebApplication app, HeldCalls held)
+    {
+        (_alone, _database, _writes, App, Held) = (alone, database, writes, app, held);
+    }
+
+    public WebApplication App { get; }
+
+    public HeldCalls Held { get; }
+
+    /// <summary>What tokens name.</summary>
+    public Uri Url { get; private set; } = new("https://localhost");
+
+    /// <summary>Where it really listens, when port 0 was asked for.</summary>
+    public Uri Address => new(App.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+
+    public static async Task<Result<PatchServer>> StartAsync(ServeSettings settings, TimeProvider time, CancellationToken ct)
+    {
+        var folder = settings.Folder;
+        folder.Create();
+        if (folder.TryLock("serve.lock") is not { } alone)
+            return new Problem(ProblemCode.NotPermitted, $"cannot serve {folder.Root}: another livepatch-server serves it", "stop that one first");
+        var blobs = new BlobStore(folder);
+        blobs.RemoveLeftovers();
+        foreach (var publisher in settings.Publishers) PublisherCertificates.Add(folder, publisher);
+
+        var url = settings.Url ?? ServerNames.DefaultUrl(settings.Listen.Port);
+        var now = time.GetUtcNow();
+        if (!ServerKeys.Tls(folder, settings.Tls, ServerNames.Of(url), now).TryGet(out var tls, out var problem)
+            || !ServerKeys.Catalogue(folder, settings.Catalogue, url.Host, now).TryGet(out var catalogue, out problem)
+            || !Database.Open(folder.Database).TryGet(out var database, out problem))
+        {
+            await alone.DisposeAsync();
+            return problem;
+        }
+
+        var writes = new WriteQueue(database);
+        var shelf = new Shelf(database.Read(PatchTable.LoadAll));
+        var app = Build(settings.Listen, tls);
+        var log = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("livepatch-server");
+        var held = new HeldCalls(shelf, time, app.Lifetime.ApplicationStopping);
+        app.Use(next => call => Routes.GuardAsync(call, next, log));
+        Routes.Map(
+            app,
+            new EnrolmentEndpoint(folder, writes, catalogue[0], time, log),
+            new CheckInEndpoint(database, writes, held, time, log),
+            new FetchEndpoints(blobs, new SignedCatalogues(catalogue[0], shelf, time)),
+            new PublishEndpoints(folder, blobs, writes, database, shelf, time, log));
+        var server = new PatchServer(alone, database, writes, app, held);
+        try
+        {
+            await app.StartAsync(ct);
+            server.Url = settings.Url ?? ServerNames.DefaultUrl(server.Address.Port);
+            await writes.RunAsync(db => SettingTable.Set(db, SettingTable.Url, server.Url.GetLeftPart(UriPartial.Authority)));
+            return server;
+        }
+        catch (IOException e)
+        {
+            await server.DisposeAsync();
+            return new Problem(ProblemCode.ServerError, $"cannot listen on {settings.Listen}: {e.Message.TrimEnd('.')}", "give another address with --listen, or stop what listens there");
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await App.StopAsync(CancellationToken.None);
+        await App.DisposeAsync();
+        await _writes.DisposeAsync();
+        _database.Dispose();
+        await _alone.DisposeAsync();
+    }
+
+    private static WebApplication Build(IPEndPoint listen, X509Certificate2Collection tls)
+    {
+        // The empty builder reads no configuration and so watches no files.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        builder.Services.AddRoutingCore();
+        builder.Services.AddSystemd();
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = StopWithin);
+        builder.Logging.AddSimpleConsole(console =>
+        {
+            console.SingleLine = true;
+            console.ColorBehavior = LoggerColorBehavior.Disabled;
+            console.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
+            console.UseUtcTimestamp = true;
+        });
+        builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
+        {
+            Limit(kestrel.Limits);
+            kestrel.AddServerHeader = false;
+            kestrel.Listen(listen, endpoint => endpoint.UseHttps(https => Secure(https, tls)));
+        });
+        return builder.Build();
+    }
+
+    private static void Secure(HttpsConnectionAdapterOptions https, X509Certificate2Collection tls)
+    {
+        https.ServerCertificate = tls[0];
+        https.ServerCertificateChain = [.. tls.Skip(1)];
+        https.SslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13;
+        https.HandshakeTimeout = TimeSpan.FromSeconds(10);
+    }
+
+    /// <summary>Each endpoint raises the size of a body to what it takes; slow bodies end by Kestrel's data rate (240 bytes/s).</summary>
+    private static void Limit(KestrelServerLimits limits)
+    {
+        limits.MaxRequestBodySize = Bodies.MaxJson;
+        limits.MaxRequestHeadersTotalSize = 16 * 1024;
+        limits.MaxRequestLineSize = 4 * 1024;
+        limits.MaxRequestHeaderCount = 50;
+        limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+        limits.KeepAliveTimeout = TimeSpan.FromSeconds(60);
+        limits.MaxConcurrentConnections = 32_768;
+    }
+}

@@ -1,0 +1,41 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Server.Rollout;
+
+internal sealed record KernelKey(string Architecture, string Release)
+{
+    public static KernelKey Of(MachineFacts machine) => new(machine.Architecture, machine.KernelRelease);
+}
+
+/// <summary>What is published for one kernel, in rising order of the manifests' sequence.</summary>
+/// <param name="Kernel">Which.</param>
+/// <param name="Sequence">Of the catalogue; 0 when nothing was ever published.</param>
+/// <param name="Entries">Withdrawn ones among them.</param>
+internal sealed record KernelPatches(KernelKey Kernel, long Sequence, IReadOnlyList<CatalogueEntry> Entries)
+{
+    public static KernelPatches None(KernelKey kernel) => new(kernel, 0, []);
+}
+
+/// <summary>What one machine shall run.</summary>
+internal sealed record Assigned(string Tag, string? Manifest);
+
+/// <summary>Who gets what: pure, so that every rule of a rollout can be read and tested as a table.</summary>
+internal static class RolloutDecision
+{
+    /// <summary>Every machine gets the newest patch for its kernel that was not withdrawn.</summary>
+    public static Assigned Decide(MachineFacts machine, KernelPatches patches)
+    {
+        var manifest = KernelKey.Of(machine) == patches.Kernel ? patches.Entries.LastOrDefault(e => e.Withdrawal is null)?.Manifest : null;
+        return new Assigned(Tag(patches, manifest), manifest);
+    }
+
+    /// <summary>Changes with the assignment and with the catalogue behind it, so a host that holds it knows whether to look again.</summary>
+    private static string Tag(KernelPatches patches, string? manifest)
+    {
+        var text = string.Join('\n', patches.Kernel.Architecture, patches.Kernel.Release, patches.Sequence, manifest);
+        return Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, 12));
+    }
+}

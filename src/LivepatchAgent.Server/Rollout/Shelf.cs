@@ -1,0 +1,44 @@
+using System.Collections.Immutable;
+
+namespace LivepatchAgent.Server.Rollout;
+
+/// <summary>
+/// What is published, in memory: the database's truth, for calls that only read. A snapshot never changes; the one that
+/// replaces it completes <see cref="ShelfSnapshot.Superseded"/>, which is all that a held call waits for.
+/// </summary>
+internal sealed class Shelf(IEnumerable<KernelPatches> published)
+{
+    private readonly Lock _changing = new();
+    private volatile ShelfSnapshot _current = new(published.ToImmutableDictionary(p => p.Kernel));
+
+    public ShelfSnapshot Current => _current;
+
+    public void Replace(IReadOnlyList<KernelPatches> changed)
+    {
+        if (changed.Count == 0) return;
+        ShelfSnapshot before;
+        lock (_changing)
+        {
+            before = _current;
+
+            // Two publishes may arrive here in the other order than they were committed in.
+            var newer = changed.Where(p => p.Sequence > before.For(p.Kernel).Sequence);
+            _current = before.With(newer);
+        }
+
+        before.Supersede();
+    }
+}
+
+internal sealed class ShelfSnapshot(ImmutableDictionary<KernelKey, KernelPatches> kernels)
+{
+    private readonly TaskCompletionSource _superseded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Task Superseded => _superseded.Task;
+
+    public KernelPatches For(KernelKey kernel) => kernels.GetValueOrDefault(kernel) ?? KernelPatches.None(kernel);
+
+    public ShelfSnapshot With(IEnumerable<KernelPatches> changed) => new(kernels.SetItems(changed.Select(p => KeyValuePair.Create(p.Kernel, p))));
+
+    public void Supersede() => _superseded.TrySetResult();
+}

@@ -1,0 +1,57 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Server.Storage;
+
+namespace LivepatchAgent.Server.Trust;
+
+/// <summary>
+/// Whose patches this server takes: the certificates in its publishers folder. Read each time they are needed (an
+/// enrolment, a publish), so that one put there counts at once.
+/// </summary>
+internal static class PublisherCertificates
+{
+    /// <summary>Reads PEM or DER, refusing weak keys; a private key beside the certificate is left alone.</summary>
+    public static Result<X509Certificate2> Read(string file)
+    {
+        const string cure = "give the publisher's certificate as PEM or DER, RSA from 3072 bits or ECDSA P-256 or P-384";
+        try
+        {
+            var bytes = File.ReadAllBytes(file);
+            var der = PemEncoding.TryFindUtf8(bytes, out _) ? PemToDer(bytes) : bytes;
+            return Certificates.TryLoad(der, out var certificate)
+                ? certificate
+                : new Problem(ProblemCode.RequestInvalid, $"cannot use {file} as a publisher: it holds no certificate, or one whose key is too weak", cure);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
+        {
+            return new Problem(ProblemCode.RequestInvalid, $"cannot use {file} as a publisher: {e.Message.TrimEnd('.')}", cure);
+        }
+    }
+
+    public static void Add(DataFolder folder, X509Certificate2 certificate) =>
+        Durable.Write(Path.Combine(folder.Publishers, $"{Certificates.Fingerprint(certificate)}.pem"), certificate.ExportCertificatePem() + "\n", Durable.Public);
+
+    /// <summary>All of them, each once; a file that is no certificate is a problem, never passed over in silence.</summary>
+    public static Result<IReadOnlyList<X509Certificate2>> Load(DataFolder folder)
+    {
+        var found = new Dictionary<string, X509Certificate2>(StringComparer.Ordinal);
+        if (!Directory.Exists(folder.Publishers)) return found.Values.ToList();
+        foreach (var file in Directory.EnumerateFiles(folder.Publishers).Where(IsCertificate).Order(StringComparer.Ordinal))
+        {
+            if (!Read(file).TryGet(out var certificate, out var problem)) return problem;
+            found.TryAdd(Certificates.Fingerprint(certificate), certificate);
+        }
+
+        return found.Values.ToList();
+    }
+
+    private static bool IsCertificate(string file) => Path.GetExtension(file) is ".pem" or ".crt" or ".cer" or ".der";
+
+    private static byte[] PemToDer(byte[] pem)
+    {
+        using var certificate = X509Certificate2.CreateFromPem(System.Text.Encoding.UTF8.GetString(pem));
+        return certificate.RawData;
+    }
+}

@@ -1,0 +1,54 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text.Json;
+using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Server.Tests;
+
+/// <summary>Who holds a publisher's key, and what it signs.</summary>
+internal sealed class Publisher
+{
+    private readonly X509Certificate2 _certificate;
+
+    public Publisher(string name = "publisher")
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
+        _certificate = request.CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(200));
+    }
+
+    public X509Certificate2 Certificate => X509CertificateLoader.LoadCertificate(_certificate.RawData);
+
+    public Patch Patch(long sequence, int bytes = 5000, string release = Machine.Release, string version = "1.0", byte[]? module = null)
+    {
+        module ??= RandomNumberGenerator.GetBytes(bytes);
+        var manifest = new PatchManifest
+        {
+            Schema = PatchManifest.SchemaName,
+            Version = version,
+            Sequence = sequence,
+            Notice = $"LPN-{sequence:D4}",
+            KernelRelease = release,
+            Architecture = "x86_64",
+            Module = new ManifestModule { Name = "livepatch_test", Sha256 = Sha256(module), Size = module.Length },
+            Fixes = [$"CVE-2026-{sequence:D4}"],
+            CoveredUntil = new DateOnly(2027, 6, 30),
+        };
+        return new Patch(manifest, Sign(manifest), module);
+    }
+
+    public byte[] Sign(PatchManifest manifest) => CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(manifest, WireJson.Default.PatchManifest), _certificate);
+
+    public byte[] Withdraw(Patch patch, string reason = "it stalls") => CmsEnvelope.Sign(
+        JsonSerializer.SerializeToUtf8Bytes(new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, Manifest = patch.Digest, Reason = reason }, WireJson.Default.PatchWithdrawal), _certificate);
+
+    public static string Sha256(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
+}
+
+internal sealed record Patch(PatchManifest Manifest, byte[] Envelope, byte[] Module)
+{
+    public string Digest { get; } = Publisher.Sha256(Envelope);
+
+    public string ModuleDigest => Manifest.Module.Sha256;
+}

@@ -1,0 +1,1 @@
+"""The lab's parts, one topic a file; cli.py is where to start reading."""
