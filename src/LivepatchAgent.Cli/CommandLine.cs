@@ -8,6 +8,7 @@ namespace LivepatchAgent.Cli;
 internal static class CommandLine
 {
     private const int LongestEcho = 32;
+    private const int BrokenPipe = 32; // EPIPE
 
     public static int Run(string[] args, Surroundings surroundings)
     {
@@ -17,6 +18,10 @@ internal static class CommandLine
             surroundings.Out.Flush();
             surroundings.Error.Flush();
             return code;
+        }
+        catch (IOException e) when (e.HResult == BrokenPipe)
+        {
+            return ExitCode.Failed; // whoever read has had enough, as of `| head`: nothing to tell, and nobody
         }
         catch (IOException e)
         {

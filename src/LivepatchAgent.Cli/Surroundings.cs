@@ -22,16 +22,15 @@ internal sealed record Surroundings
 
     public DateTimeOffset Now => Clock.GetUtcNow();
 
-    // Raw streams, since Console.Out reads terminfo first and that is a good part of what `status` takes.
     public static Surroundings OfThisProcess() => new()
     {
-        Out = Writer(Console.OpenStandardOutput()),
-        Error = Writer(Console.OpenStandardError()),
+        Out = Writer(1),
+        Error = Writer(2),
         OpenInput = Console.OpenStandardInput,
         Variable = Environment.GetEnvironmentVariable,
         Clock = TimeProvider.System,
         Terminal = Terminal.Of(Environment.GetEnvironmentVariable, !Console.IsOutputRedirected),
     };
 
-    private static StreamWriter Writer(Stream stream) => new(stream, new UTF8Encoding(false), 4096);
+    private static StreamWriter Writer(int descriptor) => new(new OutputStream(descriptor), new UTF8Encoding(false), 4096);
 }

@@ -61,6 +61,28 @@ public sealed class CommandLineTests
     public void Version_IsTheAssemblys() =>
         Assert.Equal($"livepatch-agent {typeof(CommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion}\n", Ran.Of("/nonexistent", "version").Out);
 
+    /// <summary>`(livepatch-agent status; echo more) >file`: each writes where the other stopped.</summary>
+    [Fact]
+    public void Output_ToASharedFile_GoesOnWhereOthersStopped()
+    {
+        var path = Path.GetTempFileName();
+        using (var file = File.OpenHandle(path, FileMode.Open, FileAccess.Write))
+        {
+            var descriptor = (int)file.DangerousGetHandle();
+            new OutputStream(descriptor).Write("one\n"u8);
+            new OutputStream(descriptor).Write("two\n"u8);
+        }
+        Assert.Equal("one\ntwo\n", File.ReadAllText(path));
+        File.Delete(path);
+    }
+
+    [Fact]
+    public void Output_ToAFullDevice_IsAnError()
+    {
+        using var full = File.OpenHandle("/dev/full", FileMode.Open, FileAccess.Write);
+        Assert.Throws<IOException>(() => new OutputStream((int)full.DangerousGetHandle()).Write("x"u8));
+    }
+
     [Fact]
     public void Documentation_NamesEveryVerbAndExitCode()
     {

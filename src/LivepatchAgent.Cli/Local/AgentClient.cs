@@ -1,13 +1,14 @@
-using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using LivepatchAgent.Core.Wire;
+using Microsoft.Win32.SafeHandles;
 
 namespace LivepatchAgent.Cli.Local;
 
 /// <summary>
 /// Calls the daemon over its Unix socket: one connection a call, blocking, with a deadline over all of it.
-/// A socket and a few lines of HTTP, since HttpClient would double the program and its start-up time.
+/// A few lines of HTTP, since HttpClient would double the program and its start-up time.
 /// </summary>
 internal sealed class AgentClient(string socketPath, TimeProvider clock)
 {
@@ -18,8 +19,6 @@ internal sealed class AgentClient(string socketPath, TimeProvider clock)
 
     /// <summary>A change may have to be fsynced before it is answered.</summary>
     public static readonly TimeSpan ChangeDeadline = TimeSpan.FromSeconds(10);
-
-    private const int MaxPathBytes = 107; // sun_path, with its final NUL
 
     public string SocketPath => socketPath;
 
@@ -38,59 +37,43 @@ internal sealed class AgentClient(string socketPath, TimeProvider clock)
 
     private ApiAnswer Call(string method, string target, byte[] body, TimeSpan deadline)
     {
-        if (Encoding.UTF8.GetByteCount(socketPath) is 0 or > MaxPathBytes)
-            return new ApiAnswer.Away(AwayKind.NoSocket, $"a socket's path has 1 to {MaxPathBytes} bytes");
+        if (Encoding.UTF8.GetByteCount(socketPath) is 0 or > UnixStream.MaxPathBytes)
+            return new ApiAnswer.Away(AwayKind.NoSocket, $"a socket's path has 1 to {UnixStream.MaxPathBytes} bytes");
         var start = clock.GetTimestamp();
-        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
+        var error = UnixStream.Connect(socketPath, Left(start, deadline), out var socket);
+        using (socket)
         {
-            // The send timeout bounds connect as well: a full backlog would else block for ever.
-            socket.SendTimeout = Left(start, deadline);
-            socket.Connect(new UnixDomainSocketEndPoint(socketPath));
-        }
-        catch (SocketException e)
-        {
-            return OfConnect(e);
-        }
-        try
-        {
-            Send(socket, Request(method, target, body));
-            return Receive(socket, start, deadline);
-        }
-        catch (SocketException e) when (IsTimeout(e))
-        {
-            return new ApiAnswer.Away(AwayKind.Silent, Seconds(deadline));
-        }
-        catch (SocketException e)
-        {
-            return new ApiAnswer.Away(AwayKind.Unintelligible, $"the connection broke ({e.Message})");
+            if (error != 0) return OfConnect(error, deadline);
+            return Send(socket, Request(method, target, body)) == -UnixStream.EAGAIN ? Silent(deadline) : Receive(socket, start, deadline);
         }
     }
 
-    private ApiAnswer Receive(Socket socket, long start, TimeSpan deadline)
+    private ApiAnswer Receive(SafeFileHandle socket, long start, TimeSpan deadline)
     {
         var answer = new HttpAnswer();
         while (true)
         {
             var left = Left(start, deadline);
-            if (left == 0) return new ApiAnswer.Away(AwayKind.Silent, Seconds(deadline));
-            socket.ReceiveTimeout = left;
-            var count = socket.Receive(answer.Room());
+            if (left == 0) return Silent(deadline);
+            var count = UnixStream.Receive(socket, answer.Room(), left);
+            if (count == -UnixStream.EINTR) continue;
+            if (count == -UnixStream.EAGAIN) return Silent(deadline);
+            if (count < 0) return new ApiAnswer.Away(AwayKind.Unintelligible, $"the connection broke ({Marshal.GetPInvokeErrorMessage(-count)})");
             if (answer.Take(count) is { } whole) return whole;
         }
     }
 
-    private static void Send(Socket socket, byte[] request)
+    /// <summary>0, or minus errno. A daemon that refuses early closes its reading side; its answer can still be read.</summary>
+    private static int Send(SafeFileHandle socket, ReadOnlySpan<byte> request)
     {
-        try
+        while (!request.IsEmpty)
         {
-            for (var sent = 0; sent < request.Length;)
-                sent += socket.Send(request.AsSpan(sent));
+            var sent = UnixStream.Send(socket, request);
+            if (sent == -UnixStream.EINTR) continue;
+            if (sent < 0) return sent;
+            request = request[sent..];
         }
-        catch (SocketException e) when (!IsTimeout(e))
-        {
-            // A daemon that refuses early closes its reading side; its answer can still be read.
-        }
+        return 0;
     }
 
     private static byte[] Request(string method, string target, byte[] body)
@@ -101,19 +84,16 @@ internal sealed class AgentClient(string socketPath, TimeProvider clock)
         return [.. head, .. body];
     }
 
-    private static ApiAnswer.Away OfConnect(SocketException e) => e.SocketErrorCode switch
+    private static ApiAnswer.Away OfConnect(int error, TimeSpan deadline) => error switch
     {
-        // .NET says "address not available" for ENOENT.
-        SocketError.AddressNotAvailable => new(AwayKind.NoSocket, "it does not exist"),
-        SocketError.ConnectionRefused => new(AwayKind.NotListening, "nothing listens on it"),
-        SocketError.AccessDenied => new(AwayKind.NotPermitted, "permission denied"),
-        _ when IsTimeout(e) => new(AwayKind.Silent, Seconds(Deadline)),
-        _ => new(AwayKind.NoSocket, e.Message),
+        UnixStream.ENOENT or UnixStream.ENOTDIR => new(AwayKind.NoSocket, "it does not exist"),
+        UnixStream.ECONNREFUSED => new(AwayKind.NotListening, "nothing listens on it"),
+        UnixStream.EACCES or UnixStream.EPERM => new(AwayKind.NotPermitted, "permission denied"),
+        UnixStream.EAGAIN => Silent(deadline),
+        _ => new(AwayKind.NoSocket, Marshal.GetPInvokeErrorMessage(error)),
     };
 
-    private static bool IsTimeout(SocketException e) => e.SocketErrorCode is SocketError.TimedOut or SocketError.WouldBlock or SocketError.TryAgain;
-
-    private static string Seconds(TimeSpan time) => $"{time.TotalSeconds:0} s";
+    private static ApiAnswer.Away Silent(TimeSpan deadline) => new(AwayKind.Silent, $"{deadline.TotalSeconds:0} s");
 
     /// <summary>Milliseconds that remain, rounded up; a socket timeout of 0 would mean for ever.</summary>
     private int Left(long start, TimeSpan deadline)
