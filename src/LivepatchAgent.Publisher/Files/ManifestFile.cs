@@ -22,7 +22,7 @@ internal sealed record ManifestFile(byte[] Envelope, string Digest, PatchManifes
             if (ManifestRules.Fault(manifest) is { } fault) return Invalid(path, fault);
             return new ManifestFile(envelope, Convert.ToHexStringLower(SHA256.HashData(envelope)), manifest);
         }
-        catch (CryptographicException)
+        catch (Exception e) when (e is CryptographicException or System.Formats.Asn1.AsnContentException)
         {
             return Invalid(path, "it is not a CMS message");
         }
