@@ -36,23 +36,33 @@ internal sealed partial class KernelLog(string path, Action heard)
         var record = new byte[MaxRecord];
         while (true)
         {
-            try
+            var length = Read(log, record, (nuint)record.Length);
+            if (length > 0)
             {
-                var length = RandomAccess.Read(log, record, 0);
-                if (length == 0) return;
-                if (KernelTexts.IsLivepatchRecord(record.AsSpan(0, length))) heard();
+                if (KernelTexts.IsLivepatchRecord(record.AsSpan(0, (int)length))) heard();
             }
-            catch (IOException)
+            else if (length < 0 && Marshal.GetLastPInvokeError() is EPIPE or EINTR or EINVAL)
             {
-                // EPIPE: records were overwritten before we read them; whatever they said, have a look.
+                // Records were overwritten before we read them, or one is longer than any should be; have a look.
                 heard();
+            }
+            else
+            {
+                return;
             }
         }
     }
 
+    private const int EINTR = 4;
+    private const int EINVAL = 22;
+    private const int EPIPE = 32;
     private const int SeekEnd = 2;
 
     /// <summary>.NET takes the log for a pipe; the kernel can seek to its end nevertheless.</summary>
     [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
     private static partial long Seek(SafeFileHandle file, long offset, int whence);
+
+    /// <summary>For the same reason not RandomAccess.Read, which refuses what cannot seek.</summary>
+    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
+    private static partial nint Read(SafeFileHandle file, [Out] byte[] buffer, nuint length);
 }
