@@ -1,0 +1,38 @@
+using System.CommandLine;
+using LivepatchAgent.Cli.Local;
+
+namespace LivepatchAgent.Cli.Commands;
+
+internal static class EnableCommand
+{
+    public const string Name = "enable";
+
+    public static Command Make(SharedOptions options)
+    {
+        var token = new Argument<string?>("token")
+        {
+            Description = $"What `livepatch-server token create` printed; {TokenSource.StandardInput} reads it from standard input, which keeps it out of the process list",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        var file = new Option<string?>("--token-file") { Description = $"File that holds the token; {TokenSource.StandardInput} for standard input", HelpName = "path" };
+        var command = new Command(Name, "Enrol this host with a livepatch server and patch its kernel") { token, file, options.Timeout };
+        command.Validators.Add(result =>
+        {
+            var given = (result.GetResult(token)?.Tokens.Count ?? 0) + (result.GetResult(file)?.Tokens.Count ?? 0);
+            if (given != 1) result.AddError("enable takes a token or --token-file, and one of them only");
+        });
+        command.SetAction(parsed => Run(options, parsed, parsed.GetValue(token), parsed.GetValue(file)));
+        return command;
+    }
+
+    private static int Run(SharedOptions options, ParseResult parsed, string? argument, string? file)
+    {
+        var surroundings = options.Surroundings;
+        if (!TokenSource.Read(argument, file, surroundings.OpenInput).TryGet(out var token, out var problem))
+        {
+            surroundings.Error.WriteLine(surroundings.Style.Clean(problem.ToString()));
+            return ExitCode.Failed;
+        }
+        return Change.Make(options, parsed, client => client.Enable(token));
+    }
+}

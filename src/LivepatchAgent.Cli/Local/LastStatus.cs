@@ -1,0 +1,14 @@
+namespace LivepatchAgent.Cli.Local;
+
+/// <summary>The status that the daemon last wrote: what is known while it is away.</summary>
+internal static class LastStatus
+{
+    public const string DefaultPath = "/run/livepatch-agent/status.json";
+
+    /// <summary>Null when there is none that can be read.</summary>
+    public static (byte[] Json, StatusReading Reading)? Read(string path)
+    {
+        if (BoundedFile.Read(path, HttpAnswer.MaxBytes) is not { } json) return null;
+        return StatusReader.Read(json).TryGet(out var reading, out _) ? (json, reading) : null;
+    }
+}

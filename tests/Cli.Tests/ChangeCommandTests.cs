@@ -1,0 +1,182 @@
+using System.Text;
+using System.Text.Json;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Cli.Tests;
+
+public sealed class ChangeCommandTests
+{
+    private static readonly string Token = EnrolmentToken.Write(new TokenContent
+    {
+        Server = "https://livepatch.example",
+        Secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQ",
+        Tls = [],
+        Catalogue = [new string('a', 64)],
+        Publishers = [new string('b', 64)],
+    });
+
+    /// <summary>Answers the change with revision 10 and then one status after the other, the last again and again.</summary>
+    private static TestDaemon Telling(List<string> asked, params AgentStatus[] story)
+    {
+        var next = 0;
+        return new TestDaemon((request, body) =>
+        {
+            asked.Add($"{request} {body}".TrimEnd());
+            if (request.StartsWith("POST", StringComparison.Ordinal)) return TestDaemon.Changed(10);
+            var status = story[Math.Min(next, story.Length - 1)];
+            return TestDaemon.Json(200, status with { Revision = 11 + next++ });
+        });
+    }
+
+    private static AgentStatus[] Story(AgentStatus end) =>
+    [
+        .. new[] { "not-enrolled-enrolling", "needs-check", "applying-manifest", "applying-downloading", "applying-downloading-unsized", "applying-verifying", "applying-loading", "applying-transition" }
+            .Select(name => Samples.All[name].Status with { Settled = false }),
+        end,
+    ];
+
+    [Fact]
+    public void Enable_InAPipe_TellsEachStageOnceAndTheOutcome()
+    {
+        var asked = new List<string>();
+        using var daemon = Telling(asked, Story(Samples.Applied));
+        var ran = Ran.Of(daemon.SocketPath, "enable", Token);
+        Assert.Equal((ExitCode.Ok, ""), (ran.Code, ran.Error));
+        Golden.Verify("enable-pipe", ran.Out);
+        Assert.Equal($"POST /v1/enable HTTP/1.0 {{\"token\":\"{Token}\"}}", asked[0]);
+        Assert.Equal(["GET /v1/status?after=10&wait=25 HTTP/1.0", "GET /v1/status?after=11&wait=25 HTTP/1.0"], asked[1..3]);
+    }
+
+    [Fact]
+    public void Enable_OnATerminal_RewritesOneLine()
+    {
+        using var daemon = Telling([], Story(Samples.Applied));
+        var ran = Ran.With(daemon.SocketPath, new Terminal(true, true, true), "", null, "enable", Token);
+        Golden.Verify("enable-terminal", ran.Out.Replace("\e", "␛", StringComparison.Ordinal).Replace("\r", "␍", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("-", null)]
+    [InlineData(null, "-")]
+    public void Enable_WithTheTokenOnStandardInput_SendsIt(string? argument, string? file)
+    {
+        var asked = new List<string>();
+        using var daemon = Telling(asked, Samples.Applied);
+        string[] args = argument is not null ? ["enable", argument] : ["enable", "--token-file", file!];
+        Assert.Equal(ExitCode.Ok, Ran.With(daemon.SocketPath, new Terminal(false, false, true), $"\n {Token}\r\n", null, args).Code);
+        Assert.EndsWith($"{{\"token\":\"{Token}\"}}", asked[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Enable_WithATokenFile_SendsIt()
+    {
+        var asked = new List<string>();
+        using var daemon = Telling(asked, Samples.Applied);
+        Assert.Equal(ExitCode.Ok, Ran.Of(daemon.SocketPath, "enable", "--token-file", daemon.File("token", Token + "\n")).Code);
+        Assert.EndsWith($"{{\"token\":\"{Token}\"}}", asked[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Enable_WithAMalformedToken_SaysSoWithoutTheDaemonAndWithoutTheToken()
+    {
+        using var daemon = new TestDaemon((_, _) => throw new InvalidOperationException("must not be asked"));
+        string[] malformed = [Token[..^20], Token[1..], "lpa1.", "hunter2", new string('x', 5000)];
+        foreach (var token in malformed)
+        {
+            var ran = Ran.Of(daemon.SocketPath, "enable", token);
+            Assert.Equal((ExitCode.Failed, ""), (ran.Code, ran.Out));
+            Assert.StartsWith("cannot read the token: ", ran.Error, StringComparison.Ordinal);
+            Assert.True(token == "lpa1." || !ran.Error.Contains(token, StringComparison.Ordinal));
+        }
+        Assert.StartsWith("cannot read the token file /dev/zero: ", Ran.Of(daemon.SocketPath, "enable", "--token-file", "/dev/zero").Error, StringComparison.Ordinal);
+        Assert.StartsWith("cannot read the token file /nonexistent: ", Ran.Of(daemon.SocketPath, "enable", "--token-file", "/nonexistent").Error, StringComparison.Ordinal);
+        Assert.StartsWith("cannot read the token: it is empty", Ran.With(daemon.SocketPath, new Terminal(false, false, true), "", null, "enable", "-").Error, StringComparison.Ordinal);
+    }
+
+    public static TheoryData<string> Settled => new(Samples.All.Where(sample => sample.Value.Status.Settled).Select(sample => sample.Key));
+
+    [Theory, MemberData(nameof(Settled))]
+    public void Refresh_SettledInEveryState_EndsWithItsCodeAndALine(string name)
+    {
+        var (status, _, outcome) = Samples.All[name];
+        using var daemon = Telling([], status);
+        var ran = Ran.Of(daemon.SocketPath, "refresh");
+        Assert.Equal(outcome, ran.Code);
+        Golden.Verify($"refresh-{name}", $"{ran.Out}--\n{ran.Error}");
+    }
+
+    [Fact]
+    public void Refresh_WhenTimeRunsOut_SaysWhatStillGoesOn()
+    {
+        using var daemon = Telling([], Samples.All["stalled"].Status);
+        var ran = Ran.Of(daemon.SocketPath, "refresh", "--timeout", "1");
+        Assert.Equal((ExitCode.Ongoing, ""), (ran.Code, ran.Error));
+        Golden.Verify("refresh-timeout", ran.Out);
+    }
+
+    [Fact]
+    public void Refresh_WhenTheDaemonRestarts_GoesOnWatching()
+    {
+        var calls = 0;
+        using var daemon = new TestDaemon((request, _) => (request.StartsWith("POST", StringComparison.Ordinal), calls++) switch
+        {
+            (true, _) => TestDaemon.Changed(10),
+            (_, < 3) => [], // hung up
+            _ => TestDaemon.Json(200, Samples.Applied with { Revision = 1 }),
+        });
+        var ran = Ran.Of(daemon.SocketPath, "refresh");
+        Assert.Equal((ExitCode.Ok, "waiting for livepatch-agentd to come back\n✓ patched: version 2.1 (notice LPN-0002), fixes CVE-2026-0001, CVE-2026-0002\n"), (ran.Code, ran.Out));
+    }
+
+    [Fact]
+    public void Refresh_WhenTheSettledStatusIsOlderThanTheChange_IsNotTakenForTheOutcome()
+    {
+        var calls = 0;
+        using var daemon = new TestDaemon((request, _) => request.StartsWith("POST", StringComparison.Ordinal)
+            ? TestDaemon.Changed(10)
+            : TestDaemon.Json(200, (calls++ == 0 ? Samples.All["not-enrolled"].Status : Samples.Applied) with { Revision = 9 + calls }));
+        Assert.Equal(ExitCode.Ok, Ran.Of(daemon.SocketPath, "refresh").Code);
+    }
+
+    public static TheoryData<int, string, int, string> Refusals => new()
+    {
+        { 403, "not-permitted", ExitCode.NotPermitted, "cannot do it: no right; use sudo" },
+        { 409, "not-enrolled", ExitCode.NotEnrolled, "cannot do it: no right; use sudo" },
+        { 409, "already-enrolled", ExitCode.Failed, "cannot do it: no right; use sudo" },
+        { 400, "moon-phase", ExitCode.Failed, "cannot do it: no right; use sudo" },
+        { 403, "", ExitCode.NotPermitted, "cannot do that: livepatch-agentd takes changes from root and the group `livepatch` only; use sudo" },
+        { 404, "", ExitCode.Failed, "cannot do that: livepatch-agentd answered 404 without a reason; see `journalctl -u livepatch-agentd`" },
+    };
+
+    [Theory, MemberData(nameof(Refusals))]
+    public void Changes_WhenRefused_TellWhyInALine(int http, string code, int exit, string line)
+    {
+        var body = code.Length == 0 ? "<html>" : JsonSerializer.Serialize(new { error = new { code, message = "cannot do it: no right", cure = "use sudo" } });
+        using var daemon = new TestDaemon((_, _) => TestDaemon.Http(http, body));
+        string[][] commands = [["enable", Token], ["disable"], ["refresh"]];
+        foreach (var command in commands)
+            Assert.Equal((exit, "", line + "\n"), Fields(Ran.Of(daemon.SocketPath, command)));
+    }
+
+    [Fact]
+    public void Disable_WhenDone_SaysThatThePatchStays()
+    {
+        var asked = new List<string>();
+        using var daemon = Telling(asked, Samples.Applied);
+        var ran = Ran.Of(daemon.SocketPath, "disable");
+        Assert.Equal((0, "disabled: this host no longer checks in; a patch that the kernel runs stays until the host reboots\n", ""), Fields(ran));
+        Assert.Equal("POST /v1/disable HTTP/1.0", asked[0]);
+    }
+
+    [Fact]
+    public void Change_AnsweredWithoutRevision_IsNotUnderstood()
+    {
+        using var daemon = new TestDaemon((_, _) => Encoding.ASCII.GetBytes("HTTP/1.1 202 Accepted\r\n\r\n{}"));
+        var ran = Ran.Of(daemon.SocketPath, "refresh");
+        Assert.Equal(ExitCode.DaemonAway, ran.Code);
+        Assert.Contains("names no revision", ran.Error, StringComparison.Ordinal);
+    }
+
+    private static (int, string, string) Fields(Ran ran) => (ran.Code, ran.Out, ran.Error);
+}

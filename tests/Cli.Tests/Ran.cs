@@ -1,0 +1,32 @@
+using System.Text;
+
+namespace LivepatchAgent.Cli.Tests;
+
+/// <summary>Runs a command line in this process.</summary>
+internal sealed record Ran(int Code, string Out, string Error)
+{
+    public static Ran Of(string socket, params string[] args) => With(socket, new Terminal(false, false, true), "", null, args);
+
+    public static Ran With(string socket, Terminal terminal, string input, string? statusFile, params string[] args)
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        var variables = new Dictionary<string, string?> { [SharedOptions.SocketVariable] = socket, [SharedOptions.StatusFileVariable] = statusFile ?? "/nonexistent/status.json" };
+        var code = CommandLine.Run(args, new Surroundings
+        {
+            Out = output,
+            Error = error,
+            OpenInput = () => new MemoryStream(Encoding.UTF8.GetBytes(input)),
+            Variable = variables.GetValueOrDefault,
+            Clock = new FixedDay(),
+            Terminal = terminal,
+        });
+        return new Ran(code, output.ToString(), error.ToString());
+    }
+
+    /// <summary>The wall clock stands; the stopwatch runs, since sockets wait in real time.</summary>
+    private sealed class FixedDay : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => Samples.Now;
+    }
+}

@@ -1,0 +1,102 @@
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Cli.Tests;
+
+/// <summary>A Unix socket that answers each call by a function: request line and body → bytes to send, null to say nothing.</summary>
+internal sealed class TestDaemon : IDisposable
+{
+    private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+    private readonly List<Socket> _silenced = [];
+    private readonly string _folder = Directory.CreateTempSubdirectory("lpa").FullName;
+
+    public TestDaemon(Func<string, string, byte[]?> answer)
+    {
+        _listener.Bind(new UnixDomainSocketEndPoint(SocketPath));
+        _listener.Listen(16);
+        new Thread(() => Serve(answer)) { IsBackground = true }.Start();
+    }
+
+    public string SocketPath => Path.Combine(_folder, "s");
+
+    public string File(string name, string content)
+    {
+        var path = Path.Combine(_folder, name);
+        System.IO.File.WriteAllText(path, content);
+        return path;
+    }
+
+    public static TestDaemon Saying(AgentStatus status) => new((_, _) => Json(200, status));
+
+    public static byte[] Json(int code, AgentStatus status) => Http(code, JsonSerializer.Serialize(status, WireJson.Default.AgentStatus));
+
+    public static byte[] Error(int code, Problem problem) => Http(code, JsonSerializer.Serialize(new ErrorAnswer(problem), WireJson.Default.ErrorAnswer));
+
+    public static byte[] Changed(long revision) => Http(202, JsonSerializer.Serialize(new ChangeAnswer(revision), WireJson.Default.ChangeAnswer));
+
+    public static byte[] Http(int code, string body) =>
+        Encoding.UTF8.GetBytes($"HTTP/1.1 {code} Word\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\nConnection: close\r\n\r\n{body}");
+
+    public void Dispose()
+    {
+        _listener.Dispose();
+        foreach (var socket in _silenced) socket.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private void Serve(Func<string, string, byte[]?> answer)
+    {
+        try
+        {
+            while (true)
+            {
+                var socket = _listener.Accept();
+                if (Answer(socket, answer)) socket.Dispose();
+                else _silenced.Add(socket);
+            }
+        }
+        catch (SocketException)
+        {
+            // disposed
+        }
+        catch (ObjectDisposedException)
+        {
+            // disposed
+        }
+    }
+
+    private static bool Answer(Socket socket, Func<string, string, byte[]?> answer)
+    {
+        var buffer = new byte[65536];
+        var count = 0;
+        var text = "";
+        while (!IsWhole(text))
+        {
+            var read = socket.Receive(buffer.AsSpan(count));
+            if (read == 0) break;
+            count += read;
+            text = Encoding.UTF8.GetString(buffer, 0, count);
+        }
+        if (answer(text[..text.IndexOf("\r\n", StringComparison.Ordinal)], text[(text.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..]) is not { } bytes) return false;
+        try
+        {
+            for (var sent = 0; sent < bytes.Length;) sent += socket.Send(bytes.AsSpan(sent));
+        }
+        catch (SocketException)
+        {
+            // it heard enough
+        }
+        return true;
+    }
+
+    private static bool IsWhole(string text)
+    {
+        var end = text.IndexOf("\r\n\r\n", StringComparison.Ordinal);
+        if (end < 0) return false;
+        var length = text.Split("\r\n").FirstOrDefault(line => line.StartsWith("Content-Length:", StringComparison.Ordinal));
+        return length is null || text.Length - end - 4 >= int.Parse(length[15..], System.Globalization.CultureInfo.InvariantCulture);
+    }
+}
