@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Reflection;
+using System.Security.Cryptography;
 using LivepatchAgent.Core;
 using LivepatchAgent.Server.Commands;
 using Microsoft.Data.Sqlite;
@@ -22,7 +23,7 @@ root.Add(helpVerb);
 var parsed = root.Parse(args);
 if (parsed.Errors.Count > 0)
 {
-    Console.Error.WriteLine($"livepatch-server: {parsed.Errors[0].Message}; see `livepatch-server --help`");
+    Console.Error.WriteLine($"livepatch-server: {parsed.Errors[0].Message.ReplaceLineEndings(" ").TrimEnd('.', ' ')}; see `livepatch-server --help`");
     return Exit.Usage;
 }
 
@@ -31,7 +32,7 @@ try
     // The host listens to signals itself; a second listener would cut its clean stop short.
     return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
 }
-catch (Exception e) when (e is IOException or UnauthorizedAccessException or SqliteException)
+catch (Exception e) when (e is IOException or UnauthorizedAccessException or SqliteException or CryptographicException)
 {
     return Exit.Fail(new Problem(ProblemCode.DiskError, $"cannot go on: {e.Message.TrimEnd('.')}", "check the folder given with --data, its owner and its disk"));
 }

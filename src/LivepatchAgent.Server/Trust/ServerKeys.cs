@@ -37,9 +37,10 @@ internal static class ServerKeys
 
             request.CertificateExtensions.Add(alternatives.Build());
             request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1")], critical: false));
-        }), certificate => names.All(name => certificate.MatchesHostname(name)));
+        }), certificate => certificate.NotAfter - now > RenewBefore && names.All(name => certificate.MatchesHostname(name)));
     }
 
+    /// <summary>Never renewed by itself: hosts pin the certificate, and look at its signature, not at its dates.</summary>
     public static Result<X509Certificate2Collection> Catalogue(DataFolder folder, KeyFiles? given, string host, DateTimeOffset now) => given is not null
         ? Given(given, folder.CatalogueCertificate, "catalogue")
         : Own(folder, folder.CatalogueKey, folder.CatalogueCertificate, now, key => SelfSigned(key, $"livepatch catalogue of {host}", now, _ => { }), _ => true);
@@ -63,9 +64,9 @@ internal static class ServerKeys
             Tell(known, certificate);
             return chain;
         }
-        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is CryptographicException or ArgumentException or IOException or UnauthorizedAccessException)
         {
-            return new Problem(ProblemCode.RequestInvalid, $"cannot use the {what} certificate {files.Certificate} with the key {files.Key}: {e.Message.TrimEnd('.')}", "give a PEM certificate and its unencrypted PEM key");
+            return new Problem(ProblemCode.RequestInvalid, $"cannot use the {what} certificate {files.Certificate} with the key {files.Key}: {Why(e)}", "give a PEM certificate and its unencrypted PEM key");
         }
     }
 
@@ -78,16 +79,28 @@ internal static class ServerKeys
         try
         {
             using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-            if (File.Exists(keyPath)) key.ImportFromPem(File.ReadAllText(keyPath));
-            else Durable.Write(keyPath, key.ExportPkcs8PrivateKeyPem() + "\n", Durable.OwnerOnly);
-            var certificate = Known(known);
-            if (certificate is null || !IsOf(certificate, key) || certificate.NotAfter - now < RenewBefore || !fits(certificate)) certificate = sign(key);
+            X509Certificate2? certificate = null;
+            if (File.Exists(keyPath))
+            {
+                var pem = File.ReadAllText(keyPath);
+                key.ImportFromPem(pem);
+                certificate = X509Certificate2.CreateFromPem(pem);
+            }
+
+            if (certificate is null || !fits(certificate))
+            {
+                certificate = sign(key);
+
+                // One file, so that no crash parts a key from the certificate that hosts know it by.
+                Durable.Write(keyPath, $"{key.ExportPkcs8PrivateKeyPem()}\n{certificate.ExportCertificatePem()}\n", Durable.OwnerOnly);
+            }
+
             Tell(known, certificate);
             return new X509Certificate2Collection(certificate.HasPrivateKey ? certificate : certificate.CopyWithPrivateKey(key));
         }
-        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is CryptographicException or ArgumentException or IOException or UnauthorizedAccessException)
         {
-            return new Problem(ProblemCode.StateInvalid, $"cannot use the key {keyPath}: {e.Message.TrimEnd('.')}", "restore it from a backup; hosts that pin it accept no other");
+            return new Problem(ProblemCode.StateInvalid, $"cannot use the key {keyPath}: {Why(e)}", "restore it from a backup; hosts that pin it accept no other");
         }
     }
 
@@ -103,8 +116,7 @@ internal static class ServerKeys
         return request.CreateSelfSigned(now - Backdated, now + Validity);
     }
 
-    private static bool IsOf(X509Certificate2 certificate, ECDsa key) =>
-        certificate.PublicKey.ExportSubjectPublicKeyInfo().AsSpan().SequenceEqual(key.ExportSubjectPublicKeyInfo());
+    private static string Why(Exception e) => e is ArgumentException ? "they do not belong together or are not PEM" : e.Message.TrimEnd('.');
 
     private static void Tell(string path, X509Certificate2 certificate)
     {

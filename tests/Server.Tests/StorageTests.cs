@@ -1,0 +1,65 @@
+using LivepatchAgent.Core;
+using LivepatchAgent.Server.Storage;
+
+namespace LivepatchAgent.Server.Tests;
+
+public sealed class StorageTests : IDisposable
+{
+    private readonly DirectoryInfo _root = Directory.CreateTempSubdirectory("livepatch-storage-");
+
+    private string DatabasePath => Path.Combine(_root.FullName, "server.db");
+
+    [Fact]
+    public async Task WriteQueue_OnePieceThatFails_TakesNoOtherWithIt()
+    {
+        using var database = Database.Open(DatabasePath).Value;
+        await using (var writes = new WriteQueue(database))
+        {
+            var all = Enumerable.Range(0, 50).Select(i => writes.RunAsync(db =>
+            {
+                SettingTable.Set(db, $"n{i}", "1");
+                return i % 5 == 0 ? throw new InvalidDataException("no") : i;
+            })).ToList();
+            for (var i = 0; i < all.Count; i++)
+            {
+                if (i % 5 == 0) await Assert.ThrowsAsync<InvalidDataException>(() => all[i]);
+                else Assert.Equal(i, await all[i]);
+            }
+        }
+
+        Assert.Equal(40, database.Read(db => db.Query("SELECT count(*) FROM settings", row => row.GetInt64(0)))[0]);
+    }
+
+    [Fact]
+    public void Database_OfANewerProgram_IsLeftAlone()
+    {
+        using (var database = Database.Open(DatabasePath).Value) database.Write(db => db.Run("PRAGMA user_version=7"));
+        Assert.Equal(ProblemCode.StateNewer, Database.Open(DatabasePath).Problem!.Code);
+    }
+
+    [Fact]
+    public void Database_OfGarbage_IsAProblem()
+    {
+        File.WriteAllText(DatabasePath, string.Concat(Enumerable.Repeat("this is no database. ", 300)));
+        Assert.Equal(ProblemCode.StateInvalid, Database.Open(DatabasePath).Problem!.Code);
+    }
+
+    [Fact]
+    public void Database_AndKeys_AreTheOwnersAlone()
+    {
+        using (Database.Open(DatabasePath).Value) Assert.Equal(Durable.OwnerOnly, File.GetUnixFileMode(DatabasePath));
+    }
+
+    [Fact]
+    public void Durable_Write_ReplacesWholeAndLeavesNothingBeside()
+    {
+        var path = Path.Combine(_root.FullName, "file");
+        Durable.Write(path, "one", Durable.OwnerOnly);
+        Durable.Write(path, "two", Durable.OwnerOnly);
+        Assert.Equal("two", File.ReadAllText(path));
+        Assert.Equal(Durable.OwnerOnly, File.GetUnixFileMode(path));
+        Assert.Single(_root.GetFiles());
+    }
+
+    public void Dispose() => _root.Delete(recursive: true);
+}
