@@ -67,7 +67,7 @@ public sealed class StatusCommandTests
     [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{}", "longer than 1 MiB")]
     [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", "not HTTP")]
     [InlineData("HTTP/1.1 200 OK\r\n\r\n", "cannot read the status")]
-    [InlineData("HTTP/1.1 200 OK\r\n\r\nnull", "it is null")]
+    [InlineData("HTTP/1.1 200 OK\r\n\r\nnull", "cannot read the status")]
     [InlineData("HTTP/1.1 200 OK\r\n\r\n[]", "cannot read the status")]
     [InlineData("HTTP/1.1 200 OK\r\n\r\n{\"state\":\"applied\"}", "cannot read the status")]
     [InlineData("HTTP/1.1 200 OK\r\n\r\n{\"state\":1,\"kernel\":[],\"checkIn\":3}", "cannot read the status")]

@@ -13,7 +13,7 @@ internal static class PatchesView
         foreach (var loaded in status.Loaded)
         {
             var patch = status.Patch is { } ours && ours.Name == loaded.Name ? ours : null;
-            text.Append($"{style.Clean(loaded.Name)}: {style.Of(MarkOf(loaded))} {Standing(loaded)}{Applied(patch, now)}\n");
+            text.Append($"{style.Clean(loaded.Name)}: {style.Of(MarkOf(loaded))} {Standing(loaded)}{Applied(loaded, patch, now)}\n");
             Describe(text, patch, style);
             if (loaded.Replace is { } replace) text.Append($"  replaces earlier livepatches: {(replace ? "yes" : "no")}\n");
             foreach (var group in loaded.Functions.GroupBy(function => function.Object, StringComparer.Ordinal))
@@ -38,7 +38,8 @@ internal static class PatchesView
         _ => Mark.Bad,
     };
 
-    private static string Applied(PatchStatus? patch, DateTimeOffset now) => patch?.AppliedAt is { } at ? $" {Words.Ago(at, now)}" : "";
+    private static string Applied(LoadedPatch loaded, PatchStatus? patch, DateTimeOffset now) =>
+        loaded is { Enabled: true, Transition: false } && patch?.AppliedAt is { } at ? $" {Words.Ago(at, now)}" : "";
 
     private static void Describe(StringBuilder text, PatchStatus? patch, Style style)
     {

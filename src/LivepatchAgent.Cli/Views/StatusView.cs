@@ -18,8 +18,8 @@ internal static class StatusView
         Cure(text, status.CheckIn.Problem, style);
         Line(text, "kernel state", Kernel(reading, style));
         Line(text, "patch state", PatchStateView.Sentence(reading, now, style));
-        Cure(text, PatchStateView.Advice(reading), style);
         PatchStateView.Tasks(text, status.Activity, style);
+        Cure(text, PatchStateView.Advice(reading), style);
         Patch(text, status, style);
         Others(text, status, style);
         if (Aside(reading) is { } doing) Line(text, "activity", style.Clean(doing));
