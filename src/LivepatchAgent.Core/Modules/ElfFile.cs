@@ -125,7 +125,7 @@ internal ref struct ElfFile
     }
 
     /// <summary>Takes text out of the file; a file that asks for more text than it has bytes is at fault.</summary>
-    public string Text(ReadOnlySpan<byte> bytes)
+    public string Text(scoped ReadOnlySpan<byte> bytes)
     {
         _textBudget -= TextOverhead + (2L * bytes.Length);
         if (_textBudget >= 0) return Encoding.UTF8.GetString(bytes);

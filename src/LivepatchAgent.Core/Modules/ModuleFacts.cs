@@ -26,8 +26,17 @@ public sealed record ModuleFacts
     /// <summary>The functions it redirects, as far as the file shows them.</summary>
     public IReadOnlyList<PatchedFunction> Functions { get; init; } = [];
 
-    /// <summary>Hex of its .note.gnu.build-id, or null.</summary>
+    /// <summary>The linker's build id (.note.gnu.build-id) in lower-case hex, or null.</summary>
     public string? BuildId { get; init; }
+
+    /// <summary>Symbols that the kernel or other modules must export.</summary>
+    public IReadOnlyList<string> NeededSymbols { get; init; } = [];
+
+    /// <summary>Symbols that the kernel's livepatch code looks up itself, exported or not.</summary>
+    public IReadOnlyList<LivepatchSymbol> LivepatchSymbols { get; init; } = [];
+
+    /// <summary>Relocations that the kernel's livepatch code applies, by object and section.</summary>
+    public IReadOnlyList<LivepatchRelocations> LivepatchRelocations { get; init; } = [];
 
     /// <summary>Null when the file is unsigned.</summary>
     public ModuleSignature? Signature { get; init; }
@@ -35,3 +44,13 @@ public sealed record ModuleFacts
     /// <summary>The kernel release in the vermagic: its first word.</summary>
     public string KernelRelease => Vermagic.Split(' ', 2)[0];
 }
+
+/// <summary>One <c>.klp.sym.OBJECT.NAME,POSITION</c>; a name that does not read like that stands whole in <paramref name="Name"/>, with no object.</summary>
+/// <param name="IsMarked">Whether its section index says SHN_LIVEPATCH, as the kernel demands.</param>
+public sealed record LivepatchSymbol(string Object, string Name, long Position, bool IsMarked);
+
+/// <summary>One section <c>.klp.rela.OBJECT.SECTION</c>.</summary>
+/// <param name="Section">The section it changes, with its dot; empty when the name has none.</param>
+/// <param name="IsMarked">Whether it has SHF_RELA_LIVEPATCH. Without, the kernel loads the module and leaves the places unfilled.</param>
+/// <param name="IsAllocated">Whether it has SHF_ALLOC. Without, it is gone when its object is loaded later.</param>
+public sealed record LivepatchRelocations(string Object, string Section, long Count, bool IsMarked, bool IsAllocated);

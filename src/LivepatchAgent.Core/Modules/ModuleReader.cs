@@ -31,6 +31,8 @@ public static class ModuleReader
         if (string.IsNullOrEmpty(vermagic)) elf.Fail("its modinfo has no vermagic");
         var isLivepatch = IsLivepatch(modinfo);
         var tables = isLivepatch && elf.Fault is null ? Tables(ref elf, symbols, vermagic!) : null;
+        var (needed, livepatchSymbols) = KernelNeeds.Symbols(ref elf, symbols);
+        var livepatchRelocations = KernelNeeds.Relocations(ref elf);
         if (elf.Fault is not null) return Malformed(elf.Fault);
         return new ModuleFacts
         {
@@ -41,6 +43,10 @@ public static class ModuleReader
             Modinfo = modinfo,
             Replace = tables?.Replace,
             Functions = tables?.Functions ?? [],
+            NeededSymbols = needed,
+            LivepatchSymbols = livepatchSymbols,
+            LivepatchRelocations = livepatchRelocations,
+            BuildId = KernelNeeds.BuildId(elf),
             Signature = signature,
         };
     }
@@ -68,8 +74,11 @@ public static class ModuleReader
     /// <summary>As the kernel's check_modinfo_livepatch(): the key is there; its own tools write Y.</summary>
     private static bool IsLivepatch(IReadOnlyList<KeyValuePair<string, string>> modinfo) => Modinfo.First(modinfo, "livepatch") is not null;
 
-    private static LivepatchTables? Tables(scoped ref ElfFile elf, scoped in ElfSymbols symbols, string vermagic) =>
-        PlainTables.Find(ref elf, ElfPointers.Read(elf, symbols), elf.Find(ThisModule), ReplaceOffset(vermagic));
+    private static LivepatchTables? Tables(scoped ref ElfFile elf, scoped in ElfSymbols symbols, string vermagic)
+    {
+        var pointers = ElfPointers.Read(elf, symbols);
+        return PlainTables.Find(ref elf, pointers, elf.Find(ThisModule), ReplaceOffset(vermagic)) ?? ToolTables.Find(ref elf, pointers);
+    }
 
     /// <summary>Linux 5.1 brought <c>replace</c> behind mod and objs, 5.5 put <c>states</c> before it.</summary>
     private static int? ReplaceOffset(string vermagic)

@@ -21,8 +21,13 @@ public static class ModuleText
             Line("replace", facts.Replace switch { true => "yes, takes the place of all older patches", false => "no", null => NotVisible });
             if (facts.Functions.Count == 0) Line("functions", NotVisible);
             foreach (var function in facts.Functions) Line("function", $"{function.Object}:{function.Name}{(function.Position > 0 ? $",{function.Position}" : "")}");
+            foreach (var symbol in facts.LivepatchSymbols) Line("klp symbol", $"{symbol.Object}:{symbol.Name},{symbol.Position}{(symbol.IsMarked ? "" : " (not marked as one)")}");
+            foreach (var rela in facts.LivepatchRelocations)
+                Line("klp rela", $"{rela.Count} for {rela.Object}{rela.Section}{(rela.IsMarked ? "" : " (flag missing)")}{(rela.IsAllocated ? "" : " (not allocated)")}");
         }
 
+        if (facts.NeededSymbols.Count > 0) Line("needs", string.Join(", ", facts.NeededSymbols));
+        if (facts.BuildId is not null) Line("build id", facts.BuildId);
         foreach (var entry in facts.Modinfo)
         {
             if (entry.Key is not ("name" or "vermagic" or "livepatch")) Line("modinfo", $"{entry.Key}={entry.Value}");
