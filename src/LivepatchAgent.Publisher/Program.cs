@@ -1,1 +1,3 @@
-return 0;
+using LivepatchAgent.Publisher;
+
+return await CommandLine.RunAsync(args, Surroundings.OfThisProcess());

@@ -109,6 +109,7 @@ internal sealed class PatchServer : IAsyncDisposable
             console.UseUtcTimestamp = true;
         });
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None); // a start that fails is told in one line, by the command
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
             Limit(kestrel.Limits);
@@ -126,10 +127,10 @@ internal sealed class PatchServer : IAsyncDisposable
         https.HandshakeTimeout = TimeSpan.FromSeconds(10);
     }
 
-    /// <summary>Each endpoint raises the size of a body to what it takes; slow bodies end by Kestrel's data rate (240 bytes/s).</summary>
+    /// <summary>Sizes of bodies are the endpoints' business (<see cref="Bodies"/>); slow ones end by Kestrel's data rate (240 bytes/s).</summary>
     private static void Limit(KestrelServerLimits limits)
     {
-        limits.MaxRequestBodySize = Bodies.MaxJson;
+        limits.MaxRequestBodySize = null;
         limits.MaxRequestHeadersTotalSize = 16 * 1024;
         limits.MaxRequestLineSize = 4 * 1024;
         limits.MaxRequestHeaderCount = 50;

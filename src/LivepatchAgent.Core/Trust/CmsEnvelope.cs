@@ -43,7 +43,7 @@ public static class CmsEnvelope
             signer.CheckSignature([certificate], verifySignatureOnly: true);
             return cms.ContentInfo.Content;
         }
-        catch (CryptographicException e)
+        catch (Exception e) when (e is CryptographicException or AsnContentException)
         {
             return new Problem(code, $"cannot accept {what}: its signature does not verify ({e.Message.TrimEnd('.')})", Cure);
         }

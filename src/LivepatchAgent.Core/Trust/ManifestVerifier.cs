@@ -58,7 +58,7 @@ public static class ManifestVerifier
             return Invalid("it is not a withdrawal");
         }
 
-        return withdrawal is { Schema: PatchWithdrawal.SchemaName } && Hex.IsSha256(withdrawal.Manifest) && withdrawal.Reason.Length <= ManifestRules.MaxText
+        return withdrawal is { Schema: PatchWithdrawal.SchemaName } && Hex.IsSha256(withdrawal.Manifest) && ManifestRules.IsLine(withdrawal.Reason)
             ? withdrawal
             : Invalid($"it is not a {PatchWithdrawal.SchemaName}");
     }
@@ -112,5 +112,6 @@ public static class ManifestRules
     public static bool IsWord([NotNullWhen(true)] string? text) =>
         text is { Length: > 0 and <= 128 } && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-' or '+' or '~' or ':');
 
-    private static bool IsLine(string? text) => text is { Length: > 0 and <= MaxText } && !text.Any(char.IsControl);
+    /// <summary>One line for people; no control characters, so it cannot steer a terminal.</summary>
+    public static bool IsLine([NotNullWhen(true)] string? text) => text is { Length: > 0 and <= MaxText } && !text.Any(char.IsControl);
 }

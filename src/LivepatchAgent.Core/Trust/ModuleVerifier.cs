@@ -121,7 +121,7 @@ public sealed class ModuleVerifier : IDisposable
             if (signer.SignedAttributes.Count != 0) return Malformed(name, "it has signed attributes");
             return signer;
         }
-        catch (CryptographicException e)
+        catch (Exception e) when (e is CryptographicException or AsnContentException)
         {
             return Malformed(name, e.Message.TrimEnd('.'));
         }

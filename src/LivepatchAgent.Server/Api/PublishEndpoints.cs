@@ -1,4 +1,3 @@
-using System.Buffers;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Server.Rollout;
@@ -17,7 +16,6 @@ internal sealed class PublishEndpoints(DataFolder folder, BlobStore blobs, Write
 {
     /// <summary>A module may be large; strangers must not fill the disk or the connections with unfinished ones.</summary>
     private const int MaxUploads = 8;
-    private const int Chunk = 64 * 1024;
     private int _uploads;
 
     public async Task ManifestAsync(HttpContext call)
@@ -96,18 +94,21 @@ internal sealed class PublishEndpoints(DataFolder folder, BlobStore blobs, Write
             return;
         }
 
-        if (!database.Read(db => PatchTable.Exists(db, withdrawal.Manifest)))
+        if (database.Read(db => PatchTable.CanWithdraw(db, withdrawal.Manifest)) is not { } can)
         {
             await RefuseAsync(call, new Problem(ProblemCode.NotFound, $"cannot take the withdrawal: manifest {withdrawal.Manifest} is not here", "withdraw it on the server that it was published to"));
             return;
         }
 
-        var isNew = blobs.Find(BlobKind.Withdrawal, envelope.Digest) is null;
-        blobs.Put(BlobKind.Withdrawal, envelope.Digest, envelope.Bytes);
-        var changed = await writes.RunAsync(db => PatchTable.Withdraw(db, envelope.Digest, withdrawal)) ?? [];
-        shelf.Replace(changed);
-        foreach (var kernel in changed) log.LogInformation("Withdrew manifest {Manifest}: catalogue {Sequence} of {KernelRelease}", withdrawal.Manifest, kernel.Sequence, kernel.Kernel.Release);
-        call.Response.StatusCode = isNew ? StatusCodes.Status201Created : StatusCodes.Status200OK;
+        if (can)
+        {
+            blobs.Put(BlobKind.Withdrawal, envelope.Digest, envelope.Bytes);
+            var changed = await writes.RunAsync(db => PatchTable.Withdraw(db, envelope.Digest, withdrawal));
+            shelf.Replace(changed);
+            log.LogInformation("Withdrew manifest {Manifest}: {Reason}", withdrawal.Manifest, withdrawal.Reason);
+        }
+
+        call.Response.StatusCode = can ? StatusCodes.Status201Created : StatusCodes.Status200OK;
     }
 
     private sealed record Envelope(byte[] Bytes, string Digest, IReadOnlyList<System.Security.Cryptography.X509Certificates.X509Certificate2> Publishers);
@@ -138,25 +139,9 @@ internal sealed class PublishEndpoints(DataFolder folder, BlobStore blobs, Write
     private async Task<Result<Stored>> StoreAsync(HttpContext call, string digest, List<long> sizes)
     {
         var max = sizes.Max();
-        Bodies.Limit(call, max);
         await using var upload = blobs.StartUpload();
-        var buffer = ArrayPool<byte>.Shared.Rent(Chunk);
-        try
-        {
-            int read;
-            while ((read = await call.Request.Body.ReadAsync(buffer, call.RequestAborted)) > 0) await upload.AppendAsync(buffer.AsMemory(0, read), call.RequestAborted);
-        }
-        catch (BadHttpRequestException e)
-        {
-            return e.StatusCode == StatusCodes.Status413PayloadTooLarge
-                ? new Problem(ProblemCode.ModuleTooLarge, $"cannot take the module: it is larger than the {max} bytes that its manifest says", "publish the file that the manifest was made from")
-                : Bodies.Broken(e, max);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-
+        if (!(await call.ReadAsync(max, chunk => upload.AppendAsync(chunk, call.RequestAborted))).TryGet(out var whole, out var problem)) return problem;
+        if (!whole) return new Problem(ProblemCode.ModuleTooLarge, $"cannot take the module: it is larger than the {max} bytes that its manifest says", "publish the file that the manifest was made from");
         if (!sizes.Contains(upload.Length) || upload.Digest() != digest)
             return new Problem(ProblemCode.ModuleDigestMismatch, $"cannot take the module: {upload.Length} bytes with SHA-256 {upload.Digest()[..12]}… are not the {max} bytes with {digest[..12]}… that its manifest names", "publish the file that the manifest was made from");
         var isNew = blobs.Find(BlobKind.Module, digest) is null;
@@ -166,7 +151,7 @@ internal sealed class PublishEndpoints(DataFolder folder, BlobStore blobs, Write
 
     private Task RefuseAsync(HttpContext call, Problem problem, int? status = null)
     {
-        log.LogWarning("Refused {Method} {Path} from {Address}: {Problem}", call.Request.Method, call.Request.Path, call.Connection.RemoteIpAddress, problem.Message);
+        log.LogWarning("Refused {Method} {Path} from {Address}: {Problem}", call.Request.Method, call.Request.Path.ToUriComponent(), call.Connection.RemoteIpAddress, problem.Message);
         return call.RefuseAsync(problem, status);
     }
 

@@ -18,7 +18,7 @@ internal static class Routes
         Put(app, "/v1/manifests/{sha256}", publish.ManifestAsync);
         Put(app, "/v1/modules/{sha256}", publish.ModuleAsync);
         Put(app, "/v1/withdrawals/{sha256}", publish.WithdrawalAsync);
-        Get(app, "/healthz", call => call.Response.WriteAsync("ok\n", call.RequestAborted));
+        Get(app, "/healthz", call => TypedResults.Text("ok\n").ExecuteAsync(call));
     }
 
     /// <summary>Around every route: whatever goes wrong ends as one JSON answer that tells nothing of the inside.</summary>
@@ -40,7 +40,7 @@ internal static class Routes
         }
         catch (Exception e)
         {
-            log.LogError(e, "Cannot answer {Method} {Path}", call.Request.Method, call.Request.Path);
+            log.LogError(e, "Cannot answer {Method} {Path}", call.Request.Method, call.Request.Path.ToUriComponent());
             if (call.Response.HasStarted) call.Abort();
             else await call.RefuseAsync(Explain(e));
         }

@@ -46,7 +46,7 @@ internal sealed class Upload : IAsyncDisposable
 
     public long Length { get; private set; }
 
-    public async Task AppendAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct)
+    public async ValueTask AppendAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct)
     {
         _hash.AppendData(bytes.Span);
         Length += bytes.Length;

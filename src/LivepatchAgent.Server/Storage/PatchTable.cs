@@ -43,6 +43,10 @@ internal static class PatchTable
     public static bool Exists(SqliteConnection db, string manifest) =>
         db.Query("SELECT 1 FROM patches WHERE manifest = $manifest", _ => true, ("$manifest", manifest)).Count > 0;
 
+    /// <summary>Whether a patch that is here can still be withdrawn; null when there is no such patch.</summary>
+    public static bool? CanWithdraw(SqliteConnection db, string manifest) =>
+        db.Query("SELECT withdrawal IS NULL FROM patches WHERE manifest = $manifest", row => (bool?)row.GetBoolean(0), ("$manifest", manifest)).FirstOrDefault();
+
     /// <summary>Takes a manifest in, unpublished. A problem when its sequence is another patch's; one never published gives way.</summary>
     public static Problem? Insert(SqliteConnection db, VerifiedManifest verified, DateTimeOffset now)
     {
@@ -82,19 +86,16 @@ internal static class PatchTable
         return [.. ready.Select(r => r.Kernel).Distinct().Select(kernel => Load(db, kernel))];
     }
 
-    /// <summary>Marks a patch withdrawn; null when there is no such patch. The first withdrawal of a patch stands.</summary>
-    public static List<KernelPatches>? Withdraw(SqliteConnection db, string withdrawal, PatchWithdrawal content)
+    /// <summary>Marks a patch withdrawn and returns the catalogues that changed. The first withdrawal of a patch stands.</summary>
+    public static List<KernelPatches> Withdraw(SqliteConnection db, string withdrawal, PatchWithdrawal content)
     {
-        var found = db.Query(
-            "SELECT architecture, kernel_release, withdrawal IS NOT NULL, published_at IS NOT NULL FROM patches WHERE manifest = $manifest",
-            row => (Kernel: new KernelKey(row.GetString(0), row.GetString(1)), Withdrawn: row.GetBoolean(2), Published: row.GetBoolean(3)), ("$manifest", content.Manifest));
-        if (found is not [var patch]) return null;
-        if (patch.Withdrawn) return [];
-        db.Run("UPDATE patches SET withdrawal = $withdrawal, withdrawn_reason = $reason WHERE manifest = $manifest",
+        var changed = db.Query(
+            "UPDATE patches SET withdrawal = $withdrawal, withdrawn_reason = $reason WHERE manifest = $manifest AND withdrawal IS NULL RETURNING architecture, kernel_release, published_at IS NOT NULL",
+            row => (Kernel: new KernelKey(row.GetString(0), row.GetString(1)), Published: row.GetBoolean(2)),
             ("$withdrawal", withdrawal), ("$reason", content.Reason), ("$manifest", content.Manifest));
-        if (!patch.Published) return [];
-        Raise(db, patch.Kernel);
-        return [Load(db, patch.Kernel)];
+        if (changed is not [(var kernel, true)]) return [];
+        Raise(db, kernel);
+        return [Load(db, kernel)];
     }
 
     public static List<KernelPatches> LoadAll(SqliteConnection db) =>

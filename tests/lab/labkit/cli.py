@@ -1,22 +1,21 @@
 """The commands of `lab`: options in, the parts put together, exit codes out. README.md beside the lab explains them."""
-import argparse
 import os
 import secrets
 import sys
 import time
 from pathlib import Path
 
-from . import config, fixtures, hosts, kernels
+from . import config, fixtures, hosts, kernels, launch, options
 from .config import EXIT_LAB, LabError, say
 
 
 def main(argv):
     # argparse would take options of the command for its own
     argv, words = (argv[: argv.index("--")], argv[argv.index("--") + 1:]) if "--" in argv else (argv, [])
-    options = _parser().parse_args(argv)
-    options.words = words
+    chosen = options.parser(sys.modules[__name__]).parse_args(argv)
+    chosen.words = words
     try:
-        return options.function(options) or 0
+        return chosen.function(chosen) or 0
     except LabError as error:
         say(error)
         return error.code
@@ -78,7 +77,7 @@ def shell(options):
 def _start(options, name, owner_pid):
     if options.append:
         options.boot = True  # a frozen host has its command line already
-    hosts.sweep()
+    launch.sweep()
     choice = fixtures.options(options.kernel, options.secure_boot, _mok(options), options.memory, options.cpus)
     fixture, spec = fixtures.with_packages(choice, _debs(options))
     held = [fixture.use()]
@@ -88,7 +87,7 @@ def _start(options, name, owner_pid):
         spec["state"] = None
     if owner_pid is None or name == getattr(options, "name", None):
         spec["disk_cache"] = "writeback"  # what the host has synced is kept when its power is cut
-    return hosts.start(spec, held, owner_pid, options.lifetime)
+    return launch.start(spec, held, owner_pid, options.lifetime)
 
 
 def _boot_settled(host):
@@ -268,100 +267,3 @@ def mok(options):
     from . import secureboot
 
     print(secureboot.mok_pair()[options.which])
-
-
-# --- the command line
-
-def _parser():
-    parser = argparse.ArgumentParser(prog="lab", description="Debian hosts on real kernels, for tests, in seconds.",
-                                     epilog="Exit codes of the lab's own: 123 host gone, 124 timed out or hung, 125 lab failure, 126 kernel panic.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def add(name, function, help, **parents):
-        command = commands.add_parser(name, help=help, **parents)
-        command.set_defaults(function=function)
-        return command
-
-    kernel, choice, timed = _kernel_options(), _host_options(), _timeout_option()
-    one = add("run", run, "a fresh host, one command (after --), the end", parents=[kernel, choice, timed])
-    one.add_argument("--get", action="append", default=[], metavar="REMOTE:LOCAL", help="afterwards, a file out of the host")
-    one.add_argument("--keep", action="store_true", help="leave the host up")
-    one.add_argument("--stdin", action="store_true", help="pass standard input to the command")
-    one.add_argument("--verbose", action="store_true", help="say how long the start took")
-
-    terminal = add("shell", shell, "a terminal in a fresh host, or in HOST", parents=[kernel, choice])
-    terminal.add_argument("host", nargs="?")
-
-    long = add("up", up, "start a host that stays", parents=[kernel, choice])
-    long.add_argument("--name", required=True)
-    long.add_argument("--owner-pid", type=int, help="the host ends when this process has")
-
-    inside = add("exec", execute, "a command (after --) in a host that is up", parents=[timed])
-    inside.add_argument("host")
-    inside.add_argument("--stdin", action="store_true", help="pass standard input to the command")
-    for name, function, first, second in (("put", put, "local", "remote"), ("get", get, "remote", "local")):
-        command = add(name, function, f"{name} a file", parents=[timed])
-        for argument in ("host", first, second):
-            command.add_argument(argument)
-    for name, function, help in (("reset", reset, "cut the power, boot again"), ("reboot", reboot, "shut down and boot again")):
-        command = add(name, function, help)
-        command.add_argument("host")
-        command.add_argument("--no-wait", action="store_true", help="return at the first answer, before the boot has settled")
-    add("wait", wait, "until a host answers").add_argument("host")
-    add("console", console, "what the host's console has said so far").add_argument("host")
-    add("hosts", list_hosts, "the hosts that are up")
-    end = add("down", down, "end hosts")
-    end.add_argument("hosts", nargs="*")
-    end.add_argument("--all", action="store_true")
-
-    build = add("image", image, "build what a host of this kind needs", parents=[kernel, _package_options(), _secure_options()])
-    build.add_argument("--all", action="store_true", help="for all kernels, with and without Secure Boot")
-    add("clean", clean, "end all hosts, remove the cache")
-    add("abi", abi, "the exact kernel ABI", parents=[kernel])
-    add("headers", headers, "the folder for make -C, to build modules", parents=[kernel])
-    add("mok-cert", mok, "the certificate that Secure Boot hosts trust (PEM)").set_defaults(which=0)
-    add("mok-key", mok, "its key (PEM, no passphrase)").set_defaults(which=1)
-    return parser
-
-
-def _options(*parents):
-    return argparse.ArgumentParser(add_help=False, parents=parents)
-
-
-def _kernel_options():
-    group = _options()
-    group.add_argument("--kernel", default=os.environ.get("LIVEPATCH_LAB_KERNEL") or "6.12", help="6.12 (default) or 6.1")
-    return group
-
-
-def _secure_options():
-    group = _options()
-    group.add_argument("--secure-boot", action="store_true", help="UEFI Secure Boot, kernel locked down")
-    group.add_argument("--mok", metavar="CERT.pem", help="the machine owner certificate, instead of the lab's own")
-    return group
-
-
-def _package_options():
-    group = _options()
-    group.add_argument("--deb", action="append", default=[], metavar="FILE", help="install this too")
-    group.add_argument("--no-deb", action="store_true", help="without livepatch-agent")
-    group.add_argument("--package", action="append", default=[], metavar="NAME", help="install this Debian package too")
-    return group
-
-
-def _host_options():
-    group = _options(_package_options(), _secure_options())
-    group.add_argument("--boot", action="store_true", help="really boot, not from the frozen state")
-    group.add_argument("--append", metavar="WORDS", help="words for the kernel's command line (boots)")
-    group.add_argument("--put", action="append", default=[], metavar="LOCAL:REMOTE", help="first, a file or folder into the host")
-    group.add_argument("--forward", action="append", default=[], metavar="HOSTPORT:GUESTPORT", help="a TCP port of this machine's loopback")
-    group.add_argument("--memory", type=int, default=1024, help="MiB")
-    group.add_argument("--cpus", type=int, default=2)
-    group.add_argument("--lifetime", type=float, default=1800, metavar="S", help="the host ends after this at the latest")
-    return group
-
-
-def _timeout_option():
-    group = _options()
-    group.add_argument("--timeout", type=float, default=600, metavar="S", help="for the command (600)")
-    return group

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 LAB = Path(__file__).resolve().parent.parent
@@ -14,6 +15,8 @@ GUEST = LAB / "guest"
 CACHE = Path(os.environ.get("LIVEPATCH_LAB_CACHE") or Path.home() / ".cache" / "livepatch-agent-lab")
 HOSTS = CACHE / "hosts"
 FIXTURES = CACHE / "fixtures"
+
+LOCK_SECONDS = 1200  # longer than the longest build on a busy machine
 
 # The lab's own exit codes; any other is the command's.
 EXIT_GONE = 123  # the host shut down or rebooted before the command ended
@@ -52,7 +55,15 @@ def locked(name):
     folder = CACHE / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / name, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise LabError(f"cannot build {name}: another lab has been at it for {LOCK_SECONDS} s; end that one") from None
+                time.sleep(0.05)
         yield
 
 

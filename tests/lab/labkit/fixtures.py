@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from . import hosts, images, kernels, prune, qemu
+from . import images, kernels, launch, prune, qemu
 from .config import FIXTURES, LabError, digest, locked, say
 
 SETTLED_SECONDS = 180
@@ -100,7 +100,7 @@ def _build(fixture, spec, held, prepare):
     temporary = Path(f"{fixture.folder}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    host = hosts.start(spec, held, owner_pid=os.getpid())
+    host = launch.start(spec, held, owner_pid=os.getpid())
     try:
         host.wait()
         prepare(host)

@@ -1,19 +1,18 @@
-"""The client's side of a host: make one, run commands in it, move files, end it."""
+"""The client's side of a host that is up: run commands in it, move files, end it."""
 import fcntl
 import json
 import os
 import re
-import secrets
 import select
 import shutil
 import socket
-import sys
+import subprocess
 import time
 from pathlib import Path
 
 from . import frames
-from .config import EXIT_GONE, EXIT_LAB, EXIT_PANIC, EXIT_TIMEOUT, HOSTS, LabError, command
-from .frames import CONTROL, CONSUMED, CREDIT, EXEC, EXITED, GONE, KILL, REPLY, STDERR, STDIN, STDOUT
+from .config import EXIT_GONE, EXIT_LAB, EXIT_PANIC, EXIT_TIMEOUT, HOSTS, LabError
+from .frames import CONSUMED, CONTROL, CREDIT, EXEC, EXITED, GONE, KILL, REPLY, STDERR, STDIN, STDOUT
 
 CONSOLE_LINES = 40
 FAULT = re.compile(r"Kernel panic - not syncing|BUG: |Oops: |general protection fault|watchdog: ")
@@ -38,7 +37,7 @@ class Host:
 
     @property
     def alive(self):
-        return _supervised(self.folder)
+        return supervised(self.folder)
 
     # --- talking to the supervisor
 
@@ -181,8 +180,6 @@ class Host:
             self._feed(local, remote, script, timeout, ["cat", str(local)])
 
     def _feed(self, local, remote, script, timeout, source):
-        import subprocess
-
         said = []
         with subprocess.Popen(source, stdout=subprocess.PIPE) as process:
             status = self.run(["sh", "-c", script, "sh", remote], timeout, process.stdout.fileno(), None, said.append)
@@ -224,7 +221,7 @@ class Host:
             time.sleep(0.01)
 
 
-def _supervised(folder):
+def supervised(folder):
     """The supervisor holds this lock for as long as it lives, however it ends."""
     try:
         with open(folder / "lock") as file:
@@ -238,70 +235,3 @@ def _supervised(folder):
 
 def names():
     return sorted(path.name for path in HOSTS.iterdir() if path.is_dir()) if HOSTS.exists() else []
-
-
-def sweep():
-    """Takes away what supervisors that were killed have left."""
-    for name in names():
-        folder = HOSTS / name
-        if not _supervised(folder) and time.time() - folder.stat().st_mtime > 60:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def start(spec, held, owner_pid=None, lifetime=1800):
-    """A new host with this spec; it is on its way up when this returns. `held` are open files that lock what it is made of."""
-    host = Host(spec["name"])
-    HOSTS.mkdir(parents=True, exist_ok=True)
-    try:
-        host.folder.mkdir()
-    except FileExistsError:
-        if host.alive:
-            raise LabError(f"cannot start host {host.name}: there is one of that name; take it down with 'lab down {host.name}'") from None
-        shutil.rmtree(host.folder, ignore_errors=True)
-        host.folder.mkdir()
-    lock = open(host.folder / "lock", "w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    backing = spec["disk"]
-    command("qemu-img", "create", "-q", "-f", "qcow2", "-b", backing, "-F", "raw" if backing.endswith(".img") else "qcow2",
-            host.folder / "disk.qcow2")
-    if spec["vars"]:
-        shutil.copy(spec["vars"], host.folder / "vars.fd")
-    spec.setdefault("machine_id", secrets.token_hex(16))
-    spec.setdefault("hostname", spec["name"])
-    listener = socket.socket(socket.AF_UNIX)
-    folder = os.open(host.folder, os.O_PATH)
-    listener.bind(f"/proc/self/fd/{folder}/control")
-    os.close(folder)
-    listener.listen(64)
-    _fork_supervisor(host, spec, listener, owner_pid, lifetime)
-    listener.close()
-    lock.close()  # the supervisor's copy of it goes on holding the lock
-    for file in held:
-        file.close()
-    return host
-
-
-def _fork_supervisor(host, spec, listener, owner_pid, lifetime):
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if os.fork() > 0:
-        return
-    status = 1
-    try:
-        os.setsid()
-        log = os.open(host.folder / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        null = os.open("/dev/null", os.O_RDONLY)
-        os.dup2(null, 0)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.chdir("/")
-        from .supervisor import Supervisor
-
-        Supervisor(host.folder, spec, listener, owner_pid, lifetime).run()
-        status = 0
-    except BaseException:  # noqa: BLE001 the end of a process: its log is all that is left to say it
-        import traceback
-
-        traceback.print_exc()
-    finally:
-        os._exit(status)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Patches bin2hex of lib/, a folder that is built without call sites for ftrace: the kernel knows the
+ * Patches bin2hex of lib/, whose files are built without call sites for ftrace: the kernel knows the
  * function and cannot redirect it, so it refuses the livepatch.
  */
 #include <linux/kernel.h>

@@ -1,0 +1,84 @@
+using System.CommandLine;
+using LivepatchAgent.Core.Modules;
+using LivepatchAgent.Publisher.Commands;
+
+namespace LivepatchAgent.Publisher;
+
+/// <summary>The verbs, and what happens to a command line that is none of them.</summary>
+internal static class CommandLine
+{
+    public static async Task<int> RunAsync(string[] args, Surroundings surroundings)
+    {
+        try
+        {
+            return await ParseAsync(args, surroundings);
+        }
+        catch (IOException e)
+        {
+            return Last(surroundings, $"cannot write the output: {e.Message}");
+        }
+#pragma warning disable CA1031 // the edge of the program: a bug is told in a line, not with a core dump
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            return Last(surroundings, $"cannot go on, this is a bug: {e.GetType().Name}: {e.Message}; please report it with the command that you ran");
+        }
+    }
+
+    public static RootCommand Root(Surroundings surroundings)
+    {
+        var root = new RootCommand("Signs livepatch modules with an offline key and publishes them to a livepatch-server.")
+        {
+            KeygenCommand.Make(surroundings),
+            InspectCommand.Make(surroundings),
+            SignCommand.Make(surroundings),
+            ManifestCommand.Make(surroundings),
+            ShowCommand.Make(surroundings),
+            PublishCommand.Make(surroundings),
+            WithdrawCommand.Make(surroundings),
+            VersionCommand.Make(surroundings),
+        };
+        root.Add(HelpCommand.Make(root));
+        return root;
+    }
+
+    private static async Task<int> ParseAsync(string[] args, Surroundings surroundings)
+    {
+        // Response files ("@file") would read any file that an argument names.
+        var parsed = Root(surroundings).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (parsed.Errors.Count > 0 && parsed.Action is not System.CommandLine.Help.HelpAction)
+        {
+            surroundings.Error.WriteLine($"cannot understand the command line: {Describe(parsed, args)}; see `livepatch-publisher help`");
+            return ExitCode.Usage;
+        }
+
+        return await parsed.InvokeAsync(new InvocationConfiguration
+        {
+            Output = surroundings.Out,
+            Error = surroundings.Error,
+            EnableDefaultExceptionHandler = false,
+        });
+    }
+
+    private static string Describe(ParseResult parsed, string[] args)
+    {
+        if (args.Length == 0) return "it names no verb";
+        if (parsed.UnmatchedTokens.Count > 0) return $"\"{PrintableText.Of(parsed.UnmatchedTokens[0])}\" is no verb, option or argument that stands here";
+        var error = parsed.Errors[0].Message.ReplaceLineEndings(" ").Trim().TrimEnd('.');
+        return error.Length > 0 ? char.ToLowerInvariant(error[0]) + PrintableText.Of(error[1..]) : "it is incomplete";
+    }
+
+    private static int Last(Surroundings surroundings, string line)
+    {
+        try
+        {
+            surroundings.Error.WriteLine(line);
+        }
+        catch (IOException)
+        {
+            // Nobody listens any more; the exit code still tells.
+        }
+
+        return ExitCode.Failed;
+    }
+}

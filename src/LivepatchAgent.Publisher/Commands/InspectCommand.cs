@@ -1,0 +1,30 @@
+using System.CommandLine;
+using System.Text.Json;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Modules;
+using LivepatchAgent.Publisher.Files;
+
+namespace LivepatchAgent.Publisher.Commands;
+
+/// <summary>What a module's file says of itself.</summary>
+internal static class InspectCommand
+{
+    public static Command Make(Surroundings surroundings)
+    {
+        var file = new Argument<string>("FILE.ko") { Description = "The module" };
+        var format = new Option<string>("--format") { Description = "text or json", DefaultValueFactory = _ => "text" };
+        format.AcceptOnlyFromAmong("text", "json");
+        var command = new Command("inspect", "Show what a module's file says of itself; no signature is checked") { file, format };
+        command.SetAction(parsed => Run(surroundings, parsed.GetRequiredValue(file), parsed.GetRequiredValue(format) == "json") is { } problem ? surroundings.Tell(problem) : ExitCode.Ok);
+        return command;
+    }
+
+    private static Problem? Run(Surroundings surroundings, string path, bool json)
+    {
+        if (!LocalFile.ReadModule(path).TryGet(out var bytes, out var problem)) return problem;
+        if (!ModuleReader.Read(bytes).TryGet(out var facts, out problem)) return problem with { Message = $"{path}: {problem.Message}" };
+        if (json) surroundings.Out.WriteLine(JsonSerializer.Serialize(facts, ModuleJson.Readable.ModuleFacts));
+        else surroundings.Out.Write(ModuleText.Of(facts));
+        return null;
+    }
+}

@@ -1,0 +1,66 @@
+using System.CommandLine;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Modules;
+using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Publisher.Files;
+using LivepatchAgent.Publisher.Keys;
+
+namespace LivepatchAgent.Publisher.Commands;
+
+/// <summary>Appends the signature that the kernel checks.</summary>
+internal sealed class SignCommand
+{
+    private readonly Surroundings _surroundings;
+    private readonly SigningKey _key;
+    private readonly Argument<string> _file = new("FILE.ko") { Description = "The module" };
+    private readonly Option<string?> _out = new("--out") { Description = "Where the signed module goes (default: it takes the place of FILE.ko)", HelpName = "FILE" };
+    private readonly Option<bool> _replace = new("--replace-signature") { Description = "Take an older signature off first" };
+
+    private SignCommand(Surroundings surroundings)
+    {
+        _surroundings = surroundings;
+        _key = new SigningKey(surroundings);
+    }
+
+    public static Command Make(Surroundings surroundings)
+    {
+        var verb = new SignCommand(surroundings);
+        var command = new Command("sign", "Sign a module for the kernel, as its scripts/sign-file does") { verb._file, verb._out, verb._replace };
+        verb._key.AddTo(command);
+        command.SetAction(parsed => verb.Run(parsed) is { } problem ? surroundings.Tell(problem) : ExitCode.Ok);
+        return command;
+    }
+
+    private Problem? Run(ParseResult parsed)
+    {
+        var path = parsed.GetRequiredValue(_file);
+        if (!LocalFile.ReadModule(path).TryGet(out var file, out var problem)) return problem;
+        if (!ModuleReader.Read(file).TryGet(out var facts, out problem)) return problem with { Message = $"cannot sign {path}: {problem.Message}" };
+        var content = file.AsSpan();
+        if (facts.Signature is not null)
+        {
+            if (!parsed.GetValue(_replace))
+                return new Problem(ProblemCode.RequestInvalid, $"cannot sign {path}: it is signed already", "--replace-signature takes the old signature off first");
+            content = Unsigned(content);
+        }
+
+        if (!facts.IsLivepatch) _surroundings.Warn($"{path} is not a livepatch (its modinfo has no livepatch=Y); a host will not load it");
+        if (!_key.Load(parsed).TryGet(out var certificate, out problem)) return problem;
+        using (certificate)
+        {
+            var target = parsed.GetValue(_out) ?? path;
+            if (LocalFile.Write(target, ModuleSigner.Sign(content, certificate), LocalFile.Public, replace: true) is { } fault) return fault;
+            _surroundings.Out.WriteLine($"signed: {target} ({facts.Name}, for {facts.KernelRelease} {facts.Architecture}), by {certificate.Subject}");
+        }
+
+        return null;
+    }
+
+    /// <summary>A file signed twice has two signatures to take off.</summary>
+    private static Span<byte> Unsigned(Span<byte> file)
+    {
+        while (ModuleSignature.TryFind(file[Math.Max(0, file.Length - ModuleSignature.TrailerLength)..], file.Length, out var signature, out _))
+            file = file[..(int)signature.ContentLength];
+        return file;
+    }
+}

@@ -1,0 +1,66 @@
+using System.CommandLine;
+using System.Security.Cryptography;
+using System.Text.Json;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Publisher.Files;
+using LivepatchAgent.Publisher.Keys;
+using LivepatchAgent.Publisher.PatchServer;
+
+namespace LivepatchAgent.Publisher.Commands;
+
+/// <summary>Takes a published patch back: hosts that have not loaded it will not.</summary>
+internal sealed class WithdrawCommand
+{
+    private readonly Surroundings _surroundings;
+    private readonly ServerOptions _server = new();
+    private readonly SigningKey _key;
+    private readonly Argument<string> _what = new("FILE.manifest|DIGEST") { Description = "The manifest, or its SHA-256" };
+    private readonly Option<string> _reason = new("--reason") { Description = "Why, in one line, for those who run the hosts", HelpName = "TEXT", Required = true };
+
+    private WithdrawCommand(Surroundings surroundings)
+    {
+        _surroundings = surroundings;
+        _key = new SigningKey(surroundings);
+        _reason.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && (result.Tokens[0].Value.Length is 0 or > ManifestRules.MaxText || result.Tokens[0].Value.Any(char.IsControl))) result.AddError($"--reason is one line of at most {ManifestRules.MaxText} characters");
+        });
+    }
+
+    public static Command Make(Surroundings surroundings)
+    {
+        var verb = new WithdrawCommand(surroundings);
+        var command = new Command("withdraw", "Sign and upload the withdrawal of a published patch") { verb._what, verb._reason };
+        verb._key.AddTo(command);
+        verb._server.AddTo(command);
+        command.SetAction(async (parsed, ct) => await verb.RunAsync(parsed, ct) is { } problem ? surroundings.Tell(problem) : ExitCode.Ok);
+        return command;
+    }
+
+    private async Task<Problem?> RunAsync(ParseResult parsed, CancellationToken ct)
+    {
+        var digest = parsed.GetRequiredValue(_what);
+        if (!Hex.IsSha256(digest))
+        {
+            if (!ManifestFile.Read(digest).TryGet(out var manifest, out var notRead)) return notRead;
+            digest = manifest.Digest;
+        }
+
+        if (!_server.Read(parsed).TryGet(out var address, out var problem)) return problem;
+        if (!_key.Load(parsed).TryGet(out var certificate, out problem)) return problem;
+        byte[] envelope;
+        using (certificate)
+        {
+            var withdrawal = new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, Manifest = digest, Reason = parsed.GetRequiredValue(_reason) };
+            envelope = CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(withdrawal, WireJson.Default.PatchWithdrawal), certificate);
+        }
+
+        using var client = new PatchServerClient(address, PublishCommand.Silence);
+        var name = Convert.ToHexStringLower(SHA256.HashData(envelope));
+        if (!(await client.PutAsync("withdrawals", name, envelope, PatchServerClient.EnvelopeType, _ => { }, ct)).TryGet(out _, out problem)) return problem;
+        _surroundings.Out.WriteLine($"withdrawn: {digest} on {address.Uri.Authority} (withdrawal {name})");
+        return null;
+    }
+}

@@ -1,0 +1,159 @@
+using System.Net;
+using System.Net.Http;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using System.Text.Json;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Modules;
+using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Publisher.PatchServer;
+
+/// <summary>How the server took an upload.</summary>
+internal enum Taken
+{
+    New,
+    KnownAlready,
+}
+
+/// <summary>
+/// The publisher's three calls. They carry no credential: what is uploaded is believed by its signature alone. Whatever
+/// answers is not: no redirect is followed, answers are bounded, and silence ends the call.
+/// </summary>
+internal sealed class PatchServerClient : IDisposable
+{
+    public const string EnvelopeType = "application/pkcs7-mime", ModuleType = "application/octet-stream";
+    private const int MaxAnswer = 64 << 10;
+    private const int MaxMessage = 1024;
+    private static readonly TimeSpan Connect = TimeSpan.FromSeconds(15);
+
+    private readonly ServerAddress _server;
+    private readonly HttpClient _http;
+    private readonly TimeSpan _silence;
+    private bool _pinMismatch;
+
+    /// <param name="silence">How long nothing may move before the call ends.</param>
+    public PatchServerClient(ServerAddress server, TimeSpan silence)
+    {
+        _server = server;
+        _silence = silence;
+        var handler = new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            UseCookies = false,
+            AutomaticDecompression = DecompressionMethods.None,
+            ConnectTimeout = Connect,
+            MaxResponseHeadersLength = 16,
+            MaxResponseDrainSize = 0,
+        };
+        if (server.KeyPin is not null) handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) => MatchesPin(certificate);
+        else if (server.Authorities is not null) handler.SslOptions.CertificateChainPolicy = Policy(server.Authorities);
+        _http = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
+    }
+
+    public async Task<Result<Taken>> PutAsync(string kind, string digest, byte[] body, string mediaType, Action<int> sent, CancellationToken ct)
+    {
+        using var silence = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        silence.CancelAfter(_silence);
+        void Moved(int bytes)
+        {
+            silence.CancelAfter(_silence);
+            sent(bytes);
+        }
+
+        using var request = new HttpRequestMessage(HttpMethod.Put, new Uri($"{_server.Uri.AbsoluteUri.TrimEnd('/')}/v1/{kind}/{digest}"));
+        request.Content = new UploadContent(body, mediaType, Moved);
+        request.Headers.UserAgent.Add(new("livepatch-publisher", Commands.VersionCommand.Version));
+        try
+        {
+            using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, silence.Token);
+            return response.StatusCode switch
+            {
+                HttpStatusCode.Created => Taken.New,
+                HttpStatusCode.OK or HttpStatusCode.NoContent => Taken.KnownAlready,
+                _ => await RefusalAsync(response, silence.Token),
+            };
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            return new Problem(ProblemCode.ServerTimeout, $"cannot publish: {_server.Uri.Authority} said nothing for {_silence.TotalSeconds:0} seconds", "see whether the server is overloaded, then try again");
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException)
+        {
+            return Unreachable(e);
+        }
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private bool MatchesPin(X509Certificate? certificate)
+    {
+        _pinMismatch = certificate is not X509Certificate2 full || Certificates.KeyPin(full) != _server.KeyPin;
+        return !_pinMismatch;
+    }
+
+    private static X509ChainPolicy Policy(X509Certificate2Collection authorities)
+    {
+        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        policy.CustomTrustStore.AddRange(authorities);
+        return policy;
+    }
+
+    private async Task<Result<Taken>> RefusalAsync(HttpResponseMessage response, CancellationToken ct)
+    {
+        var (host, code) = (_server.Uri.Authority, (int)response.StatusCode);
+        if (code is >= 300 and < 400)
+            return new Problem(ProblemCode.ServerRedirected, $"cannot publish: {host} answered {code} and points elsewhere, which is not followed", "give the server's own address with --server");
+        if (await ErrorAsync(response, ct) is { } error)
+            return new Problem(error.Code, $"cannot publish: {host} refuses: {Line(error.Message)}", Line(error.Cure));
+        return code >= 500
+            ? new Problem(ProblemCode.ServerError, $"cannot publish: {host} answered {code} without a reason", "see the server's log, then try again")
+            : new Problem(ProblemCode.ServerAnswerInvalid, $"cannot publish: {host} answered {code}, not as a livepatch-server does", "check the address given with --server");
+    }
+
+    /// <summary>The server's own reason, or null when the answer is not one.</summary>
+    private static async Task<Problem?> ErrorAsync(HttpResponseMessage response, CancellationToken ct)
+    {
+        if (response.Content.Headers.ContentType?.MediaType is not ("application/json" or "application/problem+json")) return null;
+        var buffer = new byte[MaxAnswer + 1];
+        await using var stream = await response.Content.ReadAsStreamAsync(ct);
+        var length = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, ct);
+        if (length > MaxAnswer) return null;
+        try
+        {
+            return JsonSerializer.Deserialize(buffer.AsSpan(0, length), WireJson.Default.ErrorAnswer)?.Error;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private Problem Unreachable(Exception e)
+    {
+        var host = _server.Uri.Authority;
+        if (_pinMismatch) return new Problem(ProblemCode.ServerCertificateMismatch, $"cannot publish: {host} does not have the key that --server-pin names", "it is another server, or its key was renewed: ask who runs it");
+        if (Find<AuthenticationException>(e) is { } tls) return new Problem(ProblemCode.ServerCertificateMismatch, $"cannot publish: the certificate of {host} is not trusted: {Line(tls.Message)}", "give --server-pin or --ca");
+        var reason = Find<SocketException>(e)?.SocketErrorCode switch
+        {
+            SocketError.ConnectionRefused => "nothing listens there",
+            SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain => "the name is not known",
+            _ => Line((e.InnerException ?? e).Message),
+        };
+        return new Problem(ProblemCode.ServerUnreachable, $"cannot publish: cannot reach {host}: {reason}", "check the address and that the server runs");
+    }
+
+    private static T? Find<T>(Exception? e)
+        where T : Exception
+    {
+        while (e is not null and not T) e = e.InnerException;
+        return e as T;
+    }
+
+    /// <summary>A stranger's text in one bounded line.</summary>
+    private static string Line(string text) =>
+        PrintableText.Of((text.Length > MaxMessage ? text[..MaxMessage] : text).ReplaceLineEndings(" ").Trim().TrimEnd('.'));
+}

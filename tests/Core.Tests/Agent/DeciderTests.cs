@@ -1,0 +1,230 @@
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Core.Tests.Agent;
+
+public class DeciderTests
+{
+    private static readonly PatchRef One = Given.Patch(1);
+    private static readonly PatchRef Two = Given.Patch(2);
+
+    private static RunningPatch Running(PatchRef patch) => new(patch, Given.Boot, Given.Now.AddMinutes(-1), null);
+
+    private static Step Next(AgentState state, HostSnapshot host, AgentPolicy? policy = null) => Decider.Next(state, host, policy ?? Given.Policy, Given.Now);
+
+    [Fact]
+    public void Next_WhenKillSwitchIsOff_RestsForEver()
+    {
+        var host = Given.Host() with { KillSwitch = KillSwitch.Off };
+        Assert.Equal(new Step.Rest(DateTimeOffset.MaxValue), Next(Given.Enrolled(new Phase.Downloaded(Two), Two.Manifest), host));
+    }
+
+    [Fact]
+    public void Next_WhenToldToObserve_RefusesToLoad()
+    {
+        var host = Given.Host() with { KillSwitch = KillSwitch.Observe };
+        var step = Assert.IsType<Step.Believe>(Next(Given.Enrolled(new Phase.Verified(Two, "aa"), Two.Manifest), host));
+        Assert.Equal(ProblemCode.SwitchedOff, Assert.IsType<Phase.Refused>(step.After.Phase).Problem.Code);
+    }
+
+    [Fact]
+    public void Next_WhenKernelHasNoLivepatch_RefusesBeforeDownloading()
+    {
+        var host = Given.Host() with { LivepatchSupported = false };
+        var step = Assert.IsType<Step.Believe>(Next(Given.Enrolled(new Phase.Resting(), Two.Manifest).Told(host), host));
+        Assert.Equal(ProblemCode.KernelWithoutLivepatch, Assert.IsType<Phase.Refused>(step.After.Phase).Problem.Code);
+    }
+
+    [Fact]
+    public void Next_WhenADifferentModuleHasTheName_RefusesAndLeavesIt()
+    {
+        var host = Given.Host((Two.Name, PatchSighting.Running, "other"));
+        var step = Assert.IsType<Step.Believe>(Next(Given.Enrolled(new Phase.Verified(Two, "aa"), Two.Manifest), host));
+        Assert.Equal(ProblemCode.KernelModuleExists, Assert.IsType<Phase.Refused>(step.After.Phase).Problem.Code);
+    }
+
+    [Fact]
+    public void Next_WhenOurOwnLeftoverHasTheName_RemovesItFirst()
+    {
+        var host = Given.Host((Two.Name, PatchSighting.Lingering, "aa"));
+        var state = Given.Enrolled(new Phase.Verified(Two, "aa"), Two.Manifest) with { Leftovers = [Two.Name] };
+        Assert.Equal(new Step.RemoveModule(Two.Name), Next(state, host));
+    }
+
+    [Fact]
+    public void Next_WhenLoadingNeverEnds_GivesUp()
+    {
+        var state = Given.Enrolled(new Phase.Loading(Two, Given.Boot), Two.Manifest) with { LoadAttempts = 3 };
+        var step = Assert.IsType<Step.Believe>(Next(state, Given.Host()));
+        Assert.IsType<Phase.Refused>(step.After.Phase);
+    }
+
+    [Fact]
+    public void Next_WhenTransitionIsOld_TellsTheStallOnceWithItsTasks()
+    {
+        var host = Given.Host((Two.Name, PatchSighting.Switching, "aa")) with
+        {
+            BlockingTasks = [new BlockingTask(7, 7, "kworker/0:1", null, ["pipe_read"])],
+            BlockingTaskCount = 1,
+        };
+        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now.AddSeconds(-30), false), Two.Manifest).Told(host);
+        var step = Assert.IsType<Step.Believe>(Next(state, host));
+        var told = Assert.Single(step.After.Outcomes);
+        Assert.Equal(HappeningKind.Stalled, told.Kind);
+        Assert.Contains("kworker/0:1", told.Problem!.Message, StringComparison.Ordinal);
+        Assert.Equal(PatchState.Stalled, Projection.State(step.After, host));
+        // The stall is news for the server; after that it is quiet.
+        Assert.IsType<Step.CheckIn>(Next(step.After, host));
+    }
+
+    [Fact]
+    public void Next_WhenPolicySaysReverse_ReversesAStalledTransition()
+    {
+        var host = Given.Host((Two.Name, PatchSighting.Switching, "aa"));
+        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now.AddMinutes(-30), true), Two.Manifest).Told(host);
+        Assert.Equal(new Step.Reverse(Two.Name), Next(state, host, new AgentPolicy { ReverseAfter = TimeSpan.FromMinutes(10) }));
+        Assert.IsNotType<Step.Reverse>(Next(state, host));
+    }
+
+    [Fact]
+    public void Next_AfterACrashInProbation_GoesBackToTheLastGoodPatch()
+    {
+        var state = Given.Enrolled(new Phase.Resting(), Two.Manifest) with { Running = new RunningPatch(Two, "boot-0", Given.Now, null), LastGood = One };
+        var step = Assert.IsType<Step.Believe>(Next(state, Given.Host()));
+        Assert.Equal(One, Assert.IsType<Phase.Downloaded>(step.After.Phase).Patch);
+        Assert.Equal(Two.Manifest, Assert.Single(step.After.Quarantine).Manifest);
+    }
+
+    [Fact]
+    public void Next_WhenAQuarantinedPatchIsAssigned_RefusesItWithTheReason()
+    {
+        var state = Given.Enrolled(new Phase.Resting(), Two.Manifest) with { Quarantine = [new Quarantined(Two.Manifest, "2.0", "it crashed", Given.Now)] };
+        var step = Assert.IsType<Step.Believe>(Next(state, Given.Host()));
+        var refused = Assert.IsType<Phase.Refused>(step.After.Phase);
+        Assert.Equal(ProblemCode.PatchQuarantined, refused.Problem.Code);
+        Assert.Contains("it crashed", refused.Problem.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Next_AfterReplacement_RemovesTheOldModule()
+    {
+        var before = Given.Host((One.Name, PatchSighting.Running, "a1"), (Two.Name, PatchSighting.Running, "a2"));
+        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now.AddSeconds(-1), false), Two.Manifest) with { Running = Running(One), LastGood = One };
+        state = Assert.IsType<Step.Believe>(Next(state, before)).After;
+        Assert.Equal(Two, state.Running!.Patch);
+        Assert.Equal([One.Name], state.Leftovers);
+        var after = Given.Host((One.Name, PatchSighting.Lingering, "a1"), (Two.Name, PatchSighting.Running, "a2"));
+        Assert.Equal(new Step.RemoveModule(One.Name), Next(state, after));
+        var gone = Given.Host((Two.Name, PatchSighting.Running, "a2"));
+        Assert.Empty(Assert.IsType<Step.Believe>(Next(state, gone)).After.Leftovers);
+    }
+
+    [Fact]
+    public void Next_WhenAnotherKernelWasBooted_ForgetsThePatchAndAsksAnew()
+    {
+        var state = Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = new RunningPatch(One, "boot-0", Given.Now, null), LastGood = One };
+        var host = Given.Host() with { KernelRelease = "6.12.200" };
+        var step = Assert.IsType<Step.Believe>(Next(state, host));
+        Assert.Null(step.After.Running);
+        Assert.Null(step.After.Assignment);
+        Assert.IsType<Step.CheckIn>(Next(step.After, host));
+    }
+
+    [Fact]
+    public void Next_WhenTheHeldCheckInBringsNews_TakesItAndAsksTheCatalogue()
+    {
+        var host = Given.Host((One.Name, PatchSighting.Running, "a1"));
+        var state = (Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = Running(One), LastGood = One }).Told(host);
+        Assert.IsType<Step.Listen>(Next(state, host));
+        host = host with { Listen = new ListenState.Answered(new Assignment { Tag = "tag-2", Manifest = Two.Manifest, CheckInSeconds = 3600, Now = Given.Now }) };
+        var heard = Assert.IsType<Step.Believe>(Next(state, host));
+        Assert.True(heard.Heard);
+        host = host with { Listen = new ListenState.Off() };
+        var offered = Assert.IsType<Step.Believe>(Next(heard.After, host));
+        Assert.IsType<Step.FetchCatalogue>(Next(offered.After, host));
+    }
+
+    [Fact]
+    public void Next_WhenTheServerIsAway_WaitsLongerEachTime()
+    {
+        var host = Given.Host();
+        var state = Given.Enrolled(new Phase.Resting(), null).Told(host);
+        var waits = new List<TimeSpan>();
+        for (var i = 0; i < 12; i++)
+        {
+            state = Decider.Apply(state, new Step.CheckIn(Projection.Report(state, host), [], null), new StepResult.Failed(new Problem(ProblemCode.ServerUnreachable, "cannot", "cure"), true), host, Given.Now);
+            waits.Add(Assert.IsType<Step.Rest>(Next(state, host)).Until - Given.Now);
+        }
+
+        Assert.Equal(waits.Order(), waits);
+        Assert.Equal(Cadence.BackoffCap * 0.5, waits[^1]);
+        // The network came up: now.
+        var up = Decider.Accept(state, new Command.NetworkUp(), host, Given.Now).Value;
+        Assert.IsType<Step.CheckIn>(Next(up, host));
+    }
+
+    [Fact]
+    public void Apply_WhenTheCatalogueDoesNotListThePatch_RefusesIt()
+    {
+        var state = Given.Enrolled(new Phase.Offered(Two.Manifest, Retry.Now), Two.Manifest);
+        var after = Decider.Apply(state, new Step.FetchCatalogue(0), CatalogueOf(5), Given.Host(), Given.Now);
+        Assert.Equal(ProblemCode.ManifestMismatch, Assert.IsType<Phase.Refused>(after.Phase).Problem.Code);
+        Assert.Equal(5, after.FloorFor(Given.Release).Catalogue);
+    }
+
+    [Fact]
+    public void Accept_DisableDuringATransition_WatchesItToItsEndAndKeepsThePatch()
+    {
+        var host = Given.Host((Two.Name, PatchSighting.Running, "aa"));
+        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now, false), Two.Manifest);
+        state = Decider.Accept(state, new Command.Disable(), host, Given.Now).Value;
+        state = Assert.IsType<Step.Believe>(Next(state, host)).After;
+        Assert.IsType<Phase.NotEnrolled>(state.Phase);
+        Assert.Equal(Two, state.Running!.Patch);
+        Assert.Null(state.Enrolment);
+    }
+
+    [Fact]
+    public void Accept_EnableTwice_IsRefusedWithTheCure()
+    {
+        var intent = new EnrolmentIntent("e", new TokenContent { Server = "https://s", Secret = "s", Tls = [], Catalogue = [], Publishers = [] }, "c");
+        Assert.False(Decider.Accept(Given.Enrolled(new Phase.Resting(), null), new Command.Enable(intent), Given.Host(), Given.Now).TryGet(out _, out var problem));
+        Assert.Equal(ProblemCode.AlreadyEnrolled, problem.Code);
+    }
+
+    [Fact]
+    public void Accept_RefreshAfterARefusal_TriesAgain()
+    {
+        var host = Given.Host();
+        var state = Given.Enrolled(new Phase.Refused(Two.Manifest, Two, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure")), Two.Manifest).Told(host);
+        Assert.IsType<Step.Listen>(Next(state, host));
+        state = Decider.Accept(state, new Command.Refresh(), host, Given.Now).Value;
+        Assert.Equal("believe offered", Given.Word(Next(state, host)));
+    }
+
+    [Fact]
+    public void Apply_ThirdFailureToEnrol_EndsItWithTheReason()
+    {
+        var state = new AgentState { Phase = new Phase.Enrolling(new EnrolmentIntent("e", new TokenContent { Server = "https://s", Secret = "s", Tls = [], Catalogue = [], Publishers = [] }, "c"), Retry.Now) };
+        var problem = new Problem(ProblemCode.ServerUnreachable, "cannot", "cure");
+        for (var i = 0; i < Cadence.MaxEnrolAttempts; i++)
+        {
+            var step = new Step.Enrol(((Phase.Enrolling)state.Phase).Intent);
+            state = Decider.Apply(state, step, new StepResult.Failed(problem, true), Given.Host(), Given.Now);
+        }
+
+        Assert.Equal(problem, Assert.IsType<Phase.NotEnrolled>(state.Phase).Problem);
+    }
+
+    private static StepResult.CatalogueRead CatalogueOf(long sequence, params CatalogueEntry[] entries) =>
+        new(new Trust.VerifiedCatalogue(new Catalogue
+        {
+            Schema = Catalogue.SchemaName,
+            Architecture = "x86_64",
+            KernelRelease = Given.Release,
+            Sequence = sequence,
+            IssuedAt = Given.Now,
+            ExpiresAt = Given.Now.AddDays(7),
+            Patches = entries,
+        }));
+}

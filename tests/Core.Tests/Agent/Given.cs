@@ -1,0 +1,79 @@
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Core.Tests.Agent;
+
+/// <summary>A host and its agent as they are on most days; each test changes what it is about.</summary>
+internal static class Given
+{
+    public const string Boot = "boot-1";
+    public const string Release = "6.12.117+deb12-cloud-amd64";
+    public static readonly DateTimeOffset Now = new(2026, 11, 23, 12, 0, 0, TimeSpan.Zero);
+    public static readonly AgentPolicy Policy = new();
+
+    public static PatchRef Patch(int number) => new()
+    {
+        Manifest = new string((char)('a' + number), 64),
+        Name = $"livepatch_{number}",
+        Version = $"{number}.0",
+        Notice = $"LPN-000{number}",
+        Fixes = [$"CVE-2026-000{number}"],
+        Sequence = number,
+        CoveredUntil = new DateOnly(2027, 6, 30),
+        KernelRelease = Release,
+        ModuleSha256 = new string((char)('0' + number), 64),
+        ModuleSize = 1000 * number,
+    };
+
+    public static Enrolment Enrolment { get; } = new()
+    {
+        Server = "https://patches.example",
+        MachineId = "m1",
+        Credential = "secret",
+        TlsPins = [],
+        CatalogueCertificates = [],
+        PublisherCertificates = [],
+        Since = Now.AddDays(-1),
+    };
+
+    public static HostSnapshot Host(params (string Name, PatchSighting Sighting, string? BuildId)[] patches) => new()
+    {
+        At = Now,
+        BootId = Boot,
+        KernelRelease = Release,
+        Architecture = "x86_64",
+        LivepatchSupported = true,
+        Jitter = 0.5,
+        Patches = [.. patches.Where(p => p.Sighting is not (PatchSighting.Absent or PatchSighting.Lingering)).Select(p => new LoadedPatch(
+            p.Name,
+            p.Sighting is PatchSighting.Switching or PatchSighting.Running,
+            p.Sighting is PatchSighting.Switching or PatchSighting.Reverting,
+            true,
+            []))],
+        Modules = patches.Where(p => p.Sighting != PatchSighting.Absent).ToDictionary(p => p.Name, p => new LoadedModule(p.BuildId, 0)),
+    };
+
+    /// <summary>Enrolled, heard, told, and nothing due for hours.</summary>
+    public static AgentState Enrolled(Phase phase, string? assigned) => new()
+    {
+        Phase = phase,
+        Enrolment = Enrolment,
+        Assignment = new AssignmentRef("tag-1", assigned, Confirmed: true, 3600),
+        Talk = new TalkState { LastSuccess = Now.AddMinutes(-1), LastAttempt = Now.AddMinutes(-1), Next = Now.AddHours(5), CatalogueAt = Now.AddMinutes(-1) },
+        StoppedCleanly = false,
+    };
+
+    /// <summary>The server knows what there is to know, so that no check-in is due for its sake.</summary>
+    public static AgentState Told(this AgentState state, HostSnapshot host) => state with { Talk = state.Talk with { Told = Projection.Report(state, host) } };
+
+    /// <summary>A step in a word or two, for tables.</summary>
+    public static string Word(Step step) => step switch
+    {
+        Step.Believe b => "believe " + Kind(b.After.Phase),
+        _ => Hyphened(step.GetType().Name),
+    };
+
+    public static string Kind(Phase phase) => Hyphened(phase.GetType().Name);
+
+    public static string Hyphened(string name) => System.Text.Json.JsonNamingPolicy.KebabCaseLower.ConvertName(name);
+}
