@@ -5,8 +5,8 @@ using LivepatchAgent.Core.Wire;
 namespace LivepatchAgent.Cli.Local;
 
 /// <summary>
-/// Bytes → status, field by field: setting up JsonSerializer for these records takes longer than all the rest of `status`
-/// (docs/benchmarks.md). During an upgrade the daemon may be newer than this program: fields it added are ignored, and a
+/// Bytes → status, field by field: setting up JsonSerializer for these records takes longer than all the rest of `status`.
+/// During an upgrade the daemon may be newer than this program: fields it added are ignored, and a
 /// word it added to an enum is set aside and shown, rather than making the whole status unreadable.
 /// A test holds this to what WireJson writes.
 /// </summary>
