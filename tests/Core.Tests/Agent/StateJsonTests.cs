@@ -1,0 +1,85 @@
+using System.Text;
+using System.Text.Json;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Core.Tests.Agent;
+
+public class StateJsonTests
+{
+    private static readonly PatchRef One = Given.Patch(1);
+    private static readonly PatchRef Two = Given.Patch(2);
+
+    public static TheoryData<string> PhaseNames() => [.. typeof(Phase).GetNestedTypes().Select(t => t.Name)];
+
+    [Theory]
+    [MemberData(nameof(PhaseNames))]
+    public void Read_OfWhatWasWritten_IsTheSame(string phase)
+    {
+        var state = new AgentState
+        {
+            Phase = Example(phase),
+            Enrolment = Given.Enrolment,
+            Assignment = new AssignmentRef("t", null, false, 900),
+            Talk = new TalkState { Told = new MachineReport { State = PatchState.Applied } },
+            Running = new RunningPatch(One, "b", Given.Now, null),
+            Quarantine = [new Quarantined(Two.Manifest, "2", "why", Given.Now)],
+            Outcomes = [new Happening("id", Given.Now, HappeningKind.Loaded, One.Manifest, null)],
+            Floors = new Dictionary<string, Floor> { [Given.Release] = new(3, 2) },
+        };
+        var text = StateJson.Write(state);
+        var back = StateJson.Read(text, "journal.json");
+        Assert.Null(back.Problem);
+        if (phase == nameof(Phase.Verified))
+            Assert.IsType<Phase.Downloaded>(back.Value.Phase); // only Trust can say "verified"
+        else
+            Assert.Equal(Encoding.UTF8.GetString(text), Encoding.UTF8.GetString(StateJson.Write(back.Value)));
+    }
+
+    [Fact]
+    public void Read_OfAFreshState_IsTheSame() => Assert.Null(StateJson.Read(StateJson.Write(new AgentState()), "f").Problem);
+
+    [Theory]
+    [InlineData("", "empty")]
+    [InlineData("garbage", "damaged")]
+    [InlineData("{}", "damaged")]
+    [InlineData("null", "no version")]
+    [InlineData("{\"version\":1,\"phase\":{\"kind\":\"no-such\"}}", "damaged")]
+    public void Read_OfWhatIsNoState_SaysSo(string text, string why)
+    {
+        var problem = StateJson.Read(Encoding.UTF8.GetBytes(text), "/var/lib/x/journal.json").Problem;
+        Assert.Equal(ProblemCode.StateInvalid, problem!.Code);
+        Assert.Contains(why, problem.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Read_OfANewerVersion_SaysWhichAgentIsNeeded() =>
+        Assert.Equal(ProblemCode.StateNewer, StateJson.Read("{\"version\":2,\"whatever\":true}"u8, "f").Problem!.Code);
+
+    [Fact]
+    public void Read_OfEveryTruncation_IsAProblemAndNoException()
+    {
+        var text = StateJson.Write(new AgentState { Phase = new Phase.Loading(One, "b"), Enrolment = Given.Enrolment });
+        for (var length = 0; length < text.Length; length++) Assert.NotNull(StateJson.Read(text.AsSpan(0, length), "f").Problem);
+    }
+
+    private static Phase Example(string name)
+    {
+        var token = new TokenContent { Server = "https://s", Secret = "s", Tls = [], Catalogue = [], Publishers = [] };
+        return name switch
+        {
+            nameof(Phase.NotEnrolled) => new Phase.NotEnrolled(null),
+            nameof(Phase.Enrolling) => new Phase.Enrolling(new EnrolmentIntent("e", token, "c"), Retry.Now),
+            nameof(Phase.Resting) => new Phase.Resting(),
+            nameof(Phase.Offered) => new Phase.Offered(null, Retry.Now),
+            nameof(Phase.Listed) => new Phase.Listed(One.Manifest, new Retry(2, Given.Now, new Problem(ProblemCode.DiskFull, "cannot", "cure"))),
+            nameof(Phase.Downloading) => new Phase.Downloading(Two, Retry.Now),
+            nameof(Phase.Downloaded) => new Phase.Downloaded(Two),
+            nameof(Phase.Verified) => new Phase.Verified(Two, null),
+            nameof(Phase.Loading) => new Phase.Loading(Two, "b"),
+            nameof(Phase.Transitioning) => new Phase.Transitioning(Two, "b", Given.Now, true),
+            nameof(Phase.Refused) => new Phase.Refused(Two.Manifest, null, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure")),
+            _ => throw new JsonException(name),
+        };
+    }
+}
