@@ -70,7 +70,7 @@ internal sealed class StatusBoard(HostPaths paths, Func<AgentStatus> initial)
         try
         {
             Directory.CreateDirectory(paths.RunFolder);
-            AtomicFile.Write(paths.StatusFile, JsonSerializer.SerializeToUtf8Bytes(status, WireJson.Default.AgentStatus), ReadableByAll);
+            AtomicFile.Write(paths.StatusFile, JsonSerializer.SerializeToUtf8Bytes(status, WireJson.Readable.AgentStatus), ReadableByAll);
         }
         catch (IOException)
         {
@@ -81,5 +81,5 @@ internal sealed class StatusBoard(HostPaths paths, Func<AgentStatus> initial)
     private static bool SaysTheSame(AgentStatus a, AgentStatus b) => Text(a).AsSpan().SequenceEqual(Text(b));
 
     private static byte[] Text(AgentStatus status) =>
-        JsonSerializer.SerializeToUtf8Bytes(status with { Revision = 0, At = default, Activity = status.Activity is { } a ? a with { Since = default } : null }, WireJson.Default.AgentStatus);
+        JsonSerializer.SerializeToUtf8Bytes(status with { Revision = 0, At = default, Activity = status.Activity is { } a ? a with { Since = default } : null }, WireJson.Readable.AgentStatus);
 }

@@ -12,6 +12,7 @@ var root = new RootCommand("livepatch-server: serves signed kernel livepatches t
     TokenCommands.Create(),
     MachinesCommand.Create(),
     PatchesCommand.Create(),
+    PinCommand.Create(),
 };
 var versionVerb = new Command("version", "Print the version");
 versionVerb.SetAction(_ => Console.WriteLine($"livepatch-server {version}"));

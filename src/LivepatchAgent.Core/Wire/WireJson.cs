@@ -22,4 +22,8 @@ namespace LivepatchAgent.Core.Wire;
 [JsonSerializable(typeof(EnableRequest))]
 [JsonSerializable(typeof(ChangeAnswer))]
 [JsonSerializable(typeof(TokenContent))]
-public sealed partial class WireJson : JsonSerializerContext;
+public sealed partial class WireJson : JsonSerializerContext
+{
+    /// <summary>For JSON that people read and no HTML page holds: + and ` stay what they are.</summary>
+    public static WireJson Readable => field ??= new(new JsonSerializerOptions(Default.Options!) { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+}

@@ -84,7 +84,7 @@ internal sealed class Routes(HostPaths paths, StatusBoard board, Inbox inbox) : 
         if (long.TryParse(context.Request.Query["after"], NumberStyles.None, CultureInfo.InvariantCulture, out var after)
             && double.TryParse(context.Request.Query["wait"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds))
             status = await board.NewerThanAsync(after, TimeSpan.FromSeconds(Math.Min(seconds, MaxWait.TotalSeconds)), context.RequestAborted);
-        await AnswerAsync(context, 200, status, WireJson.Default.AgentStatus);
+        await AnswerAsync(context, 200, status, WireJson.Readable.AgentStatus);
     }
 
     private async Task MetricsAsync(HttpContext context)
@@ -124,13 +124,13 @@ internal sealed class Routes(HostPaths paths, StatusBoard board, Inbox inbox) : 
     private async Task ChangeAsync(HttpContext context, Command command)
     {
         if ((await inbox.SendAsync(command).WaitAsync(MaxWait, context.RequestAborted)).TryGet(out var revision, out var problem))
-            await AnswerAsync(context, 202, new ChangeAnswer(revision), WireJson.Default.ChangeAnswer);
+            await AnswerAsync(context, 202, new ChangeAnswer(revision), WireJson.Readable.ChangeAnswer);
         else
             await RefuseAsync(context, 409, problem);
     }
 
     private static Task RefuseAsync(HttpContext context, int status, Problem problem) =>
-        context.Response.HasStarted ? Task.CompletedTask : AnswerAsync(context, status, new ErrorAnswer(problem), WireJson.Default.ErrorAnswer);
+        context.Response.HasStarted ? Task.CompletedTask : AnswerAsync(context, status, new ErrorAnswer(problem), WireJson.Readable.ErrorAnswer);
 
     private static async Task AnswerAsync<T>(HttpContext context, int status, T answer, JsonTypeInfo<T> type)
     {

@@ -53,7 +53,7 @@ internal sealed class ManifestCommand
         if (!_key.Load(parsed).TryGet(out var certificate, out problem)) return problem;
         using (certificate)
         {
-            var envelope = CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(manifest, WireJson.Default.PatchManifest), certificate);
+            var envelope = CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(manifest, WireJson.Readable.PatchManifest), certificate);
             if (!Rehearse(envelope, file, facts, certificate).TryGet(out var verified, out problem)) return problem with { Cure = "a host would refuse it for the same reason: sign the module with this key (--replace-signature)" };
             var target = parsed.GetValue(_out) ?? PathBeside(path);
             if (LocalFile.Write(target, envelope, LocalFile.Public, replace: true) is { } notWritten) return notWritten;
