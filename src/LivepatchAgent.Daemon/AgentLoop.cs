@@ -14,7 +14,7 @@ namespace LivepatchAgent.Daemon;
 /// an effect, so a loop that hangs is a daemon that is restarted.
 /// </summary>
 internal sealed class AgentLoop(
-    StateStore store, HostObserver observer, Performer performer, Listener listener, StatusBoard board, Inbox inbox, ServiceNotifier notifier, LiveSettings settings, TimeProvider time, ILogger<AgentLoop> log) : BackgroundService
+    StateStore store, HostObserver observer, Performer performer, Listener listener, StatusBoard board, Inbox inbox, ServiceNotifier notifier, LiveSettings settings, FailPoint failPoint, TimeProvider time, ILogger<AgentLoop> log) : BackgroundService
 {
     /// <summary>Saving is tried again after this time when the disk would not.</summary>
     private static readonly TimeSpan DiskPause = TimeSpan.FromSeconds(10);
@@ -22,8 +22,10 @@ internal sealed class AgentLoop(
     /// <summary>A rest longer than this is one to go to sleep for.</summary>
     private static readonly TimeSpan LongRest = TimeSpan.FromSeconds(5);
 
+    private readonly Outage _outage = new(log);
     private AgentState _state = new();
     private Problem? _diskProblem;
+    private int _faults;
     private bool _tired = true;
 
     protected override async Task ExecuteAsync(CancellationToken stop)
@@ -32,7 +34,7 @@ internal sealed class AgentLoop(
         if (problem is not null) log.LogWarning("{Problem}", problem);
         try
         {
-            while (!stop.IsCancellationRequested) await TurnAsync(stop);
+            while (!stop.IsCancellationRequested) await SafeTurnAsync(stop);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -40,62 +42,68 @@ internal sealed class AgentLoop(
         }
 
         listener.Close();
-        await Save(_state with { StoppedCleanly = true });
+        Save(_state with { StoppedCleanly = true });
     }
 
-    private async Task TurnAsync(CancellationToken stop)
+    /// <summary>What escapes a turn is a bug: the host keeps what it runs, and the daemon stays there to say so.</summary>
+    private async Task SafeTurnAsync(CancellationToken stop)
+    {
+        try
+        {
+            if (await TurnAsync(stop)) _faults = 0;
+        }
+#pragma warning disable CA1031 // the one place where a bug is caught
+        catch (Exception e) when (e is not OperationCanceledException)
+#pragma warning restore CA1031
+        {
+            var problem = new Problem(ProblemCode.InternalError, $"cannot go on in phase {_state.Phase.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}", "look at `journalctl -u livepatch-agentd` and report it; it is tried again and the host keeps what it runs");
+            log.LogError(e, "{Problem}", problem);
+            notifier.Say(board.Show(board.Current with { Problem = problem }));
+            await RestAsync(time.GetUtcNow() + Cadence.Backoff(++_faults, jitter: 1), stop);
+        }
+    }
+
+    /// <summary>True when an effect came to its end.</summary>
+    private async Task<bool> TurnAsync(CancellationToken stop)
     {
         notifier.Alive();
         var host = observer.Observe(_state, listener.State);
         if (inbox.TryTake(out var request))
         {
-            await AnswerAsync(request!, host);
-            return;
+            Answer(request!, host);
+            return false;
         }
 
-        Step step;
-        try
+        var step = Decider.Next(_state, host, settings.Current.Policy, time.GetUtcNow());
+        // An effect whose intent is not on the disk is not begun: a crash in it would not be recognised.
+        // A rest saves too: a boot from here on that finds no clean stop was a crash.
+        if (!Save(Decider.Begin(_state, step, host) with { StoppedCleanly = step is Step.Believe && _state.StoppedCleanly }))
         {
-            step = Decider.Next(_state, host, settings.Current.Policy, time.GetUtcNow());
-        }
-        catch (Exception e) when (e is not OperationCanceledException)
-        {
-            // A hole in the decisions is a bug; the host keeps what it runs and the daemon stays there to say so.
-            log.LogError(e, "Cannot decide what to do in phase {Phase}", _state.Phase.GetType().Name);
-            await RestAsync(time.GetUtcNow() + DiskPause, stop);
-            return;
+            step = new Step.Rest(time.GetUtcNow() + DiskPause);
         }
 
         Show(host, step, null);
         if (step is Step.Rest rest)
         {
-            // Whatever happened until now is behind us: a boot from here on that finds no clean stop was a crash.
-            await Save(_state with { StoppedCleanly = false });
             await RestAsync(rest.Until, stop);
-            return;
+            return false;
         }
 
-        await PerformAsync(step, host, stop);
+        return await PerformAsync(step, host, stop);
     }
 
-    private async Task PerformAsync(Step step, HostSnapshot host, CancellationToken stop)
+    private async Task<bool> PerformAsync(Step step, HostSnapshot host, CancellationToken stop)
     {
         _tired = true;
-        // An effect whose intent is not on the disk is not begun: a crash in it would not be recognised.
-        if (!await Save(Decider.Begin(_state, step, host) with { StoppedCleanly = step is Step.Believe && _state.StoppedCleanly }))
-        {
-            await RestAsync(time.GetUtcNow() + DiskPause, stop);
-            return;
-        }
-
-        FailPoint.Pass(step, before: true);
+        failPoint.Pass(step, before: true);
         StepResult result = new StepResult.Done();
         var started = time.GetTimestamp();
         if (step is Step.Believe believe)
         {
             if (believe.Heard) listener.Close();
             _state = believe.After;
-            log.LogInformation("{Why}", Sentence(believe.Why));
+            // A held check-in that ends is everyday life; what comes of it is told.
+            log.Log(believe.Heard ? LogLevel.Debug : LogLevel.Information, "{Why}", Sentence(believe.Why));
         }
         else if (await WithPatienceAsync(step, host, stop) is { } done)
         {
@@ -106,11 +114,12 @@ internal sealed class AgentLoop(
         }
         else
         {
-            return; // broken off for a command; the step is decided anew
+            return true; // broken off for a command; the step is decided anew
         }
 
-        FailPoint.Pass(step, before: false);
-        await Save(_state);
+        failPoint.Pass(step, before: false);
+        Save(_state);
+        return true;
     }
 
     /// <summary>Null when a command came in while a slow effect was under way: people come first, downloads resume.</summary>
@@ -140,13 +149,13 @@ internal sealed class AgentLoop(
             await breakOff.CancelAsync();
             return result;
         }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (breakOff.IsCancellationRequested && !stop.IsCancellationRequested)
         {
             return null;
         }
     }
 
-    private async Task AnswerAsync(Inbox.Request request, HostSnapshot host)
+    private void Answer(Inbox.Request request, HostSnapshot host)
     {
         if (store.ReadOnly && request.Command is not Command.NetworkUp)
         {
@@ -160,15 +169,16 @@ internal sealed class AgentLoop(
             return;
         }
 
-        log.LogInformation("Asked to {Command}", request.Command.GetType().Name.ToLowerInvariant());
-        if (request.Command is not Command.NetworkUp) listener.Close();
-        _state = after;
-        if (!await Save(_state))
+        var byPeople = request.Command is not Command.NetworkUp;
+        log.Log(byPeople ? LogLevel.Information : LogLevel.Debug, "Asked to {Command}", request.Command.GetType().Name.ToLowerInvariant());
+        // What cannot be remembered is not taken.
+        if (!Save(after))
         {
             request.Answer.SetResult(_diskProblem!);
             return;
         }
 
+        if (byPeople) listener.Close();
         // Whoever asked follows the status from here: it must not look settled until the loop has looked again.
         var status = Projection.Status(_state, host, new Step.Believe(_state, ""), null, Performer.AgentVersion, time.GetUtcNow());
         request.Answer.SetResult(board.Show(status).Revision);
@@ -198,29 +208,21 @@ internal sealed class AgentLoop(
         notifier.Say(board.Show(status));
     }
 
-    private Task<bool> Save(AgentState state)
+    private bool Save(AgentState state)
     {
         var problem = store.Save(state);
         if (problem is not null && _diskProblem is null) log.LogWarning("{Problem}", problem);
+        if (problem is null && _diskProblem is not null) log.LogInformation("The disk takes the journal again");
         _diskProblem = problem;
         if (problem is null) _state = state;
-        return Task.FromResult(problem is null);
+        return problem is null;
     }
 
     private void Tell(Step step, StepResult result)
     {
+        _outage.Tell(step, result, _state.Talk.Failures > 0);
         switch (result)
         {
-            // An outage is one calm line, not one a try.
-            case StepResult.Failed f when step is Step.CheckIn or Step.Listen && _state.Talk.Failures > 0:
-                log.LogDebug("{Problem}", f.Problem);
-                break;
-            case StepResult.Failed f:
-                log.LogWarning("{Problem}", f.Problem);
-                break;
-            case StepResult.CheckedIn when _state.Talk.Failures > 0:
-                log.LogInformation("The patch server answers again");
-                break;
             case StepResult.ModuleVerified v:
                 log.LogInformation("Verified {Module} {Version}, signed by {Signer}", v.Module.Facts.Name, v.Module.Manifest.Content.Version, v.Module.Signer[..16]);
                 break;

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.Json;
 using LivepatchAgent.Core.Agent;
 
 namespace LivepatchAgent.Daemon;
@@ -7,14 +8,15 @@ namespace LivepatchAgent.Daemon;
 /// Ends the daemon as kill -9 would, right before or after one kind of step, so that tests can prove that each journal
 /// entry resumes rightly: <c>LIVEPATCH_AGENTD_FAILPOINT=load:after</c>. Only root can set a unit's environment.
 /// </summary>
-internal static partial class FailPoint
+internal sealed partial class FailPoint(string? armed, Action end)
 {
-    private static readonly string? Armed = Environment.GetEnvironmentVariable("LIVEPATCH_AGENTD_FAILPOINT");
+    private const int SIGKILL = 9;
 
-    public static void Pass(Step step, bool before)
+    public static FailPoint OfEnvironment() => new(Environment.GetEnvironmentVariable("LIVEPATCH_AGENTD_FAILPOINT"), () => _ = Kill(Environment.ProcessId, SIGKILL));
+
+    public void Pass(Step step, bool before)
     {
-        if (Armed is null || Armed != $"{System.Text.Json.JsonNamingPolicy.KebabCaseLower.ConvertName(step.GetType().Name)}:{(before ? "before" : "after")}") return;
-        _ = Kill(Environment.ProcessId, 9);
+        if (armed is not null && armed == $"{JsonNamingPolicy.KebabCaseLower.ConvertName(step.GetType().Name)}:{(before ? "before" : "after")}") end();
     }
 
     [LibraryImport("libc", EntryPoint = "kill")]

@@ -5,13 +5,17 @@ using LivepatchAgent.Core.Agent;
 namespace LivepatchAgent.Daemon;
 
 /// <summary>What wakes the loop: commands, each with its answer, and plain nudges to have a look.</summary>
-internal sealed class Inbox : IDisposable
+internal sealed class Inbox(TimeProvider time) : IDisposable
 {
     private readonly Channel<Request> _commands = Channel.CreateUnbounded<Request>(new UnboundedChannelOptions { SingleReader = true });
     private readonly SemaphoreSlim _nudge = new(0);
     private int _nudged;
+    private volatile bool _awaited;
 
     public sealed record Request(Command Command, TaskCompletionSource<Result<long>> Answer);
+
+    /// <summary>True while the loop rests.</summary>
+    public bool IsAwaited => _awaited;
 
     /// <summary>Have a look: the kernel's log spoke, the held check-in was answered, a signal came.</summary>
     public void Nudge()
@@ -36,9 +40,24 @@ internal sealed class Inbox : IDisposable
     /// <summary>True when nudged, false when the time was up.</summary>
     public async Task<bool> WaitAsync(TimeSpan atMost, CancellationToken ct)
     {
-        var nudged = await _nudge.WaitAsync(atMost, ct);
-        if (nudged) Volatile.Write(ref _nudged, 0);
-        return nudged;
+        using var patience = new CancellationTokenSource(atMost, time);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(ct, patience.Token);
+        try
+        {
+            var nudge = _nudge.WaitAsync(end.Token);
+            _awaited = !nudge.IsCompleted;
+            await nudge;
+            Volatile.Write(ref _nudged, 0);
+            return true;
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            return false;
+        }
+        finally
+        {
+            _awaited = false;
+        }
     }
 
     public void Dispose() => _nudge.Dispose();

@@ -1,7 +1,6 @@
 using System.Buffers.Text;
 using System.Diagnostics;
 using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Kernel;
@@ -16,6 +15,7 @@ namespace LivepatchAgent.Daemon;
 /// <summary>Does one step, and decides nothing. Expected failure is a value; what escapes is a bug.</summary>
 internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver observer, ModuleLoader loader, Listener listener, LiveSettings settings, TimeProvider time) : IDisposable
 {
+    private readonly HostCertificates _certificates = new(paths);
     private ServerChannel? _channel;
     private (string Server, string MachineId, AgentSettings Settings)? _channelFrom;
     private VerifiedModuleFile? _opened;
@@ -50,6 +50,8 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         }
         catch (DiskException e)
         {
+            // What was begun would keep the journal from being written; it is no use while it cannot grow.
+            if (step is Step.Download download) store.Drop(download.Patch.ModuleSha256);
             return new StepResult.Failed(AtomicFile.Explain((IOException)e.InnerException!, "store the module"), InPassing: true);
         }
         catch (IOException e)
@@ -71,7 +73,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
 
     private async Task<StepResult> EnrolAsync(EnrolmentIntent intent, CancellationToken ct)
     {
-        using var channel = new ServerChannel(intent.Token.Server, intent.Token.Tls, settings.Current);
+        using var channel = new ServerChannel(intent.Token.Server, intent.Token.Tls, settings.Current, time);
         var credential = Base64Url.DecodeFromChars(intent.Credential);
         var answer = await new PatchServerClient(channel, null).EnrolAsync(
             new EnrolmentRequest
@@ -82,8 +84,8 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
                 Machine = observer.Facts(AgentVersion),
             },
             ct);
-        var catalogue = Pinned(answer.CatalogueCertificates, intent.Token.Catalogue);
-        var publishers = Pinned(answer.PublisherCertificates, intent.Token.Publishers);
+        var catalogue = HostCertificates.Pinned(answer.CatalogueCertificates, intent.Token.Catalogue);
+        var publishers = HostCertificates.Pinned(answer.PublisherCertificates, intent.Token.Publishers);
         if (catalogue.Count == 0 || publishers.Count == 0)
             throw new ServerException(
                 new Problem(ProblemCode.ServerCertificateMismatch, $"cannot enrol with {intent.Token.Server}: it does not have the certificates that the token pins", "make a new token on that server; if it happens again somebody is in the way"),
@@ -117,7 +119,8 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     private async Task<StepResult> FetchCatalogueAsync(Step.FetchCatalogue step, AgentState state, HostSnapshot host, CancellationToken ct)
     {
         var envelope = await Client(state).GetCatalogueAsync(host.Architecture, host.KernelRelease, ct);
-        return CatalogueVerifier.Verify(envelope, Trust(state).Catalogue, host.Architecture, host.KernelRelease, step.Floor, time.GetUtcNow()).TryGet(out var catalogue, out var problem)
+        return Trust(state).TryGet(out var trust, out var problem)
+            && CatalogueVerifier.Verify(envelope, trust.Catalogue, host.Architecture, host.KernelRelease, step.Floor, time.GetUtcNow()).TryGet(out var catalogue, out problem)
             ? new StepResult.CatalogueRead(catalogue)
             : new StepResult.Failed(problem, InPassing: true); // a server can mend it
     }
@@ -125,7 +128,8 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     private async Task<StepResult> FetchManifestAsync(Step.FetchManifest step, AgentState state, CancellationToken ct)
     {
         var envelope = await Client(state).GetManifestAsync(step.Manifest, ct);
-        if (!ManifestVerifier.Verify(envelope, step.Manifest, Trust(state).Publishers).TryGet(out var manifest, out var problem))
+        if (!Trust(state).TryGet(out var trust, out var problem)) return new StepResult.Failed(problem, InPassing: true);
+        if (!ManifestVerifier.Verify(envelope, step.Manifest, trust.Publishers).TryGet(out var manifest, out problem))
             return new StepResult.Failed(problem, InPassing: false);
         store.SaveManifest(step.Manifest, envelope);
         return new StepResult.ManifestRead(manifest);
@@ -134,7 +138,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     private async Task<StepResult> FetchWithdrawalAsync(Step.FetchWithdrawal step, AgentState state, CancellationToken ct)
     {
         var envelope = await Client(state).GetWithdrawalAsync(step.Withdrawal, ct);
-        return ManifestVerifier.VerifyWithdrawal(envelope, step.Withdrawal, Trust(state).Publishers).TryGet(out var withdrawal, out var problem)
+        return Trust(state).TryGet(out var trust, out var problem) && ManifestVerifier.VerifyWithdrawal(envelope, step.Withdrawal, trust.Publishers).TryGet(out var withdrawal, out problem)
             ? new StepResult.WithdrawalRead(withdrawal)
             : new StepResult.Failed(problem, InPassing: false);
     }
@@ -144,6 +148,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         if (File.Exists(store.Module(patch.ModuleSha256))) return new StepResult.Done(); // whatever it is, Verify tells
         await using (var file = store.OpenPartial(patch.ModuleSha256))
         {
+            if (store.Lacks(patch.ModuleSize - file.Length) is { } full) return new StepResult.Failed(full, InPassing: true);
             await Client(state).DownloadModuleAsync(patch.ModuleSha256, patch.ModuleSize, file, bytes => progress(new DownloadProgress(bytes, patch.ModuleSize)), ct);
             file.Flush(flushToDisk: true);
         }
@@ -159,10 +164,10 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         var (manifestFile, moduleFile) = (store.Manifest(patch.Manifest), store.Module(patch.ModuleSha256));
         if (!File.Exists(manifestFile) || !File.Exists(moduleFile))
             return new StepResult.Failed(new Problem(ProblemCode.DiskError, $"cannot load {patch.Name}: its file is gone from {paths.StateFolder}", "it is fetched again"), InPassing: true);
-        var publishers = Trust(state).Publishers;
-        if (!ManifestVerifier.Verify(File.ReadAllBytes(manifestFile), patch.Manifest, publishers).TryGet(out var manifest, out var problem))
+        if (!Trust(state).TryGet(out var trust, out var problem)) return new StepResult.Failed(problem, InPassing: true);
+        if (!ManifestVerifier.Verify(File.ReadAllBytes(manifestFile), patch.Manifest, trust.Publishers).TryGet(out var manifest, out problem))
             return new StepResult.Failed(problem, InPassing: false);
-        if (VerifiedModuleFile.Open(moduleFile, manifest, publishers, host.KernelRelease, host.Architecture).TryGet(out var opened, out problem))
+        if (VerifiedModuleFile.Open(moduleFile, manifest, trust.Publishers, host.KernelRelease, host.Architecture).TryGet(out var opened, out problem))
         {
             _opened = opened;
             return new StepResult.ModuleVerified(opened.Module);
@@ -182,7 +187,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
             var errno = loader.Load(module);
             if (errno == 0) return new StepResult.Done();
             if (!LoadVerdict.InPassing(errno) || attempt == MaxBusyAttempts)
-                return new StepResult.Failed(LoadVerdict.OfLoading(patch.Name, errno, host.Lockdown), InPassing: false);
+                return new StepResult.Failed(LoadVerdict.OfLoading(patch.Name, errno, host.Lockdown), LoadVerdict.InPassing(errno));
             await Task.Delay(BusyPause, time, ct);
         }
     }
@@ -191,10 +196,17 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     private const int MaxBusyAttempts = 5;
     private static readonly TimeSpan BusyPause = TimeSpan.FromSeconds(2);
 
-    private StepResult.Done Reverse(string name)
+    private StepResult Reverse(string name)
     {
-        File.WriteAllText(Path.Combine(paths.Livepatch, name, "enabled"), "0");
-        return new StepResult.Done();
+        try
+        {
+            File.WriteAllText(Path.Combine(paths.Livepatch, name, "enabled"), "0");
+            return new StepResult.Done();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new StepResult.Failed(new Problem(ProblemCode.KernelError, $"cannot reverse the transition of {name}: {e.Message.TrimEnd('.')}", "it is tried again later; the host runs on as it did"), InPassing: true);
+        }
     }
 
     private StepResult Remove(string name)
@@ -224,53 +236,13 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         if (_channelFrom != from)
         {
             _channel?.Dispose();
-            _channel = new ServerChannel(enrolment.Server, enrolment.TlsPins, settings.Current);
+            (_channel, _channelFrom) = (null, null);
+            _channel = new ServerChannel(enrolment.Server, enrolment.TlsPins, settings.Current, time);
             _channelFrom = from;
         }
 
         return new PatchServerClient(_channel!, $"{enrolment.MachineId}.{enrolment.Credential}");
     }
 
-    /// <summary>The certificates this host pins: those of its enrolment, and an administrator's own in trust.d.</summary>
-    private HostTrust Trust(AgentState state)
-    {
-        var enrolment = state.Enrolment ?? throw new UnreachableException("not enrolled");
-        var publishers = Loaded(enrolment.PublisherCertificates);
-        if (Directory.Exists(paths.TrustFolder))
-        {
-            foreach (var file in Directory.EnumerateFiles(paths.TrustFolder, "*.pem").Order(StringComparer.Ordinal))
-            {
-                var collection = new X509Certificate2Collection();
-                collection.ImportFromPemFile(file);
-                publishers.AddRange(collection.Where(Certificates.KeyIsStrong));
-            }
-        }
-
-        return new HostTrust(publishers, Loaded(enrolment.CatalogueCertificates));
-    }
-
-    private static List<X509Certificate2> Loaded(IReadOnlyList<string> certificates)
-    {
-        var loaded = new List<X509Certificate2>();
-        foreach (var certificate in certificates)
-        {
-            if (Certificates.TryLoad(Convert.FromBase64String(certificate), out var one)) loaded.Add(one);
-        }
-
-        return loaded;
-    }
-
-    /// <summary>Of what the server sends, those that the token names by fingerprint.</summary>
-    private static List<string> Pinned(IReadOnlyList<string> offered, IReadOnlyList<string> pins)
-    {
-        var pinned = new List<string>();
-        foreach (var text in offered.Take(32))
-        {
-            var der = new byte[text.Length];
-            if (Convert.TryFromBase64String(text, der, out var length) && Certificates.TryLoad(der.AsSpan(0, length), out var certificate) && pins.Contains(Certificates.Fingerprint(certificate)))
-                pinned.Add(text);
-        }
-
-        return pinned;
-    }
+    private Result<HostTrust> Trust(AgentState state) => _certificates.Of(state.Enrolment ?? throw new UnreachableException("not enrolled"));
 }

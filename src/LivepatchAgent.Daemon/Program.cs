@@ -43,7 +43,7 @@ builder.Services.AddSystemd();
 builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromMilliseconds(1500));
 builder.Logging.AddSerilog(serilog);
 
-using var inbox = new Inbox();
+using var inbox = new Inbox(time);
 var listener = new Listener(inbox.Nudge);
 var observer = new HostObserver(paths, time);
 var store = new StateStore(paths.StateFolder);
@@ -57,7 +57,7 @@ var board = new StatusBoard(paths, () =>
 
 builder.Services.AddSingleton<IHostedService>(s => new OnDemandServer(paths, new Routes(paths, board, inbox), s, s.GetRequiredService<ILogger<OnDemandServer>>()));
 builder.Services.AddSingleton<IHostedService>(s => new AgentLoop(
-    store, observer, performer, listener, board, inbox, new ServiceNotifier(s.GetService<ISystemdNotifier>() ?? new SystemdNotifier(), time), settings, time, s.GetRequiredService<ILogger<AgentLoop>>()));
+    store, observer, performer, listener, board, inbox, new ServiceNotifier(s.GetService<ISystemdNotifier>() ?? new SystemdNotifier(), time), settings, FailPoint.OfEnvironment(), time, s.GetRequiredService<ILogger<AgentLoop>>()));
 
 using var host = builder.Build();
 var log = host.Services.GetRequiredService<ILogger<AgentLoop>>();

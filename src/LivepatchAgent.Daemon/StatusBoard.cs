@@ -72,7 +72,7 @@ internal sealed class StatusBoard(HostPaths paths, Func<AgentStatus> initial)
             Directory.CreateDirectory(paths.RunFolder);
             AtomicFile.Write(paths.StatusFile, JsonSerializer.SerializeToUtf8Bytes(status, WireJson.Readable.AgentStatus), ReadableByAll);
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // A full /run costs the copy, not the daemon; the socket still tells.
         }

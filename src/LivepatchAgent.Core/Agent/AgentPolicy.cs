@@ -41,6 +41,21 @@ public static class Cadence
         return TimeSpan.FromSeconds(Math.Max(1, bound * jitter));
     }
 
+    /// <summary>No time that is written down lies farther ahead; one that does comes of a clock that was wrong.</summary>
+    public static readonly TimeSpan LongestWait = TimeSpan.FromDays(8);
+
+    /// <summary>A held check-in that ends sooner is held by nobody: the server or something in between does not do it.</summary>
+    public static readonly TimeSpan ShortestHold = TimeSpan.FromSeconds(10);
+
+    /// <summary>So many held check-ins may end at once, one after the other, before the next one waits.</summary>
+    private const int FreeShortHolds = 2;
+
+    /// <summary>Whether it is time, also when the clock was put back since the time was set.</summary>
+    public static bool IsDue(DateTimeOffset at, DateTimeOffset now, TimeSpan farthest) => now >= at || at - now > farthest;
+
+    /// <summary>A server that answers at once what it should hold is polled, ever more slowly.</summary>
+    public static TimeSpan HoldPause(int shortHolds, double jitter) => shortHolds <= FreeShortHolds ? TimeSpan.Zero : Backoff(shortHolds - FreeShortHolds, jitter);
+
     /// <summary>Somebody waits at a terminal.</summary>
     public static TimeSpan EnrolBackoff(int failures, double jitter) => TimeSpan.FromSeconds(0.5 + failures * jitter);
 

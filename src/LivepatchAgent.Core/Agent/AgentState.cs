@@ -45,6 +45,9 @@ public sealed record AgentState
     /// <summary>How often loading the target was begun without an end.</summary>
     public int LoadAttempts { get; init; }
 
+    /// <summary>How often in a row the kernel was too busy to take it.</summary>
+    public int BusyAnswers { get; init; }
+
     /// <summary>False while the daemon runs; a boot that still finds it false was not shut down.</summary>
     public bool StoppedCleanly { get; init; } = true;
 
@@ -105,6 +108,15 @@ public sealed record TalkState
 
     /// <summary>The report that the server has.</summary>
     public MachineReport? Told { get; init; }
+
+    /// <summary>When the held check-in was opened.</summary>
+    public DateTimeOffset? HeldSince { get; init; }
+
+    /// <summary>How many in a row ended much too soon.</summary>
+    public int ShortHolds { get; init; }
+
+    /// <summary>The next one is not opened before.</summary>
+    public DateTimeOffset HoldNotBefore { get; init; } = DateTimeOffset.MinValue;
 
     /// <summary>When a catalogue was last verified.</summary>
     public DateTimeOffset? CatalogueAt { get; init; }

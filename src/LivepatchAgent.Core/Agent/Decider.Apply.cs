@@ -29,7 +29,7 @@ public static partial class Decider
 
         (Step.CheckIn c, StepResult.CheckedIn r) => CheckedIn(state, c, r.Assignment, host, now),
         (Step.CheckIn, StepResult.Failed f) => TalkFailed(state, f.Problem, host, now),
-        (Step.Listen, StepResult.Done) => state,
+        (Step.Listen, StepResult.Done) => state with { Talk = state.Talk with { HeldSince = now } },
         (Step.Listen, StepResult.Failed f) => TalkFailed(state, f.Problem, host, now),
 
         (Step.FetchCatalogue, StepResult.CatalogueRead r) => Confirmed(state, r.Catalogue.Content, host, now),
@@ -50,23 +50,29 @@ public static partial class Decider
             : Refused(state, s.Patch.Manifest, s.Patch, f.Problem, HappeningKind.Refused, host),
 
         (Step.Verify s, StepResult.ModuleVerified r) => state with { Phase = new Phase.Verified(s.Patch, r.Module.Facts.BuildId) },
-        // In passing: the file is gone from the store; fetch it again.
-        (Step.Verify s, StepResult.Failed { InPassing: true } f) => state with { Phase = new Phase.Downloading(s.Patch, Again(Retry.Now, f, host, now)) },
+        // In passing: a file is gone from the store, be it the manifest; fetch it again.
+        (Step.Verify s, StepResult.Failed { InPassing: true } f) => state with { Phase = new Phase.Listed(s.Patch.Manifest, Again(Retry.Now, f, host, now)) },
         (Step.Verify s, StepResult.Failed f) => Refused(state, s.Patch.Manifest, s.Patch, f.Problem, HappeningKind.Refused, host),
 
         (Step.Load s, StepResult.Done) => Told(state, host, HappeningKind.Loaded, s.Patch.Manifest, null, s.Patch.Manifest + state.LoadAttempts) with
         {
             Phase = new Phase.Transitioning(s.Patch, host.BootId, now, false),
+            BusyAnswers = 0,
+        },
+        // The file is there: after the pause it is verified anew and given to the kernel once more.
+        (Step.Load s, StepResult.Failed { InPassing: true } f) => state with
+        {
+            Phase = new Phase.Downloading(s.Patch, Again(new Retry(state.BusyAnswers, DateTimeOffset.MinValue, null), f, host, now)),
+            BusyAnswers = state.BusyAnswers + 1,
+            LoadAttempts = 0,
         },
         (Step.Load s, StepResult.Failed f) => Refused(state, s.Patch.Manifest, s.Patch, f.Problem, HappeningKind.Failed, host),
 
-        (Step.Reverse, StepResult.Done) => state,
-        // The kernel would not reverse it: go on waiting, and say so.
-        (Step.Reverse, StepResult.Failed) when state.Phase is Phase.Transitioning p => state with { Phase = p with { Since = now } },
+        // Whether or not the kernel would reverse it: look what comes of it, and do not ask again at once.
+        (Step.Reverse, StepResult.Done or StepResult.Failed) when state.Phase is Phase.Transitioning p => state with { Phase = p with { Since = now } },
 
         (Step.RemoveModule s, _) when state.Phase is Phase.Loading p => state with { Phase = new Phase.Downloaded(p.Patch), Leftovers = Without(state.Leftovers, s.Name) },
-        (Step.RemoveModule, StepResult.Done) => state,
-        (Step.RemoveModule s, StepResult.Failed) => state with { Leftovers = Without(state.Leftovers, s.Name) },
+        (Step.RemoveModule s, StepResult.Done or StepResult.Failed) => state with { Leftovers = Without(state.Leftovers, s.Name) },
 
         (Step.Tidy, _) => state with { Untidy = false },
         _ => throw new UnreachableException($"{result.GetType().Name} does not answer {step.GetType().Name} in {state.Phase.GetType().Name}"),
@@ -76,6 +82,7 @@ public static partial class Decider
     public static Result<AgentState> Accept(AgentState state, Command command, HostSnapshot host, DateTimeOffset now) => command switch
     {
         Command.Enable when state.Enrolment is { } known => Problems.AlreadyEnrolled(known),
+        Command.Enable or Command.Refresh when host.KillSwitch == KillSwitch.Off => Problems.SwitchedOff(),
         Command.Enable c => state with { Phase = new Phase.Enrolling(c.Intent, Retry.Now) },
         // The kernel keeps what it runs: disabling ends the care, not the patch.
         Command.Disable => state with
@@ -131,7 +138,7 @@ public static partial class Decider
     {
         var interval = TimeSpan.FromSeconds(Math.Clamp(answer.CheckInSeconds, 60, 7 * 86400));
         var talk = state.Talk with { LastAttempt = now, LastSuccess = now, Failures = 0, Problem = Problems.ClockFarOff(answer.Now, now), Next = now + Cadence.CheckIn(interval, host.Jitter) };
-        var stale = talk.CatalogueAt is null || now - talk.CatalogueAt >= Cadence.CatalogueAge;
+        var stale = talk.CatalogueAt is not { } seen || Cadence.IsDue(seen + Cadence.CatalogueAge, now, Cadence.CatalogueAge);
         var assignment = state.Assignment is { } known && known.Tag == answer.Tag && known.Manifest == answer.Manifest
             ? known with { CheckInSeconds = answer.CheckInSeconds, Confirmed = known.Confirmed && !stale }
             : new AssignmentRef(answer.Tag, answer.Manifest, false, answer.CheckInSeconds);
@@ -145,6 +152,16 @@ public static partial class Decider
         var failures = state.Talk.Failures + 1;
         return state with { Talk = state.Talk with { LastAttempt = now, Failures = failures, Problem = problem, Next = now + Cadence.Backoff(failures, host.Jitter) } };
     }
+
+    private static AgentState HoldEnded(AgentState state, HostSnapshot host, DateTimeOffset now)
+    {
+        var shorts = state.Talk.HeldSince is { } since && now - since < Cadence.ShortestHold ? state.Talk.ShortHolds + 1 : 0;
+        return state with { Talk = state.Talk with { HeldSince = null, ShortHolds = shorts, HoldNotBefore = now + Cadence.HoldPause(shorts, host.Jitter) } };
+    }
+
+    /// <summary>Lines break without anybody's fault; whether the server is away, a plain check-in tells soon.</summary>
+    private static AgentState HoldBroken(AgentState state, HostSnapshot host, DateTimeOffset now) =>
+        state with { Talk = state.Talk with { Next = Earlier(state.Talk.Next, now + Cadence.Backoff(Math.Max(1, state.Talk.ShortHolds), host.Jitter)) } };
 
     /// <summary>The catalogue was verified: does it bear out what the server assigned?</summary>
     private static AgentState Confirmed(AgentState state, Catalogue catalogue, HostSnapshot host, DateTimeOffset now)
@@ -179,7 +196,7 @@ public static partial class Decider
         if (patch.KernelRelease != host.KernelRelease || read.Manifest.Content.Architecture != host.Architecture)
             return Refused(state, patch.Manifest, patch, Problems.WrongKernel(patch, host), HappeningKind.Refused, host);
         var floor = state.FloorFor(host.KernelRelease).Patch;
-        return patch.Sequence < floor && state.Running?.Withdrawn is null
+        return patch.Sequence < floor && state.Running?.Withdrawn is null && !(state.Running is null && state.LastGood?.Manifest == patch.Manifest)
             ? Refused(state, patch.Manifest, patch, Problems.RolledBack(patch, floor), HappeningKind.Refused, host)
             : state with { Phase = new Phase.Downloading(patch, Retry.Now) };
     }

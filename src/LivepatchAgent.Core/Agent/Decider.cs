@@ -13,10 +13,13 @@ public static partial class Decider
     public static Step Next(AgentState state, HostSnapshot host, AgentPolicy policy, DateTimeOffset now)
     {
         if (host.KillSwitch == KillSwitch.Off) return new Step.Rest(DateTimeOffset.MaxValue);
+        // Disabled meanwhile: without an enrolment there is nobody whose signature counts.
+        if (state.Enrolment is null && state.Phase is Phase.Offered or Phase.Listed or Phase.Downloading or Phase.Downloaded or Phase.Verified)
+            return new Step.Believe(state with { Phase = new Phase.NotEnrolled(null), LoadAttempts = 0 }, "no longer enrolled: nothing more is loaded");
         return state.Phase switch
         {
             Phase.NotEnrolled => RunningTruth(state, host) ?? Upkeep(state, host) ?? new Step.Rest(DateTimeOffset.MaxValue),
-            Phase.Enrolling p => now < p.Retry.NotBefore ? new Step.Rest(p.Retry.NotBefore) : new Step.Enrol(p.Intent),
+            Phase.Enrolling p => Cadence.IsDue(p.Retry.NotBefore, now, Cadence.BackoffCap) ? new Step.Enrol(p.Intent) : new Step.Rest(p.Retry.NotBefore),
             Phase.Resting => AtRest(state, host, policy, now),
             Phase.Refused => AtRest(state, host, policy, now),
             Phase.Offered p => OnTheWay(state, host, now, p.Retry, new Step.FetchCatalogue(state.FloorFor(host.KernelRelease).Catalogue)),
@@ -32,7 +35,7 @@ public static partial class Decider
 
     /// <summary>On the way to a patch: what the host ran before comes first, and a failure waits its time.</summary>
     private static Step OnTheWay(AgentState state, HostSnapshot host, DateTimeOffset now, Retry retry, Step next) =>
-        RunningTruth(state, host) ?? (now < retry.NotBefore ? Heard(state, host, now) ?? Talk(state, host, now, retry.NotBefore) : next);
+        RunningTruth(state, host) ?? (Cadence.IsDue(retry.NotBefore, now, Cadence.BackoffCap) ? next : Heard(state, host, now) ?? Talk(state, host, now, retry.NotBefore));
 
     /// <summary>Nothing under way: put the kernel's truth first, then tidy up, then the assignment, then the server.</summary>
     private static Step AtRest(AgentState state, HostSnapshot host, AgentPolicy policy, DateTimeOffset now)
@@ -113,8 +116,8 @@ public static partial class Decider
     /// <summary>What the held check-in brought.</summary>
     private static Step.Believe? Heard(AgentState state, HostSnapshot host, DateTimeOffset now) => host.Listen switch
     {
-        ListenState.Answered a => new Step.Believe(Assigned(state, a.Assignment, host, now), "the server answered the held check-in") { Heard = true },
-        ListenState.Broken b => new Step.Believe(TalkFailed(state, b.Problem, host, now), "the held check-in broke") { Heard = true },
+        ListenState.Answered a => new Step.Believe(Assigned(HoldEnded(state, host, now), a.Assignment, host, now), "the server answered the held check-in") { Heard = true },
+        ListenState.Broken b => new Step.Believe(HoldBroken(HoldEnded(state, host, now), host, now), $"the held check-in broke: {b.Problem.Message}") { Heard = true },
         ListenState.Off or ListenState.Open => null,
         _ => throw new UnreachableException(),
     };
@@ -131,7 +134,7 @@ public static partial class Decider
         if (refused?.Manifest == assignment.Manifest) return null;
         if (!host.LivepatchSupported) return Refuse(state, assignment.Manifest, Problems.KernelWithoutLivepatch(host.KernelRelease));
         if (state.Quarantine.FirstOrDefault(q => q.Manifest == assignment.Manifest) is { } quarantined) return Refuse(state, assignment.Manifest, Problems.Quarantined(quarantined));
-        return new Step.Believe(state with { Phase = new Phase.Listed(assignment.Manifest, Retry.Now), LoadAttempts = 0 }, "a patch is assigned");
+        return new Step.Believe(state with { Phase = new Phase.Listed(assignment.Manifest, Retry.Now), LoadAttempts = 0, BusyAnswers = 0 }, "a patch is assigned");
     }
 
     /// <summary>The conversation with the server, where nothing more pressing is to be done.</summary>
@@ -139,13 +142,19 @@ public static partial class Decider
     {
         if (state.Enrolment is null) return new Step.Rest(until);
         var report = Projection.Report(state, host);
-        var news = report != state.Talk.Told || state.Outcomes.Count > 0;
+        var news = !TellsTheSame(report, state.Talk.Told) || state.Outcomes.Count > 0;
         var failing = state.Talk.Failures > 0;
-        if (now >= state.Talk.Next || (news && !failing)) return new Step.CheckIn(report, state.Outcomes, state.Assignment?.Tag);
+        if (Cadence.IsDue(state.Talk.Next, now, Cadence.LongestWait) || (news && !failing)) return new Step.CheckIn(report, state.Outcomes, state.Assignment?.Tag);
         until = Earlier(until, state.Talk.Next);
-        if (!failing && host.Listen is ListenState.Off && state.Assignment is { } known) return new Step.Listen(report, known.Tag);
-        return new Step.Rest(until);
+        if (failing || host.Listen is not ListenState.Off || state.Assignment is not { } known) return new Step.Rest(until);
+        return Cadence.IsDue(state.Talk.HoldNotBefore, now, Cadence.BackoffCap)
+            ? new Step.Listen(report, known.Tag)
+            : new Step.Rest(Earlier(until, state.Talk.HoldNotBefore));
     }
+
+    /// <summary>By its code alone: the words of a stall count its seconds, and are no news each time.</summary>
+    private static bool TellsTheSame(MachineReport report, MachineReport? told) =>
+        told is not null && report with { Problem = null } == told with { Problem = null } && report.Problem?.Code == told.Problem?.Code;
 
     /// <summary>The file is believed and held open: load it, unless the kernel has it already.</summary>
     private static Step AfterVerifying(AgentState state, Phase.Verified phase, HostSnapshot host)

@@ -35,6 +35,10 @@ internal static class Problems
     public static Problem SwitchedOff(PatchRef patch) =>
         new(ProblemCode.SwitchedOff, $"cannot load {patch.Name}: this host is told to observe only", "take livepatch_agent=observe off the kernel command line or empty /etc/livepatch-agent/mode");
 
+    /// <summary>The kill switch stands at off.</summary>
+    public static Problem SwitchedOff() =>
+        new(ProblemCode.SwitchedOff, "cannot do anything: this host is told to keep its hands off", "take livepatch_agent=off off the kernel command line or empty /etc/livepatch-agent/mode");
+
     public static Problem Quarantined(Quarantined quarantined) =>
         new(ProblemCode.PatchQuarantined, $"cannot load patch {quarantined.Version}: it is quarantined on this host: {quarantined.Reason}", "publish a better one");
 

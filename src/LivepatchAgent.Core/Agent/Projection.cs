@@ -13,7 +13,8 @@ public static class Projection
         Phase.NotEnrolled or Phase.Enrolling => PatchState.NotEnrolled,
         _ when !host.LivepatchSupported || host.KillSwitch == KillSwitch.Off => PatchState.Unsupported,
         Phase.Transitioning { StallTold: true } => PatchState.Stalled,
-        Phase.Offered { Manifest: null } => AtRest(state),
+        // What is in force stays so while its catalogue is looked at again.
+        Phase.Offered p when p.Manifest is null || p.Manifest == state.Running?.Patch.Manifest => AtRest(state),
         Phase.Offered or Phase.Listed or Phase.Downloading or Phase.Downloaded or Phase.Verified or Phase.Loading or Phase.Transitioning => PatchState.Applying,
         Phase.Refused r => IsKernelsNo(r.Problem.Code) ? PatchState.ApplyFailed : PatchState.Refused,
         Phase.Resting => AtRest(state),
@@ -41,7 +42,7 @@ public static class Projection
             Revision = 0,
             At = now,
             AgentVersion = agentVersion,
-            Settled = state.AtRest && step is Step.Rest or Step.Listen,
+            Settled = IsSettled(state, step),
             Kernel = Kernel(state, host, now),
             Enrolment = state.Enrolment is { } e ? new EnrolmentStatus(e.Server, e.MachineId, e.Since) : null,
             CheckIn = CheckIn(state, host),
@@ -53,6 +54,14 @@ public static class Projection
         };
     }
 
+    /// <summary>At rest, told to do nothing, or waiting to try again what failed more than once.</summary>
+    private static bool IsSettled(AgentState state, Step step) => step switch
+    {
+        Step.Rest { Until: var until } when until == DateTimeOffset.MaxValue => true,
+        Step.Rest or Step.Listen => state.AtRest || state.Phase is Phase.Offered { Retry.Failures: > 1 } or Phase.Listed { Retry.Failures: > 1 } or Phase.Downloading { Retry.Failures: > 1 },
+        _ => false,
+    };
+
     private static PatchState AtRest(AgentState state) =>
         state.Running is not null ? PatchState.Applied
         : state.Assignment is { Confirmed: true, Manifest: null } ? PatchState.NothingToApply
@@ -60,17 +69,20 @@ public static class Projection
 
     /// <summary>The kernel saw the patch and would not have it, or gave it up; else it was refused before.</summary>
     private static bool IsKernelsNo(ProblemCode code) => code is >= ProblemCode.KernelKeyRejected and <= ProblemCode.KernelError
-        or ProblemCode.TransitionReversed or ProblemCode.PatchRemovedByHand;
+        or ProblemCode.KernelWithoutLivepatch or ProblemCode.TransitionReversed or ProblemCode.PatchRemovedByHand;
+
+    private static Problem? SwitchedOff(HostSnapshot host) => host.KillSwitch == KillSwitch.Off ? Problems.SwitchedOff() : null;
 
     private static Problem? CurrentProblem(AgentState state, HostSnapshot host) => state.Phase switch
     {
-        Phase.NotEnrolled p => p.Problem,
-        Phase.Enrolling p => p.Retry.Problem,
+        Phase.NotEnrolled p => p.Problem ?? SwitchedOff(host),
+        Phase.Enrolling p => p.Retry.Problem ?? SwitchedOff(host),
         Phase.Refused p => p.Problem,
-        Phase.Offered p => p.Retry.Problem,
-        Phase.Listed p => p.Retry.Problem,
-        Phase.Downloading p => p.Retry.Problem,
+        Phase.Offered { Retry.Problem: { } problem } => problem,
+        Phase.Listed { Retry.Problem: { } problem } => problem,
+        Phase.Downloading { Retry.Problem: { } problem } => problem,
         Phase.Transitioning { StallTold: true } p => Problems.Stalled(p.Patch, host, host.At - p.Since),
+        _ when SwitchedOff(host) is { } problem => problem,
         _ when !host.LivepatchSupported => Problems.KernelWithoutLivepatch(host.KernelRelease),
         _ => null,
     };

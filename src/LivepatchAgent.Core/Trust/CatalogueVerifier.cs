@@ -34,17 +34,19 @@ public static class CatalogueVerifier
 
         if (catalogue is null || catalogue.Schema != Catalogue.SchemaName) return Invalid($"its schema is not {Catalogue.SchemaName}");
         if (catalogue.Architecture != architecture || catalogue.KernelRelease != kernelRelease)
-            return Invalid($"it is for {catalogue.KernelRelease} {catalogue.Architecture}, this host runs {kernelRelease} {architecture}");
-        if (catalogue.Patches.Count > MaxPatches || !catalogue.Patches.All(p => p is not null && Hex.IsSha256(p.Manifest) && (p.Withdrawal is null || Hex.IsSha256(p.Withdrawal))))
+            return Invalid($"it is for {Word(catalogue.KernelRelease)} {Word(catalogue.Architecture)}, this host runs {kernelRelease} {architecture}");
+        if (catalogue.Patches.Count > MaxPatches || !catalogue.Patches.All(p => p is not null && Hex.IsSha256(p.Manifest) && ManifestRules.IsLine(p.Version) && (p.Withdrawal is null || Hex.IsSha256(p.Withdrawal))))
             return Invalid("its list of patches is too long or malformed");
         if (catalogue.Sequence < floor)
             return new Problem(ProblemCode.CatalogueRolledBack, $"cannot accept the catalogue: it is number {catalogue.Sequence}, and this host has seen number {floor}", "someone replays an old one, or the server was restored from a backup: see docs/trust.md");
-        if (now > catalogue.ExpiresAt + ClockTolerance)
+        if (now - ClockTolerance > catalogue.ExpiresAt)
             return new Problem(ProblemCode.CatalogueExpired, $"cannot accept the catalogue: it expired at {catalogue.ExpiresAt:u} and this host's clock says {now:u}", "set the clock if it is wrong; otherwise the server or the way to it is not trustworthy");
-        if (now < catalogue.IssuedAt - ClockTolerance)
+        if (now + ClockTolerance < catalogue.IssuedAt)
             return new Problem(ProblemCode.ClockWrong, $"cannot accept the catalogue: it was issued at {catalogue.IssuedAt:u} and this host's clock says {now:u}", "set the host's clock");
         return new VerifiedCatalogue(catalogue);
     }
+
+    private static string Word(string text) => ManifestRules.IsWord(text) ? text : "something unreadable";
 
     private static readonly TimeSpan ClockTolerance = TimeSpan.FromHours(1);
 

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.Pkcs;
 using System.Security.Cryptography.X509Certificates;
 using System.Security.Cryptography.Xml;
+using LivepatchAgent.Core.Modules;
 
 namespace LivepatchAgent.Core.Trust;
 
@@ -81,7 +82,10 @@ internal static class SignerCertificate
     public static X509Certificate2? Find(SignerInfo signer, IReadOnlyList<X509Certificate2> trusted) =>
         trusted.FirstOrDefault(certificate => Names(signer.SignerIdentifier, certificate));
 
-    public static string Describe(SignerInfo signer) => signer.SignerIdentifier.Value switch
+    /// <summary>For a message: anybody can write any name into an envelope.</summary>
+    public static string Describe(SignerInfo signer) => PrintableText.Of(Identifier(signer) is { Length: > 200 } text ? text[..200] + "…" : Identifier(signer));
+
+    private static string Identifier(SignerInfo signer) => signer.SignerIdentifier.Value switch
     {
         X509IssuerSerial id => $"signer: serial {id.SerialNumber} of {id.IssuerName}",
         string keyId => $"signer: key id {keyId}",

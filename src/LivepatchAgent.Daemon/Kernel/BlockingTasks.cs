@@ -1,5 +1,6 @@
 using System.Globalization;
 using LivepatchAgent.Core.Kernel;
+using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Daemon.Kernel;
@@ -42,8 +43,8 @@ internal sealed class BlockingTasks(HostPaths paths)
         return new BlockingTask(
             Number(task),
             Number(process),
-            SmallFile.Read(Path.Combine(task, "comm")) ?? "?",
-            KernelTexts.Unit(SmallFile.Read(Path.Combine(process, "cgroup")) ?? ""),
+            PrintableText.Of(SmallFile.Read(Path.Combine(task, "comm")) ?? "?"), // any process names itself as it likes
+            KernelTexts.Unit(SmallFile.Read(Path.Combine(process, "cgroup")) ?? "") is { } unit ? PrintableText.Of(unit) : null,
             stack);
     }
 

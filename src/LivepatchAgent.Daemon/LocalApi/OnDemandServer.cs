@@ -19,8 +19,6 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
 {
     private static readonly TimeSpan IdleAfter = TimeSpan.FromSeconds(2);
 
-    /// <summary>More than that at once is somebody's mistake: further ones wait in the kernel's queue.</summary>
-    private const int MaxConnections = 256;
     private const int Backlog = 64;
 
     private Socket? _socket;
@@ -53,6 +51,7 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             File.Delete(paths.Socket);
+            _socket!.Dispose();
         }
         catch (Exception e) when (e is IOException or SocketException)
         {
@@ -68,7 +67,6 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
         options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(5);
         options.Limits.MaxRequestBodySize = Routes.MaxBody;
         options.Limits.MaxRequestHeadersTotalSize = 8 * 1024;
-        options.Limits.MaxConcurrentConnections = MaxConnections;
         options.ListenUnixSocket(paths.Socket, listen =>
         {
             listen.Protocols = HttpProtocols.Http1;
@@ -80,7 +78,7 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
                 }
                 finally
                 {
-                    warm.Closed();
+                    warm.Closed(context);
                 }
             });
         });
@@ -98,14 +96,14 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
     private sealed class WarmListener(Socket listen, Socket first, SocketConnectionContextFactory wrap, TimeSpan idleAfter, CancellationToken stop) : IConnectionListenerFactory, IConnectionListener
     {
         private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly Guests _guests = new();
         private Socket? _first = first;
-        private int _open;
 
         public Task Idle => _idle.Task;
 
         public EndPoint EndPoint => listen.LocalEndPoint!;
 
-        public void Closed() => Interlocked.Decrement(ref _open);
+        public void Closed(ConnectionContext connection) => _guests.Leave(connection);
 
         public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) => new(this);
 
@@ -118,12 +116,14 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
                 try
                 {
                     var socket = Interlocked.Exchange(ref _first, null) ?? await listen.AcceptAsync(patience.Token);
-                    Interlocked.Increment(ref _open);
-                    return wrap.Create(socket);
+                    var connection = wrap.Create(socket);
+                    _guests.Enter(connection, PeerCredentials.Of(socket).Uid);
+                    return connection;
                 }
-                catch (OperationCanceledException)
+                catch (Exception e) when (e is OperationCanceledException or SocketException)
                 {
-                    if (Volatile.Read(ref _open) > 0 && !stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested) continue;
+                    // A socket that does not accept is looked at again from outside, where its error is told.
+                    if (e is OperationCanceledException && !_guests.HaveLeft && !stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested) continue;
                     _idle.TrySetResult();
                     return null;
                 }

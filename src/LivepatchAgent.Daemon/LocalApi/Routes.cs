@@ -54,6 +54,7 @@ internal sealed class Routes(HostPaths paths, StatusBoard board, Inbox inbox) : 
             if (route is null)
             {
                 var known = Table.Any(r => r.Path == path);
+                if (known) context.Response.Headers.Allow = string.Join(", ", Table.Where(r => r.Path == path).Select(r => r.Method));
                 await RefuseAsync(context, known ? 405 : 404, new Problem(ProblemCode.NotFound, known ? $"cannot do this with {path}: it is asked for in another way" : "cannot answer: there is no such thing here", "see docs/local-api.md"));
             }
             else if (route.Access == Access.Change && !Peer(context).MayChange(paths))
@@ -69,6 +70,10 @@ internal sealed class Routes(HostPaths paths, StatusBoard board, Inbox inbox) : 
         {
             await RefuseAsync(context, e.StatusCode, new Problem(e.StatusCode == 413 ? ProblemCode.RequestTooLarge : ProblemCode.RequestInvalid, $"cannot take the request: {e.Message.TrimEnd('.')}", $"a request has at most {MaxBody} bytes"));
         }
+        catch (TimeoutException)
+        {
+            await RefuseAsync(context, 503, new Problem(ProblemCode.InternalError, $"cannot do it now: the daemon did not come to it within {MaxWait.TotalSeconds} s", "look at `systemctl status livepatch-agentd`; the command may still be taken"));
+        }
         catch (OperationCanceledException)
         {
             // whoever asked has gone, or we stop
@@ -82,7 +87,8 @@ internal sealed class Routes(HostPaths paths, StatusBoard board, Inbox inbox) : 
     {
         var status = board.Current;
         if (long.TryParse(context.Request.Query["after"], NumberStyles.None, CultureInfo.InvariantCulture, out var after)
-            && double.TryParse(context.Request.Query["wait"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds))
+            && double.TryParse(context.Request.Query["wait"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds)
+            && seconds > 0) // neither NaN nor the past
             status = await board.NewerThanAsync(after, TimeSpan.FromSeconds(Math.Min(seconds, MaxWait.TotalSeconds)), context.RequestAborted);
         await AnswerAsync(context, 200, status, WireJson.Readable.AgentStatus);
     }

@@ -6,29 +6,37 @@ namespace LivepatchAgent.Daemon.PatchServer;
 /// <summary>The held check-in: opened once, it wakes the loop when the server has something to say or the line breaks.</summary>
 internal sealed class Listener(Action wake)
 {
+    private readonly Lock _lock = new();
     private CancellationTokenSource? _cancel;
     private ListenState _state = new ListenState.Off();
 
     public ListenState State
     {
-        get => Volatile.Read(ref _state);
-        private set => Volatile.Write(ref _state, value);
+        get
+        {
+            lock (_lock) return _state;
+        }
     }
 
     public void Open(PatchServerClient client, CheckInRequest request)
     {
-        Close();
         var cancel = new CancellationTokenSource();
-        _cancel = cancel;
-        State = new ListenState.Open();
+        Become(new ListenState.Open(), cancel)?.Cancel();
         _ = HoldAsync(client, request, cancel);
     }
 
     /// <summary>Hangs up, or takes the answer that was heard.</summary>
-    public void Close()
+    public void Close() => Become(new ListenState.Off(), null)?.Cancel();
+
+    /// <summary>The call that was under way before.</summary>
+    private CancellationTokenSource? Become(ListenState state, CancellationTokenSource? cancel)
     {
-        Interlocked.Exchange(ref _cancel, null)?.Cancel();
-        State = new ListenState.Off();
+        lock (_lock)
+        {
+            var before = _cancel;
+            (_state, _cancel) = (state, cancel);
+            return before;
+        }
     }
 
     private async Task HoldAsync(PatchServerClient client, CheckInRequest request, CancellationTokenSource cancel)
@@ -38,18 +46,24 @@ internal sealed class Listener(Action wake)
         {
             heard = new ListenState.Answered(await client.HoldCheckInAsync(request, cancel.Token));
         }
-        catch (OperationCanceledException)
-        {
-            return;
-        }
         catch (ServerException e)
         {
             heard = new ListenState.Broken(e.Problem);
         }
+#pragma warning disable CA1031 // hung up: however the call ends then, nobody is told
+        catch (Exception) when (cancel.IsCancellationRequested)
+        {
+            return;
+        }
+#pragma warning restore CA1031
 
-        // Whoever hung up in between is not told.
-        if (Interlocked.CompareExchange(ref _cancel, null, cancel) != cancel) return;
-        State = heard;
+        lock (_lock)
+        {
+            // Whoever hung up in between is not told.
+            if (_cancel != cancel) return;
+            (_state, _cancel) = (heard, null);
+        }
+
         wake();
     }
 }

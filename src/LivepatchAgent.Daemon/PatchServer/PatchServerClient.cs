@@ -3,11 +3,9 @@ using System.Net.Http;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
-using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
-using Polly;
-using Polly.Retry;
 
 namespace LivepatchAgent.Daemon.PatchServer;
 
@@ -15,35 +13,23 @@ namespace LivepatchAgent.Daemon.PatchServer;
 internal sealed class PatchServerClient(ServerChannel channel, string? authorization)
 {
     private const int MaxJson = 256 * 1024;
-    private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(20);
+    private const int MaxTag = 256;
+
+    /// <summary>A download slower than this is given up and resumed later; a drip shall not hold the daemon for days.</summary>
+    private const long LeastBytesPerSecond = 2048;
 
     /// <summary>How long the server may hold a check-in; shorter than the hour that middleboxes and pools forget after.</summary>
     public static readonly TimeSpan Hold = TimeSpan.FromMinutes(50);
-
-    /// <summary>For calls that can be made twice: a second and third try soon after, then it is the loop's matter.</summary>
-    private static readonly ResiliencePipeline Retrying = new ResiliencePipelineBuilder()
-        .AddRetry(new RetryStrategyOptions
-        {
-            ShouldHandle = new PredicateBuilder().Handle<HttpRequestException>(e => e.HttpRequestError is HttpRequestError.ResponseEnded or HttpRequestError.ConnectionError).Handle<IOException>(),
-            MaxRetryAttempts = 2,
-            BackoffType = DelayBackoffType.Exponential,
-            UseJitter = true,
-            Delay = TimeSpan.FromMilliseconds(300),
-        })
-        .AddTimeout(CallTimeout)
-        .Build();
 
     public Uri Server => channel.Server;
 
     public Task<EnrolmentAnswer> EnrolAsync(EnrolmentRequest request, CancellationToken ct) =>
         PostAsync("v1/enrolments", request, WireJson.Default.EnrolmentRequest, WireJson.Default.EnrolmentAnswer, null, ct);
 
-    public Task<Assignment> CheckInAsync(CheckInRequest request, CancellationToken ct) =>
-        PostAsync("v1/check-ins", request, WireJson.Default.CheckInRequest, WireJson.Default.Assignment, null, ct);
+    public Task<Assignment> CheckInAsync(CheckInRequest request, CancellationToken ct) => CheckInAsync(request, null, ct);
 
     /// <summary>Answered when the assignment changes, or after <see cref="Hold"/>.</summary>
-    public Task<Assignment> HoldCheckInAsync(CheckInRequest request, CancellationToken ct) =>
-        PostAsync("v1/check-ins", request, WireJson.Default.CheckInRequest, WireJson.Default.Assignment, Hold, ct);
+    public Task<Assignment> HoldCheckInAsync(CheckInRequest request, CancellationToken ct) => CheckInAsync(request, Hold, ct);
 
     public Task<byte[]> GetCatalogueAsync(string architecture, string kernelRelease, CancellationToken ct) =>
         GetAsync($"v1/catalogues/{Uri.EscapeDataString(architecture)}/{Uri.EscapeDataString(kernelRelease)}", CmsEnvelope.MaxSize, ct);
@@ -63,21 +49,31 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
             {
                 var before = into.Length;
                 await DownloadOnceAsync(digest, size, into, progress, ct);
-                if (into.Length == before) throw ServerFaults.Invalid(Server, "it sent nothing of the module");
+                if (into.Length <= before) throw ServerFaults.Invalid(Server, "it sent nothing more of the module");
             }
         }
-        catch (Exception e) when (e is not DiskException && !ct.IsCancellationRequested)
+        catch (Exception e) when (e is not DiskException)
         {
-            throw ServerFaults.Of(e, Server);
+            ct.ThrowIfCancellationRequested();
+            throw ServerFaults.Of(e, channel);
         }
+    }
+
+    /// <summary>What the server assigns goes into the journal and into paths: it is one, or it is nothing.</summary>
+    private async Task<Assignment> CheckInAsync(CheckInRequest request, TimeSpan? hold, CancellationToken ct)
+    {
+        var answer = await PostAsync("v1/check-ins", request, WireJson.Default.CheckInRequest, WireJson.Default.Assignment, hold, ct);
+        if (answer.Manifest is { } manifest && !Hex.IsSha256(manifest)) throw ServerFaults.Invalid(Server, "the manifest it assigns is not named by a SHA-256");
+        return answer.Tag.Length is > 0 and <= MaxTag ? answer : throw ServerFaults.Invalid(Server, $"its assignment's tag is empty or longer than {MaxTag} characters");
     }
 
     private async Task DownloadOnceAsync(string digest, long size, FileStream into, Action<long> progress, CancellationToken ct)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, $"v1/modules/{digest}");
         if (into.Length > 0) request.Headers.Range = new RangeHeaderValue(into.Length, null);
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        patience.CancelAfter(CallTimeout);
+        using var silence = new CancellationTokenSource(ServerChannel.CallTimeout, channel.Time);
+        using var slowness = new CancellationTokenSource(ServerChannel.CallTimeout + TimeSpan.FromSeconds((size - into.Length) / LeastBytesPerSecond), channel.Time);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct, silence.Token, slowness.Token);
         using var response = await channel.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
         if (response.StatusCode == HttpStatusCode.OK && into.Length > 0)
         {
@@ -93,11 +89,12 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
             throw ServerFaults.OfStatus(response.StatusCode, response.Content.Headers.ContentType?.MediaType, await ReadBoundedAsync(response, MaxJson, patience.Token), Server);
         }
 
+        if (response.Content.Headers.ContentLength > size - into.Length) throw ServerFaults.TooLarge(Server, size);
         await using var body = await response.Content.ReadAsStreamAsync(patience.Token);
         var buffer = new byte[64 * 1024];
         while (true)
         {
-            patience.CancelAfter(CallTimeout);
+            silence.CancelAfter(ServerChannel.CallTimeout);
             var read = await body.ReadAsync(buffer, patience.Token);
             if (read == 0) return;
             if (into.Length + read > size) throw ServerFaults.TooLarge(Server, size);
@@ -118,7 +115,7 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
     {
         try
         {
-            return await Retrying.ExecuteAsync(
+            return await channel.Retrying.ExecuteAsync(
                 async token =>
                 {
                     using var response = await channel.Http.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, token);
@@ -129,9 +126,10 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
                 },
                 ct);
         }
-        catch (Exception e) when (!ct.IsCancellationRequested)
+        catch (Exception e)
         {
-            throw ServerFaults.Of(e, Server);
+            ct.ThrowIfCancellationRequested(); // hung up: however the call ends then
+            throw ServerFaults.Of(e, channel);
         }
     }
 
@@ -143,8 +141,8 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
             request.Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, requestType)) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
             if (authorization is not null) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", authorization);
             if (hold is { } wait) request.Headers.Add("Prefer", $"wait={(int)wait.TotalSeconds}");
-            using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct);
-            patience.CancelAfter(CallTimeout + (hold ?? TimeSpan.Zero));
+            using var limit = new CancellationTokenSource(ServerChannel.CallTimeout + (hold ?? TimeSpan.Zero), channel.Time);
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct, limit.Token);
             using var response = await channel.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
             var answer = await ReadBoundedAsync(response, MaxJson, patience.Token);
             var mediaType = response.Content.Headers.ContentType?.MediaType;
@@ -155,12 +153,13 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
             }
             catch (JsonException)
             {
-                throw ServerFaults.Invalid(Server, $"its answer cannot be understood ({mediaType ?? "no content type"})");
+                throw ServerFaults.Invalid(Server, $"its answer cannot be understood ({ServerFaults.Named(mediaType)})");
             }
         }
-        catch (Exception e) when (!ct.IsCancellationRequested)
+        catch (Exception e)
         {
-            throw ServerFaults.Of(e, Server);
+            ct.ThrowIfCancellationRequested(); // hung up: however the call ends then
+            throw ServerFaults.Of(e, channel);
         }
     }
 

@@ -1,10 +1,13 @@
 using System.Net;
 using System.Net.Http;
 using System.Net.Security;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Trust;
+using Polly;
+using Polly.Retry;
 
 namespace LivepatchAgent.Daemon.PatchServer;
 
@@ -16,8 +19,15 @@ internal sealed class ServerChannel : IDisposable
 {
     private const int MaxHeaderKilobytes = 16;
 
-    public ServerChannel(string server, IReadOnlyList<string> tlsPins, AgentSettings settings)
+    /// <summary>How long a call may take, or a download be silent.</summary>
+    public static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(20);
+
+    private volatile bool _refusedCertificate;
+
+    public ServerChannel(string server, IReadOnlyList<string> tlsPins, AgentSettings settings, TimeProvider time)
     {
+        Time = time;
+        Retrying = RetryingWith(time);
         Server = new Uri(server.TrimEnd('/') + "/");
         var authorities = settings.CaFile is { } file ? Authorities(file) : null;
         Http = new HttpClient(new SocketsHttpHandler
@@ -33,7 +43,7 @@ internal sealed class ServerChannel : IDisposable
             Proxy = settings.Proxy is { } proxy ? new WebProxy(proxy) : null,
             SslOptions = new SslClientAuthenticationOptions
             {
-                RemoteCertificateValidationCallback = (_, certificate, chain, errors) => Accepts(certificate as X509Certificate2, chain, errors, tlsPins, authorities),
+                RemoteCertificateValidationCallback = (_, certificate, chain, errors) => !(_refusedCertificate = !Accepts(certificate as X509Certificate2, chain, errors, tlsPins, authorities)),
             },
         })
         {
@@ -46,14 +56,44 @@ internal sealed class ServerChannel : IDisposable
 
     public HttpClient Http { get; }
 
+    public TimeProvider Time { get; }
+
+    /// <summary>For calls that can be made twice: a second and third try soon after, then it is the loop's matter.</summary>
+    public ResiliencePipeline Retrying { get; }
+
+    /// <summary>Whether the last handshake failed because of the certificate; a server that speaks no TLS fails likewise.</summary>
+    public bool RefusedCertificate => _refusedCertificate;
+
     public void Dispose() => Http.Dispose();
 
     private static X509Certificate2Collection Authorities(string file)
     {
-        var authorities = new X509Certificate2Collection();
-        authorities.ImportFromPemFile(file);
-        return authorities;
+        try
+        {
+            var authorities = new X509Certificate2Collection();
+            authorities.ImportFromPemFile(file);
+            return authorities.Count > 0 ? authorities : throw Unusable(file, "it holds no certificate");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
+        {
+            throw Unusable(file, e.Message.TrimEnd('.'));
+        }
     }
+
+    private static ServerException Unusable(string file, string why) =>
+        new(new Problem(ProblemCode.RequestInvalid, $"cannot use CA file {file}: {why}", "mend `ca-file` in agent.conf or the file, then reload the daemon"), inPassing: true);
+
+    private static ResiliencePipeline RetryingWith(TimeProvider time) => new ResiliencePipelineBuilder { TimeProvider = time }
+        .AddRetry(new RetryStrategyOptions
+        {
+            ShouldHandle = new PredicateBuilder().Handle<HttpRequestException>(e => e.HttpRequestError is HttpRequestError.ResponseEnded or HttpRequestError.ConnectionError).Handle<IOException>(),
+            MaxRetryAttempts = 2,
+            BackoffType = DelayBackoffType.Exponential,
+            UseJitter = true,
+            Delay = TimeSpan.FromMilliseconds(300),
+        })
+        .AddTimeout(CallTimeout)
+        .Build();
 
     private static bool Accepts(X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors, IReadOnlyList<string> pins, X509Certificate2Collection? authorities)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http;
 using System.Net.Sockets;
@@ -11,12 +12,15 @@ namespace LivepatchAgent.Daemon.PatchServer;
 /// <summary>What went wrong on the way, in one calm line each.</summary>
 internal static class ServerFaults
 {
-    public static ServerException Of(Exception e, Uri server) => e switch
+    public static ServerException Of(Exception e, ServerChannel channel) => Of(e, channel.Server, channel.RefusedCertificate);
+
+    private static ServerException Of(Exception e, Uri server, bool refusedCertificate) => e switch
     {
         ServerException s => s,
         HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } => Passing(ProblemCode.ServerUnreachable, server, "its name cannot be resolved", "check the network and DNS; it is tried again"),
-        HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError, InnerException: AuthenticationException } => Passing(
+        HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError, InnerException: AuthenticationException } when refusedCertificate => Passing(
             ProblemCode.ServerCertificateMismatch, server, "its certificate is not the one that the token pins, nor signed by a trusted CA", "if the server's key was changed, make a new token; otherwise somebody is in the way"),
+        HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => Passing(ProblemCode.ServerUnreachable, server, "no TLS connection comes about", "check the address and what stands in between; it is tried again"),
         HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError } p => Passing(ProblemCode.ServerUnreachable, server, $"the proxy refused: {FirstLine(p.Message)}", "check `proxy` in agent.conf or HTTPS_PROXY"),
         HttpRequestException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded } => Passing(ProblemCode.ServerAnswerTooLarge, server, "its answer has too many headers", "check the address; is it a livepatch-server?"),
         HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ResponseEnded } => Passing(ProblemCode.ServerAnswerInvalid, server, "its answer was cut off or is not HTTP", "check the address; it is tried again"),
@@ -33,11 +37,18 @@ internal static class ServerFaults
         if ((int)status is >= 300 and < 400)
             return new ServerException(new Problem(ProblemCode.ServerRedirected, $"cannot use patch server {Name(server)}: it redirects elsewhere (HTTP {(int)status})", "make a token with the server's own address"), inPassing: true);
         if (mediaType == "application/json" && Told(body) is { } told)
-            return new ServerException(told, (int)status >= 500 || status == HttpStatusCode.TooManyRequests);
+            return new ServerException(told, InPassing(status));
         return new ServerException(
-            new Problem(ProblemCode.ServerError, $"cannot use patch server {Name(server)}: it answered HTTP {(int)status} ({mediaType ?? "no content type"})", "look at the server's log; it is tried again"),
-            (int)status >= 500 || status is HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests or HttpStatusCode.NotFound);
+            new Problem(ProblemCode.ServerError, $"cannot use patch server {Name(server)}: it answered HTTP {(int)status} ({Named(mediaType)})", "look at the server's log; it is tried again"),
+            InPassing(status));
     }
+
+    /// <summary>A content type, for a message.</summary>
+    public static string Named(string? mediaType) => mediaType is null ? "no content type" : Line(mediaType, 60);
+
+    /// <summary>What is not there yet may come; what was refused stays so.</summary>
+    private static bool InPassing(HttpStatusCode status) =>
+        (int)status >= 500 || status is HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests or HttpStatusCode.NotFound;
 
     public static ServerException Invalid(Uri server, string why) => Passing(ProblemCode.ServerAnswerInvalid, server, why, "check the address; is it a livepatch-server?");
 
@@ -47,9 +58,9 @@ internal static class ServerFaults
     {
         try
         {
-            return JsonSerializer.Deserialize(body, WireJson.Default.ErrorAnswer)?.Error is { Message.Length: <= 1024, Cure.Length: <= 1024 } problem
-                ? problem with { Message = FirstLine(problem.Message), Cure = FirstLine(problem.Cure) }
-                : null;
+            if (JsonSerializer.Deserialize(body, WireJson.Default.ErrorAnswer)?.Error is not { } problem) return null;
+            var (message, cure) = (FirstLine(problem.Message), FirstLine(problem.Cure));
+            return message.Length == 0 ? null : problem with { Message = message, Cure = cure.Length == 0 ? "look at the server's log" : cure };
         }
         catch (JsonException)
         {
@@ -58,7 +69,9 @@ internal static class ServerFaults
     }
 
     private static ServerException Passing(ProblemCode code, Uri server, string why, string cure) =>
-        new(new Problem(code, $"cannot reach patch server {Name(server)}: {why}", cure), inPassing: true);
+        new(new Problem(code, $"cannot {(Answered(code) ? "use" : "reach")} patch server {Name(server)}: {why}", cure), inPassing: true);
+
+    private static bool Answered(ProblemCode code) => code is ProblemCode.ServerAnswerInvalid or ProblemCode.ServerAnswerTooLarge;
 
     private static string Name(Uri server) => server.GetLeftPart(UriPartial.Authority);
 
@@ -72,10 +85,12 @@ internal static class ServerFaults
     };
 
     /// <summary>What comes from outside goes into logs and terminals: one line, no control characters.</summary>
-    private static string FirstLine(string text)
+    private static string FirstLine(string text) => Line(text, 300).TrimEnd('.');
+
+    private static string Line(string text, int most)
     {
-        var line = text.AsSpan(0, Math.Min(text.Length, 300));
+        var line = text.AsSpan(0, Math.Min(text.Length, most));
         var end = line.IndexOfAny('\r', '\n');
-        return string.Concat(new string(end < 0 ? line : line[..end]).Where(c => !char.IsControl(c))).TrimEnd('.');
+        return string.Concat(new string(end < 0 ? line : line[..end]).Where(c => !char.IsControl(c) && char.GetUnicodeCategory(c) != UnicodeCategory.Format)).Trim();
     }
 }

@@ -30,11 +30,11 @@ internal static partial class AtomicFile
     }
 
     /// <summary>The disk's complaints in words.</summary>
-    public static Problem Explain(IOException e, string what) => IsFull(e)
+    public static Problem Explain(Exception e, string what) => IsFull(e)
         ? new Problem(ProblemCode.DiskFull, $"cannot {what}: the disk is full", "free some space under /var/lib; the host keeps what it runs")
         : new Problem(ProblemCode.DiskError, $"cannot {what}: {e.Message.TrimEnd('.')}", "look at the disk; the host keeps what it runs");
 
-    private static bool IsFull(IOException e) => e.HResult is 28 or 122 || e.Message.StartsWith("No space left", StringComparison.Ordinal); // ENOSPC, EDQUOT
+    private static bool IsFull(Exception e) => e is IOException && (e.HResult is 28 or 122 || e.Message.StartsWith("No space left", StringComparison.Ordinal)); // ENOSPC, EDQUOT
 
     [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     private static partial int Open(string path, int flags);

@@ -6,6 +6,10 @@ namespace LivepatchAgent.Daemon.Store;
 internal sealed class PatchStore
 {
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+
+    /// <summary>Journal and manifests are kilobytes.</summary>
+    private const long Reserve = 128 * 1024;
+
     private readonly string _manifests;
     private readonly string _modules;
 
@@ -34,6 +38,15 @@ internal sealed class PatchStore
     {
         Directory.CreateDirectory(_modules);
         return new FileStream(Partial(digest), new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, UnixCreateMode = Private, BufferSize = 0, Options = FileOptions.Asynchronous });
+    }
+
+    /// <summary>Null when the disk has room for so much more and for the journal beside it.</summary>
+    public Problem? Lacks(long bytes)
+    {
+        var free = new DriveInfo(_modules).AvailableFreeSpace;
+        return free >= bytes + Reserve
+            ? null
+            : new Problem(ProblemCode.DiskFull, $"cannot store the module: {bytes} bytes are to come and {_modules} has room for {Math.Max(0, free - Reserve)}", "free some space under /var/lib; it is tried again and the host keeps what it runs");
     }
 
     /// <summary>A whole download takes its place.</summary>

@@ -20,19 +20,27 @@ internal sealed class StateStore(string folder)
     /// </summary>
     public (AgentState State, Problem? Problem) Load()
     {
-        Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        if (!File.Exists(_file) && !File.Exists(Older)) return (new AgentState(), null);
-        var problem = Read(_file, out var state);
-        if (state is not null) return (state, null);
-        if (problem!.Code == ProblemCode.StateNewer)
+        try
         {
-            ReadOnly = true;
-            return (new AgentState { Phase = new Phase.NotEnrolled(problem) }, problem);
-        }
+            Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            if (!Path.Exists(_file) && !Path.Exists(Older)) return (new AgentState(), null);
+            if (Read(_file).TryGet(out var state, out var problem)) return (state, null);
+            var older = Read(Older);
+            if (older.Problem is { Code: ProblemCode.StateNewer } newer) problem = newer;
+            if (problem.Code == ProblemCode.StateNewer)
+            {
+                ReadOnly = true;
+                return (Without(problem), problem);
+            }
 
-        if (File.Exists(_file)) File.Move(_file, _file + ".damaged", overwrite: true);
-        Read(Older, out var older);
-        return older is not null ? (older, problem) : (new AgentState { Phase = new Phase.NotEnrolled(problem) }, problem);
+            if (Path.Exists(_file)) Directory.Move(_file, Aside());
+            return (older.TryGet(out state, out _) ? state : Without(problem), problem);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            var problem = AtomicFile.Explain(e, $"read {_file}");
+            return (Without(problem), problem);
+        }
     }
 
     /// <summary>Saves what changed. Null when it is on the disk.</summary>
@@ -48,7 +56,7 @@ internal sealed class StateStore(string folder)
             _saved = text;
             return null;
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return AtomicFile.Explain(e, $"save {_file}");
         }
@@ -56,18 +64,26 @@ internal sealed class StateStore(string folder)
 
     private string Older => _file + ".old";
 
-    private static Problem? Read(string file, out AgentState? state)
+    private static AgentState Without(Problem problem) => new() { Phase = new Phase.NotEnrolled(problem) };
+
+    /// <summary>Where the damaged file goes: kept for whoever looks into it, the one before makes room.</summary>
+    private string Aside()
     {
-        state = null;
+        var aside = _file + ".damaged";
+        if (Directory.Exists(aside)) Directory.Delete(aside, recursive: true);
+        File.Delete(aside);
+        return aside;
+    }
+
+    private static Result<AgentState> Read(string file)
+    {
         try
         {
-            if (new FileInfo(file) is { Exists: true, Length: > MaxSize }) return StateJson.Read("too large"u8, file).Problem;
-            if (StateJson.Read(File.ReadAllBytes(file), file).TryGet(out state, out var problem)) return null;
-            return problem;
+            return new FileInfo(file) is { Exists: true, Length: > MaxSize } ? StateJson.Read("too large"u8, file) : StateJson.Read(File.ReadAllBytes(file), file);
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return StateJson.Read([], file).Problem;
+            return StateJson.Read([], file);
         }
     }
 }

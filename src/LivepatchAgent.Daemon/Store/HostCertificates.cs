@@ -1,0 +1,51 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Trust;
+
+namespace LivepatchAgent.Daemon.Store;
+
+/// <summary>The certificates this host pins: those of its enrolment, and an administrator's own in trust.d.</summary>
+internal sealed class HostCertificates(HostPaths paths)
+{
+    /// <summary>A server has a handful; of a longer list no more is looked at.</summary>
+    private const int MaxOffered = 32;
+
+    public Result<HostTrust> Of(Enrolment enrolment)
+    {
+        var publishers = Read(enrolment.PublisherCertificates);
+        if (Directory.Exists(paths.TrustFolder))
+        {
+            foreach (var file in Directory.EnumerateFiles(paths.TrustFolder, "*.pem").Order(StringComparer.Ordinal))
+            {
+                var own = new X509Certificate2Collection();
+                try
+                {
+                    own.ImportFromPemFile(file);
+                }
+                catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+                {
+                    return new Problem(ProblemCode.RequestInvalid, $"cannot use {file}: {e.Message.TrimEnd('.')}", "mend the file or take it away; until then nothing new is loaded");
+                }
+
+                publishers.AddRange(own.Where(Certificates.KeyIsStrong));
+            }
+        }
+
+        return new HostTrust(publishers, Read(enrolment.CatalogueCertificates));
+    }
+
+    /// <summary>Of what the server sends, those that the token names by fingerprint.</summary>
+    public static List<string> Pinned(IReadOnlyList<string> offered, IReadOnlyList<string> pins) =>
+        [.. offered.Take(MaxOffered).Where(text => Load(text) is { } certificate && pins.Contains(Certificates.Fingerprint(certificate)))];
+
+    private static List<X509Certificate2> Read(IReadOnlyList<string> certificates) => [.. certificates.Select(Load).OfType<X509Certificate2>()];
+
+    /// <summary>Null for what is no certificate, and for the null that JSON can put into any list.</summary>
+    private static X509Certificate2? Load(string? text)
+    {
+        var der = new byte[text?.Length ?? 0];
+        return text is not null && Convert.TryFromBase64String(text, der, out var length) && Certificates.TryLoad(der.AsSpan(0, length), out var certificate) ? certificate : null;
+    }
+}

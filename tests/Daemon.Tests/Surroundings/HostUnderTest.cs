@@ -1,0 +1,226 @@
+using System.Diagnostics;
+using System.Text.Json;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Kernel;
+using LivepatchAgent.Daemon.LocalApi;
+using LivepatchAgent.Daemon.PatchServer;
+using LivepatchAgent.Daemon.Store;
+using LivepatchAgent.Daemon.Systemd;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting.Systemd;
+using Microsoft.Extensions.Logging;
+
+namespace LivepatchAgent.Daemon.Tests.Surroundings;
+
+/// <summary>As kill -9 would: whatever the daemon was at ends here.</summary>
+internal sealed class Killed : OperationCanceledException;
+
+/// <summary>A whole daemon on a fake root, beside a patch server on loopback. The clock moves only when everybody waits.</summary>
+internal sealed class HostUnderTest : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private readonly DirectoryInfo _root = Directory.CreateTempSubdirectory("lpd-");
+    private readonly ServiceProvider _services = new ServiceCollection().AddLogging().BuildServiceProvider();
+    private Performer? _performer;
+    private AgentLoop? _loop;
+    private OnDemandServer? _socket;
+
+    public HostUnderTest()
+    {
+        _root.UnixFileMode |= UnixFileMode.OtherRead | UnixFileMode.OtherExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute;
+        Paths = new HostPaths(_root.FullName);
+        Write("proc/sys/kernel/random/boot_id", "boot-1\n");
+        Write("proc/sys/kernel/osrelease", Workshop.Release + "\n");
+        Write("proc/sys/kernel/hostname", "host-1\n");
+        Write("proc/sys/kernel/tainted", "0\n");
+        Write("proc/cmdline", "BOOT_IMAGE=/vmlinuz quiet\n");
+        Write("sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
+        Write("etc/os-release", "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n");
+        Write("etc/group", "root:x:0:\nlivepatch:x:4711:\n");
+        Directory.CreateDirectory(Path("sys/kernel/livepatch"));
+        Directory.CreateDirectory(Path("sys/module"));
+        Directory.CreateDirectory(Path("var/lib"));
+        Directory.CreateDirectory(Path("run"));
+        Kernel = new FakeKernel(_root.FullName) { Said = () => Inbox?.Nudge() };
+        Server = new TestServer(Time).Start();
+    }
+
+    public static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public ManualTime Time { get; } = new();
+
+    public HostPaths Paths { get; }
+
+    public FakeKernel Kernel { get; }
+
+    public TestServer Server { get; }
+
+    public Logs<AgentLoop> Log { get; } = new();
+
+    public Inbox? Inbox { get; private set; }
+
+    public StatusBoard Board { get; private set; } = null!;
+
+    public LiveSettings Settings { get; private set; } = null!;
+
+    public int Turns { get; private set; }
+
+    public string Path(string path) => System.IO.Path.Combine(_root.FullName, path);
+
+    public string Journal => Path("var/lib/livepatch-agent/journal.json");
+
+    public AgentState State => StateJson.Read(File.ReadAllBytes(Journal), Journal).Value;
+
+    public void Write(string path, string text)
+    {
+        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(Path(path))!);
+        File.WriteAllText(Path(path), text);
+    }
+
+    public static async Task<HostUnderTest> StartedAsync() => await new HostUnderTest().StartAsync();
+
+    /// <summary>Enrolled and at rest, and running the patch if one is given.</summary>
+    public static async Task<HostUnderTest> EnrolledAsync(Published? patch = null)
+    {
+        var host = await StartedAsync();
+        host.Server.Publish(patch);
+        await host.EnableAsync();
+        await host.SettledAsync(patch is null ? PatchState.NothingToApply : PatchState.Applied);
+        return host;
+    }
+
+    public async Task<HostUnderTest> StartAsync(string? failPoint = null)
+    {
+        Inbox = new Inbox(Time);
+        Settings = new LiveSettings(Paths);
+        var listener = new Listener(Inbox.Nudge);
+        var observer = new HostObserver(Paths, Time);
+        _performer = new Performer(Paths, new PatchStore(Paths.StateFolder), observer, Kernel, listener, Settings, Time);
+        Board = new StatusBoard(Paths, () =>
+        {
+            var state = new AgentState();
+            return Projection.Status(state, observer.Observe(state, new ListenState.Off()), new Step.Believe(state, ""), null, "0", Time.GetUtcNow());
+        });
+        var end = new FailPoint(failPoint, () => throw new Killed());
+        _loop = new AgentLoop(new StateStore(Paths.StateFolder), observer, _performer, listener, Board, Inbox, new ServiceNotifier(new SystemdNotifier(), Time), Settings, end, Time, Log);
+        await _loop.StartAsync(Ct);
+        return this;
+    }
+
+    public async Task StartSocketAsync()
+    {
+        _socket = new OnDemandServer(Paths, new Routes(Paths, Board, Inbox!), _services, _services.GetRequiredService<ILogger<OnDemandServer>>());
+        await _socket.StartAsync(Ct);
+    }
+
+    public async Task StopSocketAsync()
+    {
+        if (_socket is not null) await _socket.StopAsync(CancellationToken.None);
+        _socket = null;
+    }
+
+    public async Task StopAsync()
+    {
+        if (_loop is null) return;
+        await _loop.StopAsync(CancellationToken.None);
+        Buried();
+    }
+
+    /// <summary>Waits until the daemon has died where the fail point said.</summary>
+    public async Task DeadAsync()
+    {
+        var watch = Stopwatch.StartNew();
+        while (!_loop!.ExecuteTask!.IsCompleted)
+        {
+            if (watch.Elapsed > Patience) throw new TimeoutException("it did not die: " + Story());
+            await Task.Delay(5, Ct);
+            SkipAhead();
+        }
+
+        Assert.True(_loop.ExecuteTask.IsCanceled);
+        Buried();
+    }
+
+    public async Task RebootAsync(bool cleanly)
+    {
+        if (cleanly) await StopAsync();
+        Kernel.Reboot();
+        Write("proc/sys/kernel/random/boot_id", $"boot-{Guid.NewGuid()}\n");
+        await StartAsync();
+    }
+
+    public Task<Result<long>> SendAsync(Command command) => Inbox!.SendAsync(command).WaitAsync(Patience, Ct);
+
+    public async Task<long> EnableAsync(TokenContent? token = null) =>
+        (await SendAsync(new Command.Enable(new EnrolmentIntent("e1", EnrolmentToken.Read(EnrolmentToken.Write(token ?? Server.Token)).Value, new string('A', 43))))).Value;
+
+    public async Task RefreshAsync() => Assert.Null((await SendAsync(new Command.Refresh())).Problem);
+
+    /// <summary>The first status that is as wanted. Time passes as long as nothing else happens.</summary>
+    public async Task<AgentStatus> UntilAsync(string what, Func<AgentStatus, bool> wanted, bool timePasses = true)
+    {
+        var watch = Stopwatch.StartNew();
+        while (true)
+        {
+            var status = Board.Current;
+            if (wanted(status)) return status;
+            if (watch.Elapsed > Patience) throw new TimeoutException($"never {what}: {Story()}");
+            var newer = await Board.NewerThanAsync(status.Revision, TimeSpan.FromMilliseconds(15), Ct);
+            if (newer.Revision == status.Revision && timePasses) SkipAhead();
+        }
+    }
+
+    public Task<AgentStatus> SettledAsync(PatchState state) => UntilAsync($"settled {state}", s => s.Settled && s.State == state && Inbox!.IsAwaited);
+
+    /// <summary>Until the server has been asked so often, or whatever else is to happen outside of the status.</summary>
+    public async Task HappensAsync(string what, Func<bool> happened, bool timePasses = true)
+    {
+        var watch = Stopwatch.StartNew();
+        while (!happened())
+        {
+            if (watch.Elapsed > Patience) throw new TimeoutException($"never {what}: {Story()}");
+            await Task.Delay(15, Ct);
+            if (timePasses) SkipAhead();
+        }
+    }
+
+    /// <summary>The problem as people get it: in one line, with its cure.</summary>
+    public static void AssertTold(Problem? problem, ProblemCode code, string? naming = null)
+    {
+        Assert.NotNull(problem);
+        Assert.Equal(code, problem.Code);
+        Assert.NotEmpty(problem.Cure);
+        Assert.DoesNotContain(problem.ToString(), char.IsControl);
+        Assert.StartsWith("cannot ", problem.Message, StringComparison.Ordinal);
+        Assert.InRange(problem.ToString().Length, 1, 700);
+        if (naming is not null) Assert.Contains(naming, problem.Message, StringComparison.Ordinal);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopSocketAsync();
+        await StopAsync();
+        await Server.DisposeAsync();
+        await _services.DisposeAsync();
+        _root.Delete(recursive: true);
+    }
+
+    private void SkipAhead()
+    {
+        if (Server.Busy > 0 || Time.ToNextTimer is not { } next) return;
+        // While an effect is under way only its short pauses pass, not its patience.
+        if (Inbox!.IsAwaited || next < TimeSpan.FromSeconds(5)) Time.Advance(next);
+    }
+
+    private void Buried()
+    {
+        _performer!.Dispose();
+        _loop!.Dispose();
+        Inbox!.Dispose();
+        _loop = null;
+    }
+
+    private string Story() => JsonSerializer.Serialize(Board.Current, WireJson.Readable.AgentStatus) + "\n" + string.Join("\n", Log.Lines.Select(l => $"{l.Level}: {l.Line}"));
+}

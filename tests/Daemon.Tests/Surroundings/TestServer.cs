@@ -1,0 +1,203 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using System.Text.Json;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Daemon.Tests.Surroundings;
+
+/// <summary>A patch server on loopback, TLS and HTTP/1.1 by hand: well-behaved until a test says <see cref="Instead"/>.</summary>
+internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
+{
+    private readonly X509Certificate2 _own = Workshop.Key("CN=localhost");
+    private readonly List<Task> _lines = [];
+    private TcpListener? _listener;
+    private CancellationTokenSource _closing = new();
+    private TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Published[] _patches = [];
+    private long _sequence = 1;
+    private int _busy;
+    private int _port;
+
+    public const string Enrolments = "/v1/enrolments";
+    public const string CheckIns = "/v1/check-ins";
+    public const string Catalogues = "/v1/catalogues/";
+
+    /// <summary>First look: true when the call was answered here, and the line is to be closed.</summary>
+    public Func<Call, Task<bool>> Instead { get; set; } = _ => Task.FromResult(false);
+
+    public ConcurrentQueue<Call> Calls { get; } = [];
+
+    public X509Certificate2? Certificate { get; set; }
+
+    public X509Certificate2 CatalogueSigner { get; set; } = Workshop.CatalogueKey;
+
+    public Func<Catalogue, Catalogue> Cataloguing { get; set; } = c => c;
+
+    public Func<Assignment, Assignment> Assigning { get; set; } = a => a;
+
+    public Dictionary<string, byte[]> Withdrawals { get; } = [];
+
+    public Published? Assigned { get; private set; }
+
+    public int Busy => Volatile.Read(ref _busy);
+
+    public string Url => $"https://localhost:{_port}";
+
+    public TokenContent Token => new()
+    {
+        Server = Url,
+        Secret = "secret-secret-secret",
+        Tls = [Certificates.KeyPin(_own)],
+        Catalogue = [Certificates.Fingerprint(Workshop.CatalogueKey)],
+        Publishers = [Certificates.Fingerprint(Workshop.Publisher)],
+    };
+
+    public int Count(string path, bool? held = null) => Calls.Count(c => c.Path.StartsWith(path, StringComparison.Ordinal) && (held is null || c.IsHeld == held));
+
+    public TestServer Start()
+    {
+        _closing = new CancellationTokenSource();
+        _listener = new TcpListener(IPAddress.Loopback, _port);
+        _listener.Start();
+        _port = ((IPEndPoint)_listener.LocalEndpoint).Port;
+        lock (_lines) _lines.Add(AcceptAsync(_listener, _closing.Token));
+        return this;
+    }
+
+    public async Task StopAsync()
+    {
+        await _closing.CancelAsync();
+        _listener?.Stop();
+        Task[] lines;
+        lock (_lines) lines = [.. _lines];
+        await Task.WhenAll(lines);
+    }
+
+    public void Publish(Published? patch)
+    {
+        if (patch is not null) _patches = [.. _patches.Where(p => p.Digest != patch.Digest), patch];
+        Assigned = patch;
+        Tell();
+    }
+
+    /// <summary>The catalogue has changed: held calls are answered.</summary>
+    public void Tell()
+    {
+        Interlocked.Increment(ref _sequence);
+        Interlocked.Exchange(ref _news, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
+    }
+
+    public async ValueTask DisposeAsync() => await StopAsync();
+
+    private async Task AcceptAsync(TcpListener listener, CancellationToken closing)
+    {
+        try
+        {
+            while (true)
+            {
+                var client = await listener.AcceptTcpClientAsync(closing);
+                lock (_lines) _lines.Add(ServeAsync(client, closing));
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException)
+        {
+            // closed
+        }
+    }
+
+    private async Task ServeAsync(TcpClient client, CancellationToken closing)
+    {
+        try
+        {
+            using var _ = client;
+            await using var line = new SslStream(client.GetStream());
+            await line.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = Certificate ?? _own }, closing);
+            while (await Call.ReadAsync(line, closing) is { } call)
+            {
+                Calls.Enqueue(call);
+                if (!call.IsHeld) Interlocked.Increment(ref _busy);
+                try
+                {
+                    if (await Instead(call)) return;
+                    await AnswerAsync(call);
+                }
+                finally
+                {
+                    if (!call.IsHeld) Interlocked.Decrement(ref _busy);
+                }
+            }
+        }
+        catch (Exception e) when (e is IOException or SocketException or AuthenticationException or OperationCanceledException)
+        {
+            // the other side hung up, or we did
+        }
+    }
+
+    private async Task AnswerAsync(Call call)
+    {
+        var digest = call.Path[(call.Path.LastIndexOf('/') + 1)..];
+        if (call.Path == Enrolments)
+            await call.AnswerAsync(201, new EnrolmentAnswer { MachineId = "m1", CatalogueCertificates = [Der(Workshop.CatalogueKey)], PublisherCertificates = [Der(Workshop.Publisher)] }, WireJson.Default.EnrolmentAnswer);
+        else if (call.Path == CheckIns)
+            await CheckInAsync(call);
+        else if (call.Path.StartsWith(Catalogues, StringComparison.Ordinal))
+            await call.AnswerAsync(200, Catalogue(), "application/pkcs7-mime");
+        else if (_patches.FirstOrDefault(p => p.ManifestPath == call.Path) is { } listed)
+            await call.AnswerAsync(200, listed.Envelope, "application/pkcs7-mime");
+        else if (_patches.FirstOrDefault(p => p.ModulePath == call.Path) is { } patch)
+            await ModuleAsync(call, patch.Module);
+        else if (Withdrawals.TryGetValue(digest, out var withdrawal))
+            await call.AnswerAsync(200, withdrawal, "application/pkcs7-mime");
+        else
+            await call.AnswerAsync(404, new ErrorAnswer(new Problem(ProblemCode.NotFound, "cannot answer: there is nothing at this address", "see docs/openapi.yaml")), WireJson.Default.ErrorAnswer);
+    }
+
+    private async Task CheckInAsync(Call call)
+    {
+        var known = JsonSerializer.Deserialize(call.Body, WireJson.Default.CheckInRequest)!.KnownTag;
+        if (call.IsHeld)
+        {
+            var news = Volatile.Read(ref _news).Task;
+            if (known == Tag) await news.WaitAsync(call.Closing);
+        }
+
+        await call.AnswerAsync(200, Assigning(new Assignment { Tag = Tag, Manifest = Assigned?.Digest, CheckInSeconds = 900, Now = time.GetUtcNow() }), WireJson.Default.Assignment);
+    }
+
+    private static Task ModuleAsync(Call call, byte[] module) => call.RangeFrom is { } from
+        ? call.AnswerAsync(206, module[(int)from..], "application/octet-stream", $"Content-Range: bytes {from}-{module.Length - 1}/{module.Length}\r\n")
+        : call.AnswerAsync(200, module, "application/octet-stream");
+
+    private string Tag => "tag-" + Interlocked.Read(ref _sequence);
+
+    private byte[] Catalogue() => CmsEnvelope.Sign(
+        JsonSerializer.SerializeToUtf8Bytes(
+            Cataloguing(new Catalogue
+            {
+                Schema = Core.Wire.Catalogue.SchemaName,
+                Architecture = "x86_64",
+                KernelRelease = Workshop.Release,
+                Sequence = Interlocked.Read(ref _sequence),
+                IssuedAt = time.GetUtcNow(),
+                ExpiresAt = time.GetUtcNow().AddDays(7),
+                Patches = [.. _patches.Select(p => new CatalogueEntry
+                {
+                    Manifest = p.Digest,
+                    Version = p.Manifest.Version,
+                    Sequence = p.Manifest.Sequence,
+                    Withdrawal = Withdrawals.Where(w => w.Value is not null && WithdrawnManifest(w.Value) == p.Digest).Select(w => w.Key).FirstOrDefault(),
+                })],
+            }),
+            WireJson.Default.Catalogue),
+        CatalogueSigner);
+
+    private static string WithdrawnManifest(byte[] envelope) => ManifestVerifier.VerifyWithdrawal(envelope, null, [Workshop.Publisher]).Value.Manifest;
+
+    private static string Der(X509Certificate2 certificate) => Convert.ToBase64String(certificate.RawData);
+}
