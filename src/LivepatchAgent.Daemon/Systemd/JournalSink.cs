@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Serilog.Core;
 using Serilog.Events;
+using Serilog.Formatting.Display;
 
 namespace LivepatchAgent.Daemon.Systemd;
 
@@ -11,11 +12,16 @@ namespace LivepatchAgent.Daemon.Systemd;
 /// </summary>
 internal sealed partial class JournalSink : ILogEventSink
 {
+    /// <summary>RenderMessage would put every string in quotes; these are sentences for people.</summary>
+    private static readonly MessageTemplateTextFormatter Words = new("{Message:l}", System.Globalization.CultureInfo.InvariantCulture);
+
     private readonly bool _journal = Environment.GetEnvironmentVariable("JOURNAL_STREAM") is not null && NativeLibrary.TryLoad("libsystemd.so.0", out _);
 
     public void Emit(LogEvent logEvent)
     {
-        var message = logEvent.RenderMessage(System.Globalization.CultureInfo.InvariantCulture);
+        using var text = new StringWriter();
+        Words.Format(logEvent, text);
+        var message = text.ToString();
         if (logEvent.Exception is { } e) message += ": " + e;
         if (_journal && Send($"MESSAGE={message}", $"PRIORITY={Priority(logEvent.Level)}", "SYSLOG_IDENTIFIER=livepatch-agentd")) return;
         Console.Error.WriteLine($"{Kebab(logEvent.Level)}: {message}");
