@@ -21,7 +21,7 @@ internal sealed class JournalSink : ILogEventSink, IDisposable
     private const int MaxMessage = 32 * 1024;
 
     /// <summary>Sentences for people: strings in them stand without quotes.</summary>
-    private static readonly MessageTemplateTextFormatter Sentence = new("{Message:lj}", CultureInfo.InvariantCulture);
+    private static readonly MessageTemplateTextFormatter Sentence = new("{Message:l}", CultureInfo.InvariantCulture);
 
     private readonly Socket? _journal = Connect();
 
