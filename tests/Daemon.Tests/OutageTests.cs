@@ -123,7 +123,7 @@ public sealed class OutageTests
     public async Task HeldCheckIn_ThatIsNeverAnswered_EndsAndIsOpenedAgain()
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);
-        Assert.Equal(1, host.Server.Count(TestServer.CheckIns, held: true));
+        await host.HappensAsync("held", () => host.Server.Count(TestServer.CheckIns, held: true) == 1, timePasses: false);
         await host.HappensAsync("opened again", () => host.Server.Count(TestServer.CheckIns, held: true) > 1);
         Assert.Empty(host.Log.From(LogLevel.Warning));
     }

@@ -105,7 +105,7 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
                 lock (_lines) _lines.Add(ServeAsync(client, closing));
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException)
+        catch (Exception e) when (closing.IsCancellationRequested && e is OperationCanceledException or SocketException or InvalidOperationException)
         {
             // closed
         }
