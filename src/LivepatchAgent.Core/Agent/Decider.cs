@@ -114,7 +114,7 @@ public static partial class Decider
     private static Step.Believe? Heard(AgentState state, HostSnapshot host, DateTimeOffset now) => host.Listen switch
     {
         ListenState.Answered a => new Step.Believe(Assigned(state, a.Assignment, host, now), "the server answered the held check-in") { Heard = true },
-        ListenState.Broken b => new Step.Believe(TalkFailed(state, b.Problem, host, now), "the held check-in broke") { Heard = true },
+        ListenState.Broken b => new Step.Believe(TalkFailed(state, b.Problem, host, now), $"the held check-in broke: {b.Problem}") { Heard = true },
         ListenState.Off or ListenState.Open => null,
         _ => throw new UnreachableException(),
     };
