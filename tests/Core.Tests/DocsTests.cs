@@ -51,6 +51,31 @@ public sealed partial class DocsTests
         Assert.Empty(broken);
     }
 
+    [Fact]
+    public void LocalApi_HasEachRouteOfTheDaemonAndNoOther()
+    {
+        var code = RouteInCode().Matches(Source("LivepatchAgent.Daemon/LocalApi/Routes.cs")).Select(Groups);
+        var page = RouteInPage().Matches(Doc("local-api.md")).Select(Groups);
+        Assert.NotEmpty(code);
+        Assert.Equal(code, page);
+    }
+
+    [Fact]
+    public void LocalApi_HasEachMetricOfTheDaemonWithTypeAndLabels()
+    {
+        var source = Source("LivepatchAgent.Daemon/LocalApi/Metrics.cs");
+        var types = HeadInCode().Matches(source).ToDictionary(m => m.Groups[1].Value, m => m.Groups[2].Value);
+        foreach (Match gauge in GaugeInCode().Matches(source)) types.Add(gauge.Groups[1].Value, "gauge");
+        var labels = LineInCode().Matches(source).ToDictionary(m => m.Groups[1].Value, m => string.Join(',', LabelInCode().Matches(m.Groups[2].Value).Select(l => l.Groups[1].Value)));
+        var code = types.Select(t => $"{t.Key}{(labels.TryGetValue(t.Key, out var names) ? $"{{{names}}}" : "")} {t.Value}");
+        Assert.True(types.Count > 10);
+        Assert.Equal(code.Order(StringComparer.Ordinal), MetricInPage().Matches(Doc("local-api.md")).Select(m => $"{m.Groups[1].Value} {m.Groups[2].Value}").Order(StringComparer.Ordinal));
+    }
+
+    private static string Groups(Match match) => string.Join(' ', match.Groups.Values.Skip(1).Select(g => g.Value.ToLowerInvariant()));
+
+    private static string Source(string path) => File.ReadAllText(Path.Combine(Root(), "src", path));
+
     /// <summary>Headings as they are linked to, and anchors set by hand.</summary>
     private static HashSet<string> Anchors(string markdown) =>
     [
@@ -69,6 +94,27 @@ public sealed partial class DocsTests
 
     [GeneratedRegex(@"`([A-Za-z]+\.Tests/[A-Za-z/]+\.cs)`")]
     private static partial Regex TestFile();
+
+    [GeneratedRegex("new\\(\"([A-Z]+)\", \"([^\"]+)\", Access\\.(\\w+),")]
+    private static partial Regex RouteInCode();
+
+    [GeneratedRegex(@"^\| `([A-Z]+)` \| `([^`]+)` \| (\w+) \|", RegexOptions.Multiline)]
+    private static partial Regex RouteInPage();
+
+    [GeneratedRegex("Head\\(text, \"(\\w+)\", \"(\\w+)\"")]
+    private static partial Regex HeadInCode();
+
+    [GeneratedRegex("Gauge\\(text, \"(\\w+)\"")]
+    private static partial Regex GaugeInCode();
+
+    [GeneratedRegex("Line\\(text, \"(\\w+)\", [^;]*?((?:, ?\\(\"\\w+\", [^;]*)*);")]
+    private static partial Regex LineInCode();
+
+    [GeneratedRegex("\\(\"(\\w+)\", ")]
+    private static partial Regex LabelInCode();
+
+    [GeneratedRegex(@"^\| `(livepatch_[\w{},]+)` \| (\w+) \|", RegexOptions.Multiline)]
+    private static partial Regex MetricInPage();
 
     [GeneratedRegex(@"\]\((?!https?:|mailto:)([^)#\s]*)#?([^)\s]*)\)")]
     private static partial Regex Link();
