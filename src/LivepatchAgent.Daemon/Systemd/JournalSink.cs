@@ -1,8 +1,10 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 using Serilog.Core;
 using Serilog.Events;
+using Serilog.Formatting.Display;
 
 namespace LivepatchAgent.Daemon.Systemd;
 
@@ -18,11 +20,16 @@ internal sealed class JournalSink : ILogEventSink, IDisposable
     /// <summary>A datagram takes some 200 kB; no message of ours comes near, and an exception's trace is cut to it.</summary>
     private const int MaxMessage = 32 * 1024;
 
+    /// <summary>Sentences for people: strings in them stand without quotes.</summary>
+    private static readonly MessageTemplateTextFormatter Sentence = new("{Message:l}", CultureInfo.InvariantCulture);
+
     private readonly Socket? _journal = Connect();
 
     public void Emit(LogEvent logEvent)
     {
-        var message = logEvent.RenderMessage(System.Globalization.CultureInfo.InvariantCulture);
+        using var rendered = new StringWriter(CultureInfo.InvariantCulture);
+        Sentence.Format(logEvent, rendered);
+        var message = rendered.ToString();
         if (logEvent.Exception is { } e) message += ": " + e;
         if (message.Length > MaxMessage) message = message[..MaxMessage];
         if (_journal is null || !Send(_journal, message, logEvent.Level)) Console.Error.WriteLine($"{logEvent.Level.ToString().ToLowerInvariant()}: {message}");

@@ -42,7 +42,7 @@ internal sealed class LabHost : IAsyncDisposable
 
     public async Task<string> ConsoleAsync() => (await LabAsync("console", _name)).Out;
 
-    public Task<Ran> EnableAsync(string token, string options = "") => TryAsync($"{Agent} enable - {options}", token);
+    public Task<Ran> EnableAsync(string token, string options = "", int seconds = 150) => TryAsync($"{Agent} enable - {options}", token, seconds);
 
     public Task<Ran> RefreshAsync(string options = "") => TryAsync($"{Agent} refresh {options}");
 
@@ -75,7 +75,10 @@ internal sealed class LabHost : IAsyncDisposable
     public Task<AgentStatus> UntilAppliedAsync(string version, int seconds = 60) =>
         UntilAsync($"patch {version} applied", s => s is { State: PatchState.Applied, Settled: true } && s.Patch?.Version == version, seconds);
 
-    public async Task<string> JournalAsync() => (await TryAsync("journalctl -b -u livepatch-agentd --no-pager -o short-monotonic; journalctl -b -k --no-pager -o short-monotonic | tail -n 25")).Out;
+    /// <summary>journalctl of this boot: a resumed host has another machine id than the folder of its journal.</summary>
+    public const string Journal = "journalctl --no-pager --merge _BOOT_ID=$(tr -d - </proc/sys/kernel/random/boot_id)";
+
+    public async Task<string> JournalAsync() => (await TryAsync($"{Journal} -o short-monotonic _SYSTEMD_UNIT=livepatch-agentd.service; dmesg | tail -n 25")).Out;
 
     private static Task<Ran> LabAsync(params string[] words) => Command.RunAsync(Checkout.Lab, words, atMost: TimeSpan.FromMinutes(8));
 
