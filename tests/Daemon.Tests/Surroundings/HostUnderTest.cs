@@ -107,6 +107,8 @@ internal sealed class HostUnderTest : IAsyncDisposable
         await _socket.StartAsync(Ct);
     }
 
+    public bool SocketIsAwake => _socket!.IsAwake;
+
     public async Task StopSocketAsync()
     {
         if (_socket is not null) await _socket.StopAsync(CancellationToken.None);
