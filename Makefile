@@ -1,19 +1,39 @@
-# make build      compile everything
-# make publish    programs as they are installed, in out/publish
+# make demo       the main job, shown on a real kernel under Secure Boot
+# make test       every test, lab included; ends with "N passed, N failed, N skipped"
+# make bench      the figures of docs/benchmarks.md, beside real peers
 # make deb        Debian packages in out/deb
-# Each skips what has not changed since it last ran.
+# make publish    programs as they are installed, in out/publish
+# make build      compile everything
+# make fast       the tests that need no lab, for while you write
+# Each skips what has not changed since it last ran; what is missing on the machine is installed (Debian 12, root).
 
-.PHONY: build publish deb clean
+.PHONY: demo test fast bench build publish deb deps clean
+.NOTPARALLEL:
 
-build:
-	dotnet build LivepatchAgent.sln --nologo
+deps:
+	@packaging/install-deps
 
-publish:
+build: deps
+	dotnet build LivepatchAgent.sln --nologo -v quiet
+
+publish: deps
 	packaging/publish Daemon Cli Publisher Server
 
 deb: publish
 	packaging/build-deb agent
 	packaging/build-deb server
+
+demo: deb
+	tests/demo/demo
+
+test: deb
+	tests/run all
+
+fast: deps
+	tests/run fast
+
+bench: deb
+	tests/Benchmarks/bench
 
 clean:
 	rm -rf out

@@ -26,7 +26,7 @@ internal sealed class AgentLoop(
     private AgentState _state = new();
     private Problem? _diskProblem;
     private int _faults;
-    private bool _tired;
+    private bool _tired = true;
 
     protected override async Task ExecuteAsync(CancellationToken stop)
     {
@@ -97,6 +97,7 @@ internal sealed class AgentLoop(
         _tired = true;
         failPoint.Pass(step, before: true);
         StepResult result = new StepResult.Done();
+        var started = time.GetTimestamp();
         if (step is Step.Believe believe)
         {
             if (believe.Heard) listener.Close();
@@ -107,6 +108,7 @@ internal sealed class AgentLoop(
         else if (await WithPatienceAsync(step, host, stop) is { } done)
         {
             result = done;
+            log.LogDebug("Step {Step} took {Milliseconds:F1} ms", step.GetType().Name, time.GetElapsedTime(started).TotalMilliseconds);
             Tell(step, result);
             _state = Decider.Apply(_state, step, result, host, time.GetUtcNow());
         }
@@ -237,7 +239,6 @@ internal sealed class AgentLoop(
                 log.LogInformation("Enrolled as {Machine}", e.Enrolment);
                 break;
             default:
-                log.LogDebug("{Step} done", step.GetType().Name);
                 break;
         }
     }

@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using LivepatchAgent.Core.Agent;
 
@@ -8,16 +8,17 @@ namespace LivepatchAgent.Daemon;
 /// Ends the daemon as kill -9 would, right before or after one kind of step, so that tests can prove that each journal
 /// entry resumes rightly: <c>LIVEPATCH_AGENTD_FAILPOINT=load:after</c>. Only root can set a unit's environment.
 /// </summary>
-internal sealed class FailPoint(string? armed, Action end)
+internal sealed partial class FailPoint(string? armed, Action end)
 {
-    public static FailPoint OfEnvironment() => new(Environment.GetEnvironmentVariable("LIVEPATCH_AGENTD_FAILPOINT"), () =>
-    {
-        Process.GetCurrentProcess().Kill();
-        Thread.Sleep(Timeout.Infinite);
-    });
+    private const int SIGKILL = 9;
+
+    public static FailPoint OfEnvironment() => new(Environment.GetEnvironmentVariable("LIVEPATCH_AGENTD_FAILPOINT"), () => _ = Kill(Environment.ProcessId, SIGKILL));
 
     public void Pass(Step step, bool before)
     {
         if (armed is not null && armed == $"{JsonNamingPolicy.KebabCaseLower.ConvertName(step.GetType().Name)}:{(before ? "before" : "after")}") end();
     }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Kill(int pid, int signal);
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Kernel;
 using LivepatchAgent.Daemon.Store;
 
 namespace LivepatchAgent.Daemon;
@@ -19,7 +20,7 @@ internal sealed class StatusBoard(HostPaths paths, Func<AgentStatus> initial)
     {
         get
         {
-            lock (_lock) return _status ??= initial();
+            lock (_lock) return _status ??= initial() with { Revision = LastRevision() + 1 };
         }
     }
 
@@ -62,6 +63,22 @@ internal sealed class StatusBoard(HostPaths paths, Func<AgentStatus> initial)
             {
                 return Current;
             }
+        }
+    }
+
+    /// <summary>
+    /// Whoever follows the status goes on following when the daemon is restarted, so the count goes on as well. One more
+    /// than the file has: the last word may have been heard and not written.
+    /// </summary>
+    private long LastRevision()
+    {
+        try
+        {
+            return SmallFile.ReadBytes(paths.StatusFile) is { } text ? JsonSerializer.Deserialize(text, WireJson.Default.AgentStatus)?.Revision ?? 0 : 0;
+        }
+        catch (JsonException)
+        {
+            return 0;
         }
     }
 

@@ -45,7 +45,7 @@ internal sealed class Follower(AgentClient client, TimeProvider clock, Progress 
                 return new Followed.Lost(new ApiAnswer.Away(AwayKind.Unintelligible, unreadable.Message));
             last = reading;
             var revision = reading.Status.Revision;
-            // A daemon that was restarted counts anew: whatever it settles on comes after the change, which it had saved.
+            // A daemon that lost its count when it was restarted counts anew: whatever it settles on comes after the change, which it had saved.
             if (revision < change) change = 0;
             if (reading.Status.Settled && revision > change) return new Followed.Settled(reading);
             progress.Show(reading);

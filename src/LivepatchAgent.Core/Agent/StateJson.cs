@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace LivepatchAgent.Core.Agent;
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true, MaxDepth = 24)]
+[JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Metadata, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true, MaxDepth = 24)]
 [JsonSerializable(typeof(AgentState))]
 [JsonSerializable(typeof(StateVersion))]
 internal sealed partial class StateJsonContext : JsonSerializerContext;

@@ -5,6 +5,7 @@ namespace LivepatchAgent.Core.Wire;
 
 /// <summary>JSON of everything that leaves a process. Unknown fields are ignored, missing required ones refused.</summary>
 [JsonSourceGenerationOptions(
+    GenerationMode = JsonSourceGenerationMode.Metadata,
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     RespectNullableAnnotations = true,

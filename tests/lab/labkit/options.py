@@ -96,7 +96,7 @@ def _host_options():
     group.add_argument("--put", action="append", default=[], metavar="LOCAL:REMOTE", help="first, a file or folder into the host")
     group.add_argument("--forward", action="append", default=[], metavar="HOSTPORT:GUESTPORT", help="a TCP port of this machine's loopback")
     group.add_argument("--memory", type=int, default=1024, help="MiB")
-    group.add_argument("--cpus", type=int, default=2)
+    group.add_argument("--cpus", type=int, help="one where the processor is emulated, two under KVM")
     group.add_argument("--lifetime", type=float, default=1800, metavar="S", help="the host ends after this at the latest")
     return group
 

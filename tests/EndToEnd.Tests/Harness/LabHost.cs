@@ -1,0 +1,94 @@
+using System.Text.Json;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.EndToEnd.Tests.Harness;
+
+/// <summary>A host of the lab (tests/lab/README.md) that is up until it is disposed of, or this process ends.</summary>
+internal sealed class LabHost : IAsyncDisposable
+{
+    private const string Agent = "livepatch-agent";
+
+    private readonly string _name;
+    private bool _down;
+
+    private LabHost(string name) => _name = name;
+
+    public static async Task<LabHost> UpAsync(HostKind kind, string? mok, params string[] options)
+    {
+        var host = new LabHost($"e2e-{Environment.ProcessId}-{Guid.NewGuid().ToString("N")[..6]}");
+        var words = new List<string> { "up", "--name", host._name, "--owner-pid", Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture), "--kernel", kind.Kernel, "--cpus", $"{kind.Cpus}", "--lifetime", "1200" };
+        if (kind.SecureBoot) words.AddRange(["--secure-boot", "--mok", mok ?? throw new ArgumentNullException(nameof(mok))]);
+        words.AddRange(options);
+        (await Command.RunAsync(Checkout.Lab, words, atMost: TimeSpan.FromMinutes(8))).Good();
+        return host;
+    }
+
+    /// <summary>A shell script in the host, whatever its status.</summary>
+    public Task<Ran> TryAsync(string script, string? input = null, int seconds = 120)
+    {
+        string[] words = ["exec", _name, "--timeout", $"{seconds}"];
+        return Command.RunAsync(Checkout.Lab, input is null ? [.. words, "--", "sh", "-c", script] : [.. words, "--stdin", "--", "sh", "-c", script], input, TimeSpan.FromSeconds(seconds + 90));
+    }
+
+    /// <summary>Its standard output; its status must be 0.</summary>
+    public async Task<string> DoAsync(string script, string? input = null, int seconds = 120) => (await TryAsync(script, input, seconds)).Good();
+
+    public async Task PutAsync(string local, string remote) => (await LabAsync("put", _name, local, remote)).Good();
+
+    /// <summary>A power cut, then a real boot of what the disk had.</summary>
+    public async Task CutPowerAsync() => (await LabAsync("reset", _name)).Good();
+
+    public async Task RebootAsync() => (await LabAsync("reboot", _name)).Good();
+
+    public async Task<string> ConsoleAsync() => (await LabAsync("console", _name)).Out;
+
+    public Task<Ran> EnableAsync(string token, string options = "", int seconds = 150) => TryAsync($"{Agent} enable - {options}", token, seconds);
+
+    public Task<Ran> RefreshAsync(string options = "") => TryAsync($"{Agent} refresh {options}");
+
+    public Task<Ran> StatusTextAsync() => TryAsync($"{Agent} status");
+
+    /// <summary>What the daemon says; null while it is away.</summary>
+    public async Task<AgentStatus?> StatusAsync()
+    {
+        var ran = await TryAsync($"{Agent} status --format json");
+        return ran.Status == 4 ? null : JsonSerializer.Deserialize(ran.Out, WireJson.Default.AgentStatus) ?? throw new InvalidOperationException($"{ran}");
+    }
+
+    /// <summary>The first status that is as it should be; a failure shows the last one and the journal.</summary>
+    public async Task<AgentStatus> UntilAsync(string what, Func<AgentStatus, bool> asItShould, int seconds = 60)
+    {
+        var end = DateTime.UtcNow.AddSeconds(seconds);
+        AgentStatus? last;
+        do
+        {
+            last = await StatusAsync();
+            if (last is not null && asItShould(last)) return last;
+            await Task.Delay(200);
+        }
+        while (DateTime.UtcNow < end);
+
+        Assert.Fail($"{what}: not within {seconds} s. Status: {(last is null ? "the daemon is away" : JsonSerializer.Serialize(last, WireJson.Readable.AgentStatus))}\n{await JournalAsync()}");
+        throw new System.Diagnostics.UnreachableException();
+    }
+
+    public Task<AgentStatus> UntilAppliedAsync(string version, int seconds = 60) =>
+        UntilAsync($"patch {version} applied", s => s is { State: PatchState.Applied, Settled: true } && s.Patch?.Version == version, seconds);
+
+    /// <summary>journalctl of this boot: a resumed host has another machine id than the folder of its journal.</summary>
+    public const string Journal = "journalctl --no-pager --merge _BOOT_ID=$(tr -d - </proc/sys/kernel/random/boot_id)";
+
+    public async Task<string> JournalAsync() => (await TryAsync($"{Journal} -o short-monotonic _SYSTEMD_UNIT=livepatch-agentd.service; dmesg | tail -n 25")).Out;
+
+    /// <summary>What a unit's limits forbade (1326 is the audit record of seccomp), and who crashed.</summary>
+    public async Task<string> ComplaintsAsync() => (await TryAsync($"{Journal} | grep -E 'type=1326|EPERM|Operation not permitted|dumped core'")).Out;
+
+    private static Task<Ran> LabAsync(params string[] words) => Command.RunAsync(Checkout.Lab, words, atMost: TimeSpan.FromMinutes(8));
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_down) return;
+        _down = true;
+        await LabAsync("down", _name);
+    }
+}

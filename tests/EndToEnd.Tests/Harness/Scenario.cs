@@ -1,0 +1,70 @@
+namespace LivepatchAgent.EndToEnd.Tests.Harness;
+
+/// <summary>
+/// One test's hosts and servers, ended whatever happens. It is begun anew, once, when a guest's console shows the
+/// emulator's own fault (an `int3` oops while kernel text is rewritten with two CPUs, tests/lab/patches/README.md) and for
+/// no other reason.
+/// </summary>
+internal sealed class Scenario : IAsyncDisposable
+{
+    private readonly List<IAsyncDisposable> _owned = [];
+
+    private Scenario()
+    {
+    }
+
+    public static async Task RunAsync(Func<Scenario, Task> play)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            await using var scenario = new Scenario();
+            try
+            {
+                await play(scenario);
+                return;
+            }
+            catch (Exception e) when (attempt == 1 && e is not OperationCanceledException)
+            {
+                if (!await scenario.EmulatorFaultAsync()) throw;
+                Say("the guest's console shows the emulator's int3 fault; this test is begun anew, once");
+            }
+        }
+    }
+
+    public async Task<LabHost> HostAsync(HostKind kind, params string[] options)
+    {
+        var host = await LabHost.UpAsync(kind, kind.SecureBoot ? Workshop.PublisherCertificate : null, options);
+        _owned.Add(host);
+        return host;
+    }
+
+    public async Task<PatchServer> ServerAsync()
+    {
+        var server = await PatchServer.StartAsync();
+        _owned.Add(server);
+        return server;
+    }
+
+    /// <summary>For the reader of the test's output.</summary>
+    public static void Say(string text)
+    {
+        TestContext.Current.TestOutputHelper?.WriteLine(text);
+        TestContext.Current.SendDiagnosticMessage("{0}", text);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        for (var i = _owned.Count - 1; i >= 0; i--) await _owned[i].DisposeAsync();
+    }
+
+    private async Task<bool> EmulatorFaultAsync()
+    {
+        foreach (var host in _owned.OfType<LabHost>())
+        {
+            var console = await host.ConsoleAsync();
+            if (console.Contains("Oops: int3", StringComparison.Ordinal) || (console.Contains("Oops", StringComparison.Ordinal) && console.Contains("do_sync_core", StringComparison.Ordinal))) return true;
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,131 @@
+using System.Text.Json;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Wire;
+using LivepatchAgent.EndToEnd.Tests.Harness;
+
+namespace LivepatchAgent.EndToEnd.Tests;
+
+/// <summary>Every bad module that can reach a host: told by its name, with a cure, and the host keeps what it runs.</summary>
+public sealed class RefusedModulesTests(Workshop workshop)
+{
+    private const string Meminfo = "livepatch_meminfo";
+
+    /// <param name="Make">The file that is offered.</param>
+    /// <param name="Before">What somebody did on the host before, as a shell script.</param>
+    private sealed record Bad(string What, string Name, Func<Task<string>> Make, PatchState State, ProblemCode Code, string Says, string? Before = null);
+
+    [Fact]
+    public Task RefusedModules_OnPermissiveHost() => Scenario.RunAsync(async s =>
+    {
+        var (server, host, release) = await HostWithGoodPatchAsync(s, HostKind.Plain);
+        var good = await workshop.SignedAsync(await workshop.BuiltAsync(HostKind.Plain, Meminfo));
+        var signature = BadPatches.SignatureStart(good);
+        var initFails = await workshop.BuiltAsync(HostKind.Plain, "livepatch_init_fails");
+        await host.PutAsync(await workshop.BuiltAsync(HostKind.Plain, Meminfo), "/root/meminfo.ko");
+        Bad[] table =
+        [
+            Refused("one bit of its code flipped", () => workshop.Flipped(good, 4096), ProblemCode.ModuleSignatureInvalid, "its signature does not fit its content"),
+            Refused("cut off", () => workshop.Truncated(good), ProblemCode.ModuleUnsigned, "cannot load livepatch_meminfo"),
+            Refused("one bit of its signature flipped", () => workshop.Flipped(good, -100), ProblemCode.ModuleSignatureInvalid, "signature"),
+            new("not signed", Meminfo, () => workshop.BuiltAsync(HostKind.Plain, Meminfo), PatchState.Refused, ProblemCode.ModuleUnsigned, "cannot load livepatch_meminfo"),
+            new("signed with a key that nobody knows", Meminfo, () => SignedByStrangerAsync(HostKind.Plain), PatchState.Refused, ProblemCode.ModuleSignerUnknown, "no publisher that this host trusts has signed it"),
+            Refused("one bit of the trailer's magic flipped", () => workshop.Flipped(good, -3), ProblemCode.ModuleUnsigned, "cannot load livepatch_meminfo"),
+            Refused("one bit of the trailer's length flipped", () => workshop.Flipped(good, -29), ProblemCode.ModuleSignatureInvalid, "signature"),
+            new("of another kernel", Meminfo, async () => await workshop.SignedAsync(await workshop.BuiltAsync(HostKind.Older, Meminfo)), PatchState.Refused, ProblemCode.ModuleKernelMismatch, $"this host runs {release}"),
+            new("no livepatch", "not_livepatch", async () => await workshop.SignedAsync(await workshop.BuiltAsync(HostKind.Plain, "not_livepatch")), PatchState.Refused, ProblemCode.ModuleNotLivepatch, "modinfo has no livepatch=Y"),
+            new("under a name that is not its own", "livepatch_other", () => Task.FromResult(good), PatchState.Refused, ProblemCode.ModuleNameMismatch, "the file names itself livepatch_meminfo"),
+            Failed("livepatch_notfound", null, ProblemCode.KernelInvalidArgument, "the kernel found it invalid"),
+            Failed("livepatch_init_fails", 16, ProblemCode.KernelBusy, "the kernel is busy"),
+            Failed("livepatch_notrace", null, ProblemCode.KernelInvalidArgument, "the kernel found it invalid"),
+            Failed("livepatch_init_fails", 12, ProblemCode.KernelNoMemory, "the kernel has no memory for it"),
+            Failed("livepatch_init_fails", 8, ProblemCode.KernelModuleFormat, "does not take the file for a module of its own build"),
+            Failed("livepatch_init_fails", 1, ProblemCode.KernelNotPermitted, "the kernel does not permit it (lockdown: none)"),
+            Failed("livepatch_init_fails", 129, ProblemCode.KernelKeyRejected, "the kernel has no key for its signature"),
+            Failed("livepatch_init_fails", 5, ProblemCode.KernelError, "the kernel answered errno 5"),
+            new("a module of its name is there and patches nothing", Meminfo, () => Task.FromResult(good), PatchState.ApplyFailed, ProblemCode.KernelModuleExists, "remove module livepatch_meminfo by hand",
+                "insmod /root/meminfo.ko; cd /sys/kernel/livepatch/livepatch_meminfo; while [ $(cat transition) = 1 ]; do sleep 0.1; done; echo 0 >enabled; while [ -e /sys/kernel/livepatch/livepatch_meminfo ]; do sleep 0.1; done"),
+        ];
+        var sequence = 1L;
+        foreach (var bad in table) await IsRefusedAsync(server, host, bad, ++sequence, release);
+
+        // Somebody loaded it by hand, and it is the very one: adopted, not loaded twice.
+        await host.DoAsync("rmmod livepatch_meminfo; dmesg -C; insmod /root/meminfo.ko");
+        await server.PublishAsync(BadPatches.Crafted(good, Meminfo, "9.0", ++sequence, release));
+        await host.UntilAppliedAsync("9.0");
+        Assert.Equal("1", await host.DoAsync("dmesg | grep -c 'livepatch: enabling patch'"));
+
+        Bad Failed(string module, int? errno, ProblemCode code, string says) => new(
+            errno is null ? module : $"{module} with errno {errno}", module,
+            async () => await workshop.SignedAsync(errno is { } e ? workshop.FailingWith(initFails, e) : await workshop.BuiltAsync(HostKind.Plain, module)), PatchState.ApplyFailed, code, says);
+    });
+
+    [Fact]
+    public Task RefusedModules_UnderSecureBoot() => Scenario.RunAsync(async s =>
+    {
+        // This publisher's certificate is on the server and in the token, and not in the kernel's keyring.
+        var keys = workshop.Fresh("keys");
+        await Workshop.ToolAsync("keygen", "--out", keys, "--name", "Not in the keyring", "--no-passphrase", "--bits", "3072");
+        var server = await s.ServerAsync();
+        File.Copy(Path.Combine(keys, "publisher.pem"), Path.Combine(server.Data, "publishers", "second.pem"));
+        await server.PublishAsync(await workshop.PatchAsync(HostKind.Secure, "livepatch_cmdline", "1.0", 1));
+        var host = await s.HostAsync(HostKind.Secure);
+        (await host.EnableAsync(await server.TokenAsync())).Good();
+        var release = await host.DoAsync("uname -r");
+
+        await IsRefusedAsync(server, host, new Bad("signed with a key that the kernel does not have", Meminfo, () => SignedWithAsync(HostKind.Secure, keys), PatchState.ApplyFailed, ProblemCode.KernelKeyRejected, "mokutil --import"), 2, release);
+        var good = await workshop.SignedAsync(await workshop.BuiltAsync(HostKind.Secure, Meminfo));
+        await IsRefusedAsync(server, host, Refused("one bit of its code flipped", () => workshop.Flipped(good, 4096), ProblemCode.ModuleSignatureInvalid, "its signature does not fit its content"), 3, release);
+        await server.PublishAsync(BadPatches.Crafted(good, Meminfo, "4.0", 4, release));
+        await host.UntilAppliedAsync("4.0");
+    });
+
+    private async Task<(PatchServer Server, LabHost Host, string Release)> HostWithGoodPatchAsync(Scenario s, HostKind kind)
+    {
+        var server = await s.ServerAsync();
+        await server.PublishAsync(await workshop.PatchAsync(kind, "livepatch_cmdline", "1.0", 1));
+        var host = await s.HostAsync(kind);
+        (await host.EnableAsync(await server.TokenAsync())).Good();
+        return (server, host, await host.DoAsync("uname -r"));
+    }
+
+    private static async Task IsRefusedAsync(PatchServer server, LabHost host, Bad bad, long sequence, string release)
+    {
+        if (bad.Before is not null) await host.DoAsync(bad.Before);
+        var patch = BadPatches.Crafted(await bad.Make(), bad.Name, $"{sequence}.0", sequence, release);
+        await server.PublishAsync(patch);
+        await host.UntilAsync(bad.What, _ => PhaseIs(host, "refused", patch.Digest()).GetAwaiter().GetResult());
+
+        var status = await host.UntilAsync(bad.What, x => x.Settled && x.State == bad.State, 20);
+        Assert.True(status.Problem!.Code == bad.Code, $"{bad.What}: {status.Problem.Code}, not {bad.Code}: {status.Problem}");
+        var text = (await host.StatusTextAsync()).Out;
+        Assert.Contains(bad.Says, text, StringComparison.Ordinal);
+        Assert.Contains("\n  cure: ", text, StringComparison.Ordinal);
+        Assert.Equal("1.0", status.Patch!.Version);
+        Assert.Equal("1", await host.DoAsync("grep -q 'live patched' /proc/cmdline && cat /sys/kernel/livepatch/livepatch_cmdline/enabled"));
+        Scenario.Say($"{bad.What}: {status.Problem}");
+    }
+
+    /// <summary>Of the agent's own journal: the status does not say which manifest a refusal is about.</summary>
+    private static async Task<bool> PhaseIs(LabHost host, string kind, string manifest)
+    {
+        using var journal = JsonDocument.Parse(await host.DoAsync("cat /var/lib/livepatch-agent/journal.json"));
+        var phase = journal.RootElement.GetProperty("phase");
+        return phase.GetProperty("kind").GetString() == kind && phase.GetProperty("manifest").GetString() == manifest;
+    }
+
+    private static Bad Refused(string what, Func<string> make, ProblemCode code, string says) => new(what, Meminfo, () => Task.FromResult(make()), PatchState.Refused, code, says);
+
+    private async Task<string> SignedByStrangerAsync(HostKind kind)
+    {
+        var keys = workshop.Fresh("keys");
+        await Workshop.ToolAsync("keygen", "--out", keys, "--name", "A stranger", "--no-passphrase", "--bits", "3072");
+        return await SignedWithAsync(kind, keys);
+    }
+
+    private async Task<string> SignedWithAsync(HostKind kind, string keys)
+    {
+        var signed = workshop.Fresh("livepatch_meminfo.ko");
+        await Workshop.ToolAsync("sign", await workshop.BuiltAsync(kind, Meminfo), "--out", signed, "--key", Path.Combine(keys, "publisher.key"), "--cert", Path.Combine(keys, "publisher.pem"));
+        return signed;
+    }
+}
