@@ -169,6 +169,12 @@ internal sealed class AgentLoop(
             return;
         }
 
+        if (ReferenceEquals(after, _state))
+        {
+            request.Answer.SetResult(board.Current.Revision); // an address came and nobody waited for one
+            return;
+        }
+
         var byPeople = request.Command is not Command.NetworkUp;
         log.Log(byPeople ? LogLevel.Information : LogLevel.Debug, "Asked to {Command}", request.Command.GetType().Name.ToLowerInvariant());
         // What cannot be remembered is not taken.

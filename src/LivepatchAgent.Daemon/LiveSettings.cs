@@ -23,7 +23,14 @@ internal sealed class LiveSettings
 
     public void Reload()
     {
-        var read = AgentSettings.Parse(SmallFile.Read(_paths.Config) ?? "", _paths.Config);
+        var text = SmallFile.Read(_paths.Config) ?? (File.Exists(_paths.Config) ? null : "");
+        if (text is null)
+        {
+            Problem = new Problem(ProblemCode.RequestInvalid, $"cannot use {_paths.Config}: it cannot be read or is too large", "look at its size, owner and mode; until then nothing changes");
+            return;
+        }
+
+        var read = AgentSettings.Parse(text, _paths.Config);
         if (read.TryGet(out var settings, out var problem)) Volatile.Write(ref _current, settings);
         Problem = problem;
     }

@@ -83,8 +83,9 @@ public sealed class BrokenServerTests
             await call.HangAsync();
             return true;
         };
+        var before = host.Server.Count(TestServer.CheckIns, held: false);
         await host.RefreshAsync();
-        await host.HappensAsync("asked", () => host.Server.Busy == 1);
+        await host.HappensAsync("asked", () => host.Server.Count(TestServer.CheckIns, held: false) > before);
         host.Time.Advance(TimeSpan.FromSeconds(19));
         Assert.NotEqual(CheckInResult.Failed, host.Board.Current.CheckIn.Result);
         host.Time.Advance(TimeSpan.FromSeconds(2));
@@ -123,8 +124,9 @@ public sealed class BrokenServerTests
             await call.HangAsync();
             return true;
         };
+        var before = host.Server.Count(TestServer.CheckIns, held: false);
         await host.RefreshAsync();
-        await host.HappensAsync("asked", () => host.Server.Busy == 1);
+        await host.HappensAsync("asked", () => host.Server.Count(TestServer.CheckIns, held: false) > before);
         Assert.Null((await host.SendAsync(new Core.Agent.Command.Disable())).Problem);
         await host.SettledAsync(PatchState.NotEnrolled);
         Assert.Equal([One.Name], host.Kernel.Patches);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using LivepatchAgent.Core.Modules;
 
 namespace LivepatchAgent.Core.Agent;
 
@@ -72,5 +73,5 @@ public sealed record AgentSettings
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var minutes) && minutes >= least && minutes <= most ? TimeSpan.FromMinutes(minutes) : null;
 
     private static Problem Wrong(string file, int line, string why) =>
-        new(ProblemCode.RequestInvalid, $"cannot use {file} line {line.ToString(CultureInfo.InvariantCulture)}: {why}", "see the comments in the file as it was installed; until then the defaults hold");
+        new(ProblemCode.RequestInvalid, $"cannot use {file} line {line.ToString(CultureInfo.InvariantCulture)}: {PrintableText.Of(why)}", "see the comments in the file as it was installed; until then the defaults hold");
 }

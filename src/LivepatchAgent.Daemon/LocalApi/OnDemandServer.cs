@@ -22,6 +22,10 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
     private const int Backlog = 64;
 
     private Socket? _socket;
+    private volatile bool _awake;
+
+    /// <summary>Whether Kestrel runs.</summary>
+    public bool IsAwake => _awake;
 
     public override Task StartAsync(CancellationToken cancellationToken)
     {
@@ -44,7 +48,9 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
             while (true)
             {
                 var first = await _socket!.AcceptAsync(stop);
+                _awake = true;
                 await ServeAsync(new WarmListener(_socket, first, wrap, IdleAfter, stop));
+                _awake = false;
                 Memory.GiveBack();
             }
         }

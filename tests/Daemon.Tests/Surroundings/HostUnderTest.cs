@@ -80,6 +80,7 @@ internal sealed class HostUnderTest : IAsyncDisposable
         host.Server.Publish(patch);
         await host.EnableAsync();
         await host.SettledAsync(patch is null ? PatchState.NothingToApply : PatchState.Applied);
+        await host.HappensAsync("held", () => host.Server.Count(TestServer.CheckIns, held: true) > 0, timePasses: false);
         return host;
     }
 
@@ -106,6 +107,8 @@ internal sealed class HostUnderTest : IAsyncDisposable
         _socket = new OnDemandServer(Paths, new Routes(Paths, Board, Inbox!), _services, _services.GetRequiredService<ILogger<OnDemandServer>>());
         await _socket.StartAsync(Ct);
     }
+
+    public bool SocketIsAwake => _socket!.IsAwake;
 
     public async Task StopSocketAsync()
     {
@@ -146,7 +149,7 @@ internal sealed class HostUnderTest : IAsyncDisposable
     public Task<Result<long>> SendAsync(Command command) => Inbox!.SendAsync(command).WaitAsync(Patience, Ct);
 
     public async Task<long> EnableAsync(TokenContent? token = null) =>
-        (await SendAsync(new Command.Enable(new EnrolmentIntent("e1", EnrolmentToken.Read(EnrolmentToken.Write(token ?? Server.Token)).Value, new string('A', 43))))).Value;
+        (await SendAsync(new Command.Enable(new EnrolmentIntent(Guid.NewGuid().ToString("N"), EnrolmentToken.Read(EnrolmentToken.Write(token ?? Server.Token)).Value, new string('A', 43))))).Value;
 
     public async Task RefreshAsync() => Assert.Null((await SendAsync(new Command.Refresh())).Problem);
 

@@ -1,0 +1,109 @@
+using System.Runtime.CompilerServices;
+using System.Xml.Linq;
+
+namespace LivepatchAgent.Core.Tests;
+
+/// <summary>The star of design.md: Core depends on nothing of ours and does no I/O; hosts depend on Core and never on each other.</summary>
+public sealed class ArchitectureTests
+{
+    private static readonly string Sources = Path.Combine(Root(), "src");
+
+    public static TheoryData<string> Hosts => ["LivepatchAgent.Daemon", "LivepatchAgent.Cli", "LivepatchAgent.Server", "LivepatchAgent.Publisher"];
+
+    [Fact]
+    public void Projects_AreThoseOfTheDesign() =>
+        Assert.Equal(
+            [.. Hosts.Select(h => h.Data).Append("LivepatchAgent.Core").Order(StringComparer.Ordinal)],
+            Directory.EnumerateFiles(Sources, "*.csproj", SearchOption.AllDirectories).Select(p => Path.GetFileNameWithoutExtension(p)!).Order(StringComparer.Ordinal));
+
+    [Theory]
+    [MemberData(nameof(Hosts))]
+    public void Host_ReferencesCoreAtMost(string host) =>
+        Assert.All(Included(host, "ProjectReference"), r => Assert.Equal("LivepatchAgent.Core.csproj", Path.GetFileName(r)));
+
+    [Theory]
+    [MemberData(nameof(Hosts))]
+    public void Host_CompilesNothingOfAnother(string host) =>
+        Assert.DoesNotContain(Included(host, "Compile"), i => i.Contains("..", StringComparison.Ordinal));
+
+    [Fact]
+    public void Core_ReferencesNothingOfOursAndFewOfOthers()
+    {
+        Assert.Empty(Included("LivepatchAgent.Core", "ProjectReference"));
+        Assert.Empty(Included("LivepatchAgent.Core", "FrameworkReference"));
+        Assert.Equal(["Microsoft.CodeAnalysis.BannedApiAnalyzers", "System.Security.Cryptography.Pkcs"], Included("LivepatchAgent.Core", "PackageReference").Order(StringComparer.Ordinal));
+    }
+
+    /// <summary>The compiled assembly, whatever the project file says.</summary>
+    [Fact]
+    public void CoreAssembly_ReferencesNeitherHostsNorSocketsNorProcesses()
+    {
+        string[] banned = ["System.Net.Http", "System.Net.Sockets", "System.Diagnostics.Process", "System.Console", "System.IO.MemoryMappedFiles", "System.Threading.Thread"];
+        Assert.All(typeof(Problem).Assembly.GetReferencedAssemblies(), a =>
+        {
+            Assert.False(a.Name!.StartsWith("LivepatchAgent", StringComparison.Ordinal) || a.Name.StartsWith("livepatch-", StringComparison.Ordinal), a.Name);
+            Assert.DoesNotContain(a.Name, banned);
+            Assert.False(a.Name.StartsWith("Microsoft.", StringComparison.Ordinal), a.Name);
+        });
+    }
+
+    [Theory]
+    [InlineData("T:System.IO.File")]
+    [InlineData("T:System.IO.FileInfo")]
+    [InlineData("T:System.IO.FileStream")]
+    [InlineData("T:System.IO.Directory")]
+    [InlineData("T:System.IO.DirectoryInfo")]
+    [InlineData("T:System.IO.RandomAccess")]
+    [InlineData("T:System.Net.Sockets.Socket")]
+    [InlineData("T:System.Net.Http.HttpClient")]
+    [InlineData("T:System.Diagnostics.Process")]
+    [InlineData("T:System.Console")]
+    [InlineData("T:System.Environment")]
+    [InlineData("P:System.DateTime.Now")]
+    [InlineData("P:System.DateTime.UtcNow")]
+    [InlineData("P:System.DateTimeOffset.Now")]
+    [InlineData("P:System.DateTimeOffset.UtcNow")]
+    [InlineData("T:System.TimeProvider")]
+    [InlineData("T:System.Diagnostics.Stopwatch")]
+    [InlineData("T:System.Threading.Tasks.Task")]
+    [InlineData("T:System.Threading.Tasks.Task`1")]
+    [InlineData("T:System.Threading.Tasks.ValueTask")]
+    [InlineData("T:System.Threading.Tasks.ValueTask`1")]
+    [InlineData("T:System.Threading.Thread")]
+    [InlineData("T:System.Threading.Timer")]
+    [InlineData("T:System.Random")]
+    [InlineData("M:System.Guid.NewGuid")]
+    [InlineData("T:System.Security.Cryptography.RandomNumberGenerator")]
+    public void Core_Bans(string symbol)
+    {
+        Assert.Contains(symbol, File.ReadLines(Path.Combine(Sources, "LivepatchAgent.Core", "BannedSymbols.txt")).Select(l => l.Split(';')[0]));
+        Assert.Contains("BannedSymbols.txt", Included("LivepatchAgent.Core", "AdditionalFiles"));
+        Assert.DoesNotContain("RS0030", string.Concat(Directory.EnumerateFiles(Path.Combine(Sources, "LivepatchAgent.Core"), "*.cs*", SearchOption.TopDirectoryOnly).Select(File.ReadAllText)), StringComparison.Ordinal);
+    }
+
+    /// <summary>The paths of the host stand in one place, so that a test's folder can stand for all of them.</summary>
+    [Fact]
+    public void Daemon_NamesPathsOfTheHostInOnePlace()
+    {
+        string[] roots = ["\"/sys", "\"/proc", "\"/etc", "\"/var", "\"sys/", "\"proc/", "\"etc/", "\"var/"];
+        foreach (var file in Code("LivepatchAgent.Daemon").Where(f => Path.GetFileName(f) != "HostPaths.cs"))
+            Assert.All(roots, r => Assert.DoesNotContain(r, File.ReadAllText(file), StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Files_AreShortEnoughToRead() =>
+        Assert.All(Directory.EnumerateDirectories(Sources).SelectMany(p => Code(Path.GetFileName(p))), f => Assert.True(File.ReadLines(f).Count() <= 400, f));
+
+    private static IEnumerable<string> Code(string project) => Directory.EnumerateFiles(Path.Combine(Sources, project), "*.cs", SearchOption.AllDirectories)
+        .Where(f => !f.Contains("/obj/", StringComparison.Ordinal) && !f.Contains("/bin/", StringComparison.Ordinal));
+
+    private static string[] Included(string project, string item) =>
+        [.. XDocument.Load(Path.Combine(Sources, project, project + ".csproj")).Descendants(item).Select(e => (string?)e.Attribute("Include") ?? "")];
+
+    private static string Root([CallerFilePath] string here = "")
+    {
+        var folder = Path.GetDirectoryName(here);
+        while (folder is not null && !File.Exists(Path.Combine(folder, "LivepatchAgent.sln"))) folder = Path.GetDirectoryName(folder);
+        return folder ?? throw new DirectoryNotFoundException("no LivepatchAgent.sln above " + here);
+    }
+}

@@ -1,0 +1,251 @@
+using System.Runtime.InteropServices;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Tests.Surroundings;
+using Microsoft.Extensions.Logging;
+
+namespace LivepatchAgent.Daemon.Tests;
+
+/// <summary>The journal: missing, damaged, newer, and on disks that are full or do not let write.</summary>
+public sealed partial class StateFileTests
+{
+    private static readonly Published One = Workshop.Patch(1);
+    private static readonly Published Two = Workshop.Patch(2);
+
+    public static TheoryData<string, string> Damages => new()
+    {
+        { "empty", "" },
+        { "garbage", "\0\u0001nonsense" },
+        { "no version", "{}" },
+        { "version 0", """{"version":0}""" },
+        { "cut off", """{"version":1,"phase":{"kind":"rest""" },
+        { "unknown phase", """{"version":1,"phase":{"kind":"of-tomorrow"}}""" },
+        { "null lists", """{"version":1,"leftovers":null}""" },
+        { "huge", new string(' ', 5 << 20) + "{}" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Damages))]
+    public async Task Journal_Damaged_IsMovedAsideAndTheOlderCopyTaken(string what, string text)
+    {
+        Assert.NotEmpty(what);
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await host.StopAsync();
+        File.WriteAllText(host.Journal, text);
+        await host.StartAsync();
+        var status = await host.SettledAsync(PatchState.Applied);
+        Assert.Equal("m1", status.Enrolment?.MachineId);
+        Assert.Equal(text.Length, new FileInfo(host.Journal + ".damaged").Length);
+        Assert.Contains(host.Journal, Assert.Single(host.Log.From(LogLevel.Warning)), StringComparison.Ordinal);
+        Assert.Single(host.Kernel.Loaded);
+    }
+
+    [Theory]
+    [MemberData(nameof(Damages))]
+    public async Task Journal_DamagedWithItsCopy_LeavesAHostThatSaysSoAndCanEnrolAgain(string what, string text)
+    {
+        Assert.NotEmpty(what);
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await host.StopAsync();
+        File.WriteAllText(host.Journal, text);
+        File.WriteAllText(host.Journal + ".old", text);
+        await host.StartAsync();
+        var status = await host.SettledAsync(PatchState.NotEnrolled);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.StateInvalid, "journal.json");
+        Assert.Equal([One.Name], host.Kernel.Patches);
+        await host.EnableAsync();
+        await host.SettledAsync(PatchState.Applied);
+        Assert.Single(host.Kernel.Loaded);
+    }
+
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public async Task Journal_MissingOrAFolder_IsGotOver(bool missing, bool folder)
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await host.StopAsync();
+        File.Delete(host.Journal);
+        if (folder) Directory.CreateDirectory(host.Journal);
+        await host.StartAsync();
+        Assert.Equal("m1", (await host.SettledAsync(PatchState.Applied)).Enrolment?.MachineId);
+        Assert.NotEqual(missing, folder);
+    }
+
+    [Theory]
+    [InlineData("journal.json")]
+    [InlineData("journal.json.old")]
+    public async Task Journal_OfANewerVersion_IsNotTouchedAndCommandsAreRefused(string file)
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await host.StopAsync();
+        const string newer = """{"version":2,"phase":{"kind":"levitating"}}""";
+        File.WriteAllText(host.Journal, "damaged");
+        File.WriteAllText(Path.Combine(host.Paths.StateFolder, file), newer);
+        await host.StartAsync();
+        var status = await host.SettledAsync(PatchState.NotEnrolled);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.StateNewer, "version 2");
+        foreach (var command in new Command[] { new Command.Disable(), new Command.Refresh(), new Command.Enable(new EnrolmentIntent("e", host.Server.Token, "c")) })
+            HostUnderTest.AssertTold((await host.SendAsync(command)).Problem, ProblemCode.StateNewer);
+        var before = host.Board.Current.Revision;
+        Assert.Equal(before, (await host.SendAsync(new Command.NetworkUp())).Value);
+        await host.StopAsync();
+        Assert.Equal(newer, File.ReadAllText(Path.Combine(host.Paths.StateFolder, file)));
+        Assert.False(File.Exists(host.Journal + ".damaged"));
+        Assert.Equal([One.Name], host.Kernel.Patches);
+    }
+
+    [Fact]
+    public async Task Journal_IsForRootAlone()
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        foreach (var file in Directory.EnumerateFiles(host.Paths.StateFolder, "*", SearchOption.AllDirectories))
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(host.Paths.StateFolder));
+    }
+
+    [Fact]
+    public async Task Disk_FullWhileSaving_HoldsEffectsBackUntilThereIsRoom()
+    {
+        await using var host = new HostUnderTest();
+        using var disk = new SmallDisk(host.Paths.StateFolder, 256);
+        await host.StartAsync();
+        host.Server.Publish(One);
+        await host.EnableAsync();
+        await host.SettledAsync(PatchState.Applied);
+        disk.Fill();
+        host.Server.Publish(Two);
+        var status = await host.UntilAsync("told", s => s.Problem?.Code == ProblemCode.DiskFull);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.DiskFull, "journal.json");
+        var start = host.Time.GetUtcNow();
+        await host.HappensAsync("half an hour", () => host.Time.GetUtcNow() - start > TimeSpan.FromMinutes(30));
+        Assert.Equal([One.Name], host.Kernel.Loaded);
+        Assert.Single(host.Log.From(LogLevel.Warning));
+        HostUnderTest.AssertTold((await host.SendAsync(new Command.Disable())).Problem, ProblemCode.DiskFull);
+
+        disk.Empty();
+        status = await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0" && s.Problem is null);
+        Assert.NotNull(status.Enrolment);
+        Assert.Single(host.Log.Lines, l => l.Line == "The disk takes the journal again");
+    }
+
+    [Fact]
+    public async Task Disk_WithoutRoomForTheModule_SaysSoBeforeFetchingIt()
+    {
+        var big = Workshop.Patch(2, padding: 300_000);
+        await using var host = new HostUnderTest();
+        using var disk = new SmallDisk(host.Paths.StateFolder, 384);
+        await host.StartAsync();
+        host.Server.Publish(big);
+        await host.EnableAsync();
+        var status = await host.UntilAsync("told", s => s.Problem is not null);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.DiskFull, "modules");
+        Assert.Equal(0, host.Server.Count(big.ModulePath));
+        disk.Grow(2048);
+        await host.SettledAsync(PatchState.Applied);
+    }
+
+    [Fact]
+    public async Task Disk_FullWhileDownloading_GivesBackWhatWasBegunAndGoesOnLater()
+    {
+        var big = Workshop.Patch(2, padding: 300_000);
+        await using var host = new HostUnderTest();
+        using var disk = new SmallDisk(host.Paths.StateFolder, 600);
+        await host.StartAsync();
+        var full = true;
+        host.Server.Instead = async call =>
+        {
+            if (call.Path != big.ModulePath || !full) return false;
+            await call.RawAsync($"HTTP/1.1 200 X\r\nContent-Length: {big.Module.Length}\r\n\r\n");
+            disk.Fill();
+            await call.RawAsync(big.Module);
+            return true;
+        };
+        host.Server.Publish(big);
+        await host.EnableAsync();
+        var status = await host.UntilAsync("told", s => s.Problem is not null);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.DiskFull);
+        Assert.Empty(host.Kernel.Loaded);
+        full = false;
+        disk.Empty();
+        await host.SettledAsync(PatchState.Applied);
+    }
+
+    [Fact]
+    public async Task StateFolder_ThatIsAFile_IsToldAndEndsNothing()
+    {
+        await using var host = new HostUnderTest();
+        host.Write("var/lib/livepatch-agent", "not a folder");
+        await host.StartAsync();
+        var status = await host.UntilAsync("told", s => s.Problem is not null);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.DiskError, "journal.json");
+        HostUnderTest.AssertTold((await host.SendAsync(new Command.Enable(new EnrolmentIntent("e", host.Server.Token, "c")))).Problem, ProblemCode.DiskError);
+        File.Delete(host.Path("var/lib/livepatch-agent"));
+        Directory.CreateDirectory(host.Path("var/lib/livepatch-agent"));
+        await host.UntilAsync("over", s => s.Problem?.Code != ProblemCode.DiskError || s.Settled);
+    }
+
+    [Theory]
+    [InlineData("etc/livepatch-agent/trust.d/own.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "")]
+    [InlineData("etc/livepatch-agent/ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "ca-file = ROOT/etc/livepatch-agent/ca.pem\n")]
+    [InlineData("etc/livepatch-agent/ca.pem", "no certificate", "ca-file = ROOT/etc/livepatch-agent/ca.pem\n")]
+    [InlineData("etc/livepatch-agent/other.pem", "", "ca-file = ROOT/etc/livepatch-agent/ca.pem\n")]
+    public async Task Certificates_OfTheAdministratorThatAreNone_AreNamed(string file, string text, string settings)
+    {
+        await using var host = new HostUnderTest();
+        host.Write(file, text);
+        host.Write("etc/livepatch-agent/agent.conf", settings.Replace("ROOT", host.Path("").TrimEnd('/'), StringComparison.Ordinal));
+        await host.StartAsync();
+        host.Server.Publish(One);
+        await host.EnableAsync();
+        var status = await host.UntilAsync("told", s => s.Settled && s.Problem is not null);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.RequestInvalid, ".pem");
+        Assert.Empty(host.Log.From(LogLevel.Error));
+        File.Delete(host.Path(file));
+        host.Write("etc/livepatch-agent/agent.conf", "");
+        host.Settings.Reload();
+        if (status.Enrolment is null) await host.EnableAsync();
+        await host.SettledAsync(PatchState.Applied);
+    }
+
+    /// <summary>A disk of so many KiB: tmpfs, which needs root, as these tests do anyway.</summary>
+    private sealed partial class SmallDisk : IDisposable
+    {
+        private readonly string _folder;
+
+        public SmallDisk(string folder, int kib)
+        {
+            _folder = Directory.CreateDirectory(folder).FullName;
+            Mount(0, kib);
+        }
+
+        public void Grow(int kib) => Mount(32 /* MS_REMOUNT */, kib);
+
+        public void Fill()
+        {
+            using var file = new FileStream(Path.Combine(_folder, "filler"), FileMode.Append, FileAccess.Write, FileShare.Read, 0);
+            try
+            {
+                while (true) file.Write(new byte[4096]);
+            }
+            catch (IOException)
+            {
+                // full
+            }
+        }
+
+        public void Empty() => File.Delete(Path.Combine(_folder, "filler"));
+
+        public void Dispose() => Assert.Equal(0, Unmount(_folder, 2 /* MNT_DETACH */));
+
+        private void Mount(ulong flags, int kib) =>
+            Assert.True(Mount("tmpfs", _folder, "tmpfs", flags, $"size={kib}k,mode=700") == 0, $"cannot mount a small disk: errno {Marshal.GetLastPInvokeError()}; these tests run as root");
+
+        [LibraryImport("libc", EntryPoint = "mount", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+        private static partial int Mount(string source, string target, string type, ulong flags, string data);
+
+        [LibraryImport("libc", EntryPoint = "umount2", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+        private static partial int Unmount(string target, int flags);
+    }
+}
