@@ -117,7 +117,7 @@ public static partial class Decider
     private static Step.Believe? Heard(AgentState state, HostSnapshot host, DateTimeOffset now) => host.Listen switch
     {
         ListenState.Answered a => new Step.Believe(Assigned(HoldEnded(state, host, now), a.Assignment, host, now), "the server answered the held check-in") { Heard = true },
-        ListenState.Broken b => new Step.Believe(HoldBroken(HoldEnded(state, host, now), host, now), $"the held check-in broke: {b.Problem.Message}") { Heard = true },
+        ListenState.Broken b => new Step.Believe(HoldBroken(HoldEnded(state, host, now), host, now), $"the held check-in broke: {b.Problem}") { Heard = true },
         ListenState.Off or ListenState.Open => null,
         _ => throw new UnreachableException(),
     };

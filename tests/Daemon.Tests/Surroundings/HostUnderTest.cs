@@ -21,7 +21,7 @@ internal sealed class Killed : OperationCanceledException;
 internal sealed class HostUnderTest : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
-    private readonly DirectoryInfo _root = Directory.CreateTempSubdirectory("lpd-");
+    private readonly FakeRoot _root = new();
     private readonly ServiceProvider _services = new ServiceCollection().AddLogging().BuildServiceProvider();
     private Performer? _performer;
     private AgentLoop? _loop;
@@ -29,8 +29,6 @@ internal sealed class HostUnderTest : IAsyncDisposable
 
     public HostUnderTest()
     {
-        _root.UnixFileMode |= UnixFileMode.OtherRead | UnixFileMode.OtherExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute;
-        Paths = new HostPaths(_root.FullName);
         Write("proc/sys/kernel/random/boot_id", "boot-1\n");
         Write("proc/sys/kernel/osrelease", Workshop.Release + "\n");
         Write("proc/sys/kernel/hostname", "host-1\n");
@@ -43,7 +41,7 @@ internal sealed class HostUnderTest : IAsyncDisposable
         Directory.CreateDirectory(Path("sys/module"));
         Directory.CreateDirectory(Path("var/lib"));
         Directory.CreateDirectory(Path("run"));
-        Kernel = new FakeKernel(_root.FullName) { Said = () => Inbox?.Nudge() };
+        Kernel = new FakeKernel(_root.Folder) { Said = () => Inbox?.Nudge() };
         Server = new TestServer(Time).Start();
     }
 
@@ -51,7 +49,7 @@ internal sealed class HostUnderTest : IAsyncDisposable
 
     public ManualTime Time { get; } = new();
 
-    public HostPaths Paths { get; }
+    public HostPaths Paths => _root.Paths;
 
     public FakeKernel Kernel { get; }
 
@@ -65,19 +63,13 @@ internal sealed class HostUnderTest : IAsyncDisposable
 
     public LiveSettings Settings { get; private set; } = null!;
 
-    public int Turns { get; private set; }
-
-    public string Path(string path) => System.IO.Path.Combine(_root.FullName, path);
+    public string Path(string path) => _root.Path(path);
 
     public string Journal => Path("var/lib/livepatch-agent/journal.json");
 
     public AgentState State => StateJson.Read(File.ReadAllBytes(Journal), Journal).Value;
 
-    public void Write(string path, string text)
-    {
-        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(Path(path))!);
-        File.WriteAllText(Path(path), text);
-    }
+    public void Write(string path, string text) => _root.Write(path, text);
 
     public static async Task<HostUnderTest> StartedAsync() => await new HostUnderTest().StartAsync();
 
@@ -167,7 +159,7 @@ internal sealed class HostUnderTest : IAsyncDisposable
             var status = Board.Current;
             if (wanted(status)) return status;
             if (watch.Elapsed > Patience) throw new TimeoutException($"never {what}: {Story()}");
-            var newer = await Board.NewerThanAsync(status.Revision, TimeSpan.FromMilliseconds(15), Ct);
+            var newer = await Board.NewerThanAsync(status.Revision, TimeSpan.FromMilliseconds(5), Ct);
             if (newer.Revision == status.Revision && timePasses) SkipAhead();
         }
     }
@@ -181,7 +173,7 @@ internal sealed class HostUnderTest : IAsyncDisposable
         while (!happened())
         {
             if (watch.Elapsed > Patience) throw new TimeoutException($"never {what}: {Story()}");
-            await Task.Delay(15, Ct);
+            await Task.Delay(3, Ct);
             if (timePasses) SkipAhead();
         }
     }
@@ -204,7 +196,7 @@ internal sealed class HostUnderTest : IAsyncDisposable
         await StopAsync();
         await Server.DisposeAsync();
         await _services.DisposeAsync();
-        _root.Delete(recursive: true);
+        _root.Dispose();
     }
 
     private void SkipAhead()

@@ -105,7 +105,7 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
                 lock (_lines) _lines.Add(ServeAsync(client, closing));
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException)
+        catch (Exception e) when (closing.IsCancellationRequested && e is OperationCanceledException or SocketException or InvalidOperationException)
         {
             // closed
         }
@@ -116,6 +116,7 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
         try
         {
             using var _ = client;
+            client.NoDelay = true;
             await using var line = new SslStream(client.GetStream());
             await line.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = Certificate ?? _own }, closing);
             while (await Call.ReadAsync(line, closing) is { } call)

@@ -80,6 +80,9 @@ internal sealed class LabHost : IAsyncDisposable
 
     public async Task<string> JournalAsync() => (await TryAsync($"{Journal} -o short-monotonic _SYSTEMD_UNIT=livepatch-agentd.service; dmesg | tail -n 25")).Out;
 
+    /// <summary>What a unit's limits forbade (1326 is the audit record of seccomp), and who crashed.</summary>
+    public async Task<string> ComplaintsAsync() => (await TryAsync($"{Journal} | grep -E 'type=1326|EPERM|Operation not permitted|dumped core'")).Out;
+
     private static Task<Ran> LabAsync(params string[] words) => Command.RunAsync(Checkout.Lab, words, atMost: TimeSpan.FromMinutes(8));
 
     public async ValueTask DisposeAsync()

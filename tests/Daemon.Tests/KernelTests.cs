@@ -1,0 +1,217 @@
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Kernel;
+using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Kernel;
+using LivepatchAgent.Daemon.Tests.Surroundings;
+using Microsoft.Extensions.Logging;
+
+namespace LivepatchAgent.Daemon.Tests;
+
+/// <summary>What the kernel answers, and what it shows of itself.</summary>
+public sealed class KernelTests
+{
+    private static readonly Published One = Workshop.Patch(1);
+    private static readonly Published Two = Workshop.Patch(2);
+
+    [Theory]
+    [InlineData(LoadVerdict.EKEYREJECTED, ProblemCode.KernelKeyRejected, "no key")]
+    [InlineData(LoadVerdict.ENOKEY, ProblemCode.KernelKeyRejected, "no key")]
+    [InlineData(LoadVerdict.EPERM, ProblemCode.KernelNotPermitted, "lockdown: integrity")]
+    [InlineData(LoadVerdict.ENOEXEC, ProblemCode.KernelModuleFormat, "its own build")]
+    [InlineData(LoadVerdict.EINVAL, ProblemCode.KernelInvalidArgument, "invalid")]
+    [InlineData(LoadVerdict.EEXIST, ProblemCode.KernelModuleExists, "loaded already")]
+    [InlineData(LoadVerdict.ENOMEM, ProblemCode.KernelNoMemory, "no memory")]
+    [InlineData(LoadVerdict.ENOENT, ProblemCode.KernelSymbolMissing, "a symbol")]
+    [InlineData(LoadVerdict.ENOSYS, ProblemCode.KernelWithoutLivepatch, "loads no modules")]
+    [InlineData(LoadVerdict.EFBIG, ProblemCode.KernelError, "errno 27")]
+    [InlineData(524, ProblemCode.KernelError, "errno 524")]
+    public async Task Load_ThatTheKernelRefuses_IsToldInWordsAndNotRepeated(int errno, ProblemCode code, string naming)
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        host.Kernel.LoadAnswer = _ => errno;
+        host.Server.Publish(Two);
+        var status = await host.SettledAsync(PatchState.ApplyFailed);
+        HostUnderTest.AssertTold(status.Problem, code, naming);
+        Assert.Contains(Two.Name, status.Problem!.Message, StringComparison.Ordinal);
+        Assert.Equal("1.0", status.Patch?.Version);
+        var start = host.Time.GetUtcNow();
+        await host.HappensAsync("an hour", () => host.Time.GetUtcNow() - start > TimeSpan.FromHours(1));
+        Assert.Equal([One.Name, Two.Name], host.Kernel.Loaded);
+
+        host.Kernel.LoadAnswer = _ => 0;
+        await host.RefreshAsync();
+        await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0" && s.Problem is null);
+        Assert.Equal([One.Name, Two.Name, Two.Name], host.Kernel.Loaded);
+    }
+
+    [Fact]
+    public async Task Load_OnABusyKernel_IsTriedAgainUntilItIsTaken()
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        host.Kernel.LoadAnswer = call => call < 25 ? LoadVerdict.EBUSY : 0;
+        host.Server.Publish(Two);
+        var status = await host.UntilAsync("told", s => s.Problem is not null);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.KernelBusy, Two.Name);
+        await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0" && s.Problem is null);
+        Assert.Equal(25, host.Kernel.Loaded.Count);
+        Assert.Single(host.Log.From(LogLevel.Warning));
+    }
+
+    [Fact]
+    public async Task Remove_ThatTheKernelRefuses_IsAskedForOnce()
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        host.Kernel.RemoveAnswer = LoadVerdict.EBUSY;
+        host.Server.Publish(Two);
+        await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0");
+        await host.HappensAsync("asked", () => host.Kernel.Removed.Count > 0);
+        var start = host.Time.GetUtcNow();
+        await host.HappensAsync("half an hour", () => host.Time.GetUtcNow() - start > TimeSpan.FromMinutes(30));
+        Assert.Single(host.Kernel.Removed);
+        Assert.Equal(PatchState.Applied, host.Board.Current.State);
+    }
+
+    [Fact]
+    public async Task Kernel_WithoutLivepatch_IsUnsupportedAndGetsNothing()
+    {
+        await using var host = new HostUnderTest();
+        Directory.Delete(host.Path("sys/kernel/livepatch"));
+        await host.StartAsync();
+        host.Server.Publish(One);
+        await host.EnableAsync();
+        var status = await host.SettledAsync(PatchState.Unsupported);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.KernelWithoutLivepatch, Workshop.Release);
+        Assert.Equal(CoverageState.NotCovered, status.Kernel.Coverage);
+        Assert.Equal(0, host.Server.Count("/v1/modules/"));
+    }
+
+    [Theory]
+    [InlineData("proc/cmdline", "quiet livepatch_agent=off")]
+    [InlineData("etc/livepatch-agent/mode", "off\n")]
+    public async Task KillSwitch_AtOff_DoesNothingAndSaysSo(string file, string text)
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await host.StopAsync();
+        host.Write(file, text);
+        var calls = host.Server.Calls.Count;
+        await host.StartAsync();
+        host.Server.Publish(Two);
+        var status = await host.SettledAsync(PatchState.Unsupported);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.SwitchedOff);
+        HostUnderTest.AssertTold((await host.SendAsync(new Command.Refresh())).Problem, ProblemCode.SwitchedOff);
+        Assert.Equal(calls, host.Server.Calls.Count);
+        Assert.Equal([One.Name], host.Kernel.Patches);
+    }
+
+    [Theory]
+    [InlineData("proc/cmdline", "livepatch_agent=off livepatch_agent=observe")]
+    [InlineData("proc/cmdline", "livepatch_agent=nonsense")]
+    [InlineData("etc/livepatch-agent/mode", "observe\n")]
+    public async Task KillSwitch_AtObserve_ReportsAndLoadsNothing(string file, string text)
+    {
+        await using var host = new HostUnderTest();
+        host.Write(file, text);
+        await host.StartAsync();
+        host.Server.Publish(One);
+        await host.EnableAsync();
+        var status = await host.SettledAsync(PatchState.Refused);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.SwitchedOff, One.Name);
+        Assert.Empty(host.Kernel.Loaded);
+        Assert.Equal(CheckInResult.Succeeded, status.CheckIn.Result);
+    }
+
+    [Fact]
+    public async Task Transition_ThatStalls_NamesWhoHoldsItAndIsToldOnce()
+    {
+        await using var host = await StallingAsync();
+        var status = await host.UntilAsync("stalled", s => s.State == PatchState.Stalled && s.Activity?.TaskCount > 0);
+        var task = Assert.Single(status.Activity!.Tasks!);
+        Assert.Equal((4242, 4200, "evil\\u001b[31m", "mysql.service"), (task.Tid, task.Pid, task.Comm, task.Unit));
+        Assert.Equal(["do_nanosleep", "hrtimer_nanosleep"], task.Stack);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.TransitionStalled, "evil");
+        await host.UntilAsync("listening", s => s.CheckIn.Listening);
+        var (start, calls) = (host.Time.GetUtcNow(), host.Server.Calls.Count);
+        await host.HappensAsync("ten minutes", () => host.Time.GetUtcNow() - start > TimeSpan.FromMinutes(10));
+        Assert.InRange(host.Server.Calls.Count - calls, 0, 3);
+
+        host.Kernel.Complete(One.Name);
+        await host.SettledAsync(PatchState.Applied);
+    }
+
+    [Fact]
+    public async Task Transition_ThatIsReversedByPolicy_IsToldAndItsModuleRemoved()
+    {
+        await using var host = await StallingAsync("stall-policy = reverse\nstall-reverse-after-minutes = 1\n");
+        await host.HappensAsync("reversed", () => host.Kernel.Enabled(One.Name) == "0");
+        host.Kernel.LetGo(One.Name);
+        var status = await host.SettledAsync(PatchState.ApplyFailed);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.TransitionReversed, One.Name);
+        await host.HappensAsync("removed", () => host.Kernel.Modules.Length == 0);
+        Assert.Single(host.Kernel.Loaded);
+    }
+
+    [Fact]
+    public async Task Reversal_ThatTheKernelIgnores_IsNotAskedForInALoop()
+    {
+        await using var host = await StallingAsync("stall-policy = reverse\nstall-reverse-after-minutes = 1\n");
+        var enabled = Path.Combine(host.Paths.Livepatch, One.Name, "enabled");
+        await host.UntilAsync("stalled", s => s.State == PatchState.Stalled);
+        File.Delete(enabled);
+        Directory.CreateDirectory(enabled);
+        var (start, lines) = (host.Time.GetUtcNow(), host.Log.Lines.Count);
+        await host.HappensAsync("five minutes", () => host.Time.GetUtcNow() - start > TimeSpan.FromMinutes(5));
+        Assert.InRange(host.Log.Lines.Count - lines, 0, 60);
+    }
+
+    [Fact]
+    public async Task Patch_SwitchedOffByHand_IsToldAndNotFoughtOver()
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        host.Kernel.LetGo(One.Name);
+        var status = await host.SettledAsync(PatchState.ApplyFailed);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.PatchRemovedByHand, One.Name);
+        Assert.Single(host.Kernel.Loaded);
+    }
+
+    [Theory]
+    [InlineData("missing", null)]
+    [InlineData("empty", "")]
+    [InlineData("garbage", "\0\u00ff\u00fe nonsense \n\n")]
+    [InlineData("huge", "*")]
+    public void Observe_OfTextsThatAreNotAsTheyShouldBe_IsCalm(string what, string? text)
+    {
+        Assert.NotEmpty(what);
+        using var host = new FakeRoot();
+        foreach (var file in new[] { "proc/sys/kernel/tainted", "sys/kernel/security/lockdown", "proc/cmdline", "etc/os-release", "proc/sys/kernel/random/boot_id", "sys/kernel/livepatch/p/enabled", "sys/kernel/livepatch/p/transition", "proc/77/task/77/patch_state", "proc/77/task/77/comm", "proc/77/cgroup" })
+        {
+            if (text is not null) host.Write(file, text == "*" ? new string('1', 200_000) : text);
+        }
+
+        var observer = new HostObserver(host.Paths, new ManualTime());
+        var snapshot = observer.Observe(new AgentState(), new ListenState.Off());
+        Assert.Equal(0, snapshot.Taint);
+        Assert.Null(snapshot.Lockdown);
+        Assert.Equal(KillSwitch.None, snapshot.KillSwitch);
+        Assert.NotEmpty(observer.Facts("1").OperatingSystem + "x");
+        Assert.InRange(new BlockingTasks(host.Paths).Find(1).Count, 0, 0);
+    }
+
+    private static async Task<HostUnderTest> StallingAsync(string settings = "")
+    {
+        var host = new HostUnderTest();
+        host.Write("etc/livepatch-agent/agent.conf", settings);
+        host.Write("proc/4200/task/4242/patch_state", "0\n");
+        host.Write("proc/4200/task/4242/comm", "evil\u001b[31m\n");
+        host.Write("proc/4200/task/4242/stack", "[<0>] do_nanosleep+0x6f/0x180\n[<0>] hrtimer_nanosleep+0x1/0x2\nnonsense\n");
+        host.Write("proc/4200/cgroup", "0::/system.slice/mysql.service\n");
+        host.Write("proc/4200/task/4243/patch_state", "1\n");
+        host.Write("proc/1/task/1/patch_state", "-1\n");
+        host.Kernel.CompletesAtOnce = false;
+        await host.StartAsync();
+        host.Server.Publish(One);
+        await host.EnableAsync();
+        await host.UntilAsync("in transition", s => s.Activity?.Kind == ActivityKind.WaitingForTasks, timePasses: false);
+        return host;
+    }
+}

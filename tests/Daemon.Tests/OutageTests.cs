@@ -1,0 +1,155 @@
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Tests.Surroundings;
+using Microsoft.Extensions.Logging;
+
+namespace LivepatchAgent.Daemon.Tests;
+
+/// <summary>Lines that break, servers that are away, and held check-ins that nobody holds.</summary>
+public sealed class OutageTests
+{
+    private static readonly Published One = Workshop.Patch(1);
+    private static readonly Published Two = Workshop.Patch(2);
+
+    [Fact]
+    public async Task Outage_OfHours_IsOneLineAndOneWhenItIsOver()
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await host.Server.StopAsync();
+        var start = host.Time.GetUtcNow();
+        var status = await host.UntilAsync("failed", s => s.CheckIn.Result == CheckInResult.Failed);
+        HostUnderTest.AssertTold(status.CheckIn.Problem, ProblemCode.ServerUnreachable, "connection refused");
+        await host.HappensAsync("hours pass", () => host.Time.GetUtcNow() - start > TimeSpan.FromHours(6));
+        Assert.Equal(PatchState.Applied, host.Board.Current.State);
+        host.Server.Start();
+        await host.UntilAsync("back", s => s.CheckIn is { Result: CheckInResult.Succeeded, Listening: true });
+        Assert.Single(host.Log.From(LogLevel.Warning));
+        Assert.Single(host.Log.Lines, l => l.Line == "The patch server answers again");
+    }
+
+    [Fact]
+    public async Task Outage_EndedByTheNetwork_IsOverAtOnce()
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await host.Server.StopAsync();
+        var start = host.Time.GetUtcNow();
+        await host.HappensAsync("a long outage", () => host.Time.GetUtcNow() - start > TimeSpan.FromHours(2));
+        host.Server.Start();
+        await host.SendAsync(new Command.NetworkUp());
+        await host.UntilAsync("back", s => s.CheckIn.Result == CheckInResult.Succeeded, timePasses: false);
+    }
+
+    [Fact]
+    public async Task Certificate_OfAnother_IsRefusedWithItsOwnCode()
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await host.Server.StopAsync();
+        host.Server.Certificate = Workshop.Key("CN=localhost");
+        host.Server.Start();
+        var status = await host.UntilAsync("failed", s => s.CheckIn.Result == CheckInResult.Failed);
+        HostUnderTest.AssertTold(status.CheckIn.Problem, ProblemCode.ServerCertificateMismatch, host.Server.Url);
+        Assert.Equal(PatchState.Applied, status.State);
+        var asked = host.Server.Calls.Count;
+        await host.HappensAsync("tries", () => host.Time.GetUtcNow() > status.At.AddMinutes(30));
+        Assert.Equal(asked, host.Server.Calls.Count);
+        await host.Server.StopAsync();
+        host.Server.Certificate = null;
+        host.Server.Start();
+        await host.UntilAsync("back", s => s.CheckIn.Result == CheckInResult.Succeeded);
+    }
+
+    [Fact]
+    public async Task Server_WithoutTls_IsNotCalledAnImpostor()
+    {
+        await using var host = new HostUnderTest();
+        using var plain = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
+        plain.Start();
+        var serving = ServeAsync();
+        await host.StartAsync();
+        await host.EnableAsync(host.Server.Token with { Server = $"https://localhost:{((System.Net.IPEndPoint)plain.LocalEndpoint).Port}" });
+        var status = await host.UntilAsync("refused", s => s.Settled);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.ServerUnreachable, "TLS");
+        plain.Stop();
+        await Assert.ThrowsAnyAsync<Exception>(() => serving);
+
+        async Task ServeAsync()
+        {
+            while (true)
+            {
+                using var client = await plain.AcceptTcpClientAsync(HostUnderTest.Ct);
+                var hello = new byte[1000];
+                _ = await client.GetStream().ReadAsync(hello, HostUnderTest.Ct);
+                await client.GetStream().WriteAsync("HTTP/1.1 400 Bad Request\r\n\r\n"u8.ToArray(), HostUnderTest.Ct);
+            }
+        }
+    }
+
+    /// <summary>An hour of a server, or of something in between, that does not hold check-ins.</summary>
+    [Theory]
+    [InlineData("answers at once")]
+    [InlineData("breaks at once")]
+    [InlineData("refuses")]
+    [InlineData("another tag each time")]
+    public async Task HeldCheckIn_ThatNobodyHolds_IsAskedForEverMoreSeldom(string how)
+    {
+        await using var host = await HostUnderTest.StartedAsync();
+        host.Server.Publish(One);
+        var tags = 0;
+        if (how == "another tag each time") host.Server.Assigning = a => a with { Tag = $"t{Interlocked.Increment(ref tags)}" };
+        host.Server.Instead = async call =>
+        {
+            if (!call.IsHeld || how == "another tag each time") return false;
+            if (how == "refuses") await call.AnswerAsync(501, "no", "text/plain");
+            if (how != "answers at once") return true;
+            await call.AnswerAsync(200, new Assignment { Tag = "tag-2", Manifest = One.Digest, CheckInSeconds = 900, Now = host.Time.GetUtcNow() }, WireJson.Default.Assignment);
+            return true;
+        };
+        await host.EnableAsync();
+        await host.SettledAsync(PatchState.Applied);
+        var (start, before) = (host.Time.GetUtcNow(), host.Server.Calls.Count);
+        await host.HappensAsync("an hour", () => host.Time.GetUtcNow() - start > TimeSpan.FromHours(1));
+        Assert.InRange(host.Server.Calls.Count - before, 3, 100);
+        Assert.Empty(host.Log.From(LogLevel.Warning));
+        Assert.InRange(host.Log.Of(LogLevel.Information).Length, 1, 60);
+        Assert.Equal(PatchState.Applied, host.Board.Current.State);
+        // News comes all the same, a little later.
+        host.Server.Assigning = a => a;
+        host.Server.Publish(Two);
+        await host.UntilAsync("2.0", s => s.Patch?.Version == "2.0" && s.Settled);
+    }
+
+    [Fact]
+    public async Task HeldCheckIn_ThatIsNeverAnswered_EndsAndIsOpenedAgain()
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await host.HappensAsync("held", () => host.Server.Count(TestServer.CheckIns, held: true) == 1, timePasses: false);
+        await host.HappensAsync("opened again", () => host.Server.Count(TestServer.CheckIns, held: true) > 1);
+        Assert.Empty(host.Log.From(LogLevel.Warning));
+    }
+
+    [Fact]
+    public async Task HeldCheckIn_AnsweredAfterHangingUp_IsNotHeard()
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await host.SendAsync(new Command.Disable());
+        host.Server.Publish(Two);
+        await host.SettledAsync(PatchState.NotEnrolled);
+        Assert.Null(host.State.Assignment);
+        Assert.Equal([One.Name], host.Kernel.Loaded);
+    }
+
+    [Fact]
+    public async Task Clock_PutBackByYears_DoesNotStopCheckIns()
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await host.StopAsync();
+        var state = host.State;
+        var late = host.Time.GetUtcNow().AddYears(10);
+        File.WriteAllBytes(host.Journal, StateJson.Write(state with { Talk = state.Talk with { Next = late, HoldNotBefore = late, CatalogueAt = late, LastSuccess = late } }));
+        var before = host.Server.Count(TestServer.CheckIns, held: false);
+        await host.StartAsync();
+        await host.UntilAsync("checked in", s => s.CheckIn.Listening && s.CheckIn.LastSuccess < late, timePasses: false);
+        Assert.True(host.Server.Count(TestServer.CheckIns, held: false) > before);
+    }
+}
