@@ -92,6 +92,8 @@ public static partial class Decider
             Assignment = null,
             Talk = new TalkState(),
             Outcomes = [],
+            // Another server counts for itself.
+            Floors = new Dictionary<string, Floor>(),
         },
         Command.Refresh when state.Enrolment is null => Problems.NotEnrolled(),
         Command.Refresh => state with
@@ -167,6 +169,7 @@ public static partial class Decider
     private static AgentState Confirmed(AgentState state, Catalogue catalogue, HostSnapshot host, DateTimeOffset now)
     {
         if (state.Assignment is not { } assignment) return state with { Phase = new Phase.Resting() };
+        var before = (state.Phase as Phase.Offered)?.Before;
         var known = state.FloorFor(host.KernelRelease);
         state = state with
         {
@@ -180,8 +183,11 @@ public static partial class Decider
         if (assignment.Manifest is not { } manifest) return state;
         var entry = catalogue.Patches.FirstOrDefault(p => p.Manifest == manifest);
         if (entry is null) return Refused(state, manifest, null, Problems.NotInCatalogue(manifest, catalogue.Sequence), HappeningKind.Refused, host);
-        return entry.Withdrawal is not null && state.Running?.Patch.Manifest != manifest
-            ? Refused(state, manifest, null, Problems.Withdrawn(entry.Version), HappeningKind.Refused, host)
+        if (entry.Withdrawal is not null && state.Running?.Patch.Manifest != manifest)
+            return Refused(state, manifest, null, Problems.Withdrawn(entry.Version), HappeningKind.Refused, host);
+        // Nothing new of a patch that was refused: the refusal stands. What the catalogue itself decides is decided anew.
+        return before?.Manifest == manifest && before.Problem.Code is not (ProblemCode.ManifestMismatch or ProblemCode.PatchWithdrawn or ProblemCode.PatchRolledBack)
+            ? state with { Phase = before }
             : state;
     }
 

@@ -59,6 +59,8 @@ public static partial class Decider
         return state with { Outcomes = [.. kept.TakeLast(Cadence.MaxOutcomes - 1), new Happening(id, host.At, kind, manifest, problem)] };
     }
 
+    private static PatchRef? Other(PatchRef? patch, PatchRef than) => patch?.Manifest == than.Manifest ? null : patch;
+
     private static DateTimeOffset Earlier(DateTimeOffset a, DateTimeOffset b) => a < b ? a : b;
 
     private static IReadOnlyList<string> With(IReadOnlyList<string> list, string item) => list.Contains(item) ? list : [.. list, item];

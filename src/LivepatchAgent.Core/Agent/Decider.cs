@@ -65,7 +65,10 @@ public static partial class Decider
             if (state.Enrolment is null) return new Step.Believe(state with { Running = null }, "rebooted while not enrolled");
             if (patch.KernelRelease != host.KernelRelease)
                 return new Step.Believe(state with { Running = null, LastGood = null, Phase = new Phase.Resting(), Assignment = null }, $"booted another kernel, {host.KernelRelease}");
-            if (!host.LivepatchSupported || host.KillSwitch != KillSwitch.None) return null;
+            if (running.Withdrawn is not null)
+                return new Step.Believe(state with { Running = null, LastGood = Other(state.LastGood, patch), Phase = new Phase.Refused(patch.Manifest, patch, Problems.Withdrawn(patch.Version)) }, $"rebooted: {patch.Name} was withdrawn and stays out");
+            if (!host.LivepatchSupported || host.KillSwitch != KillSwitch.None)
+                return Refuse(state with { Running = null }, patch.Manifest, host.LivepatchSupported ? Problems.SwitchedOff(patch) : Problems.KernelWithoutLivepatch(host.KernelRelease), patch);
             var survived = state.LastGood?.Manifest == patch.Manifest;
             return survived || state.StoppedCleanly
                 ? new Step.Believe(state with { Running = null, Phase = new Phase.Downloaded(patch), LoadAttempts = 0 }, $"rebooted: {patch.Name} is to be loaded again")
@@ -127,8 +130,10 @@ public static partial class Decider
     {
         if (state.PendingWithdrawal is { } withdrawal && state.Running is { } withdrawn) return new Step.FetchWithdrawal(withdrawal, withdrawn.Patch.Manifest);
         if (state.Assignment is not { } assignment) return null;
-        if (!assignment.Confirmed) return new Step.Believe(state with { Phase = new Phase.Offered(assignment.Manifest, Retry.Now) }, "to be confirmed by the catalogue");
         var refused = state.Phase as Phase.Refused;
+        if (!assignment.Confirmed) return new Step.Believe(state with { Phase = new Phase.Offered(assignment.Manifest, Retry.Now, refused) }, "to be confirmed by the catalogue");
+        if (refused?.Problem.Code == ProblemCode.SwitchedOff && host.KillSwitch == KillSwitch.None)
+            return new Step.Believe(state with { Phase = new Phase.Resting() }, "this host may load patches again");
         if (assignment.Manifest is null || assignment.Manifest == state.Running?.Patch.Manifest)
             return refused is null || refused.Manifest == assignment.Manifest ? null : new Step.Believe(state with { Phase = new Phase.Resting() }, "what was refused is no longer assigned");
         if (refused?.Manifest == assignment.Manifest) return null;

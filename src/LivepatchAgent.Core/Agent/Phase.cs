@@ -39,7 +39,8 @@ public abstract record Phase
     public sealed record Resting : Phase;
 
     /// <summary>The server named a manifest (or none); the catalogue has yet to confirm it.</summary>
-    public sealed record Offered(string? Manifest, Retry Retry) : Phase;
+    /// <param name="Before">The refusal that stands while the catalogue is only looked at again.</param>
+    public sealed record Offered(string? Manifest, Retry Retry, Refused? Before = null) : Phase;
 
     /// <summary>The catalogue lists the manifest; it has yet to be fetched and verified.</summary>
     public sealed record Listed(string Manifest, Retry Retry) : Phase;

@@ -15,8 +15,9 @@ public static class Projection
         Phase.Transitioning { StallTold: true } => PatchState.Stalled,
         // What is in force stays so while its catalogue is looked at again.
         Phase.Offered p when p.Manifest is null || p.Manifest == state.Running?.Patch.Manifest => AtRest(state),
+        Phase.Offered { Before: { } r } => Refused(r.Problem.Code),
         Phase.Offered or Phase.Listed or Phase.Downloading or Phase.Downloaded or Phase.Verified or Phase.Loading or Phase.Transitioning => PatchState.Applying,
-        Phase.Refused r => IsKernelsNo(r.Problem.Code) ? PatchState.ApplyFailed : PatchState.Refused,
+        Phase.Refused r => Refused(r.Problem.Code),
         Phase.Resting => AtRest(state),
         _ => throw new UnreachableException($"phase {state.Phase.GetType().Name}"),
     };
@@ -67,6 +68,8 @@ public static class Projection
         : state.Assignment is { Confirmed: true, Manifest: null } ? PatchState.NothingToApply
         : PatchState.NeedsCheck;
 
+    private static PatchState Refused(ProblemCode code) => IsKernelsNo(code) ? PatchState.ApplyFailed : PatchState.Refused;
+
     /// <summary>The kernel saw the patch and would not have it, or gave it up; else it was refused before.</summary>
     private static bool IsKernelsNo(ProblemCode code) => code is >= ProblemCode.KernelKeyRejected and <= ProblemCode.KernelError
         or ProblemCode.KernelWithoutLivepatch or ProblemCode.TransitionReversed or ProblemCode.PatchRemovedByHand;
@@ -79,6 +82,7 @@ public static class Projection
         Phase.Enrolling p => p.Retry.Problem ?? SwitchedOff(host),
         Phase.Refused p => p.Problem,
         Phase.Offered { Retry.Problem: { } problem } => problem,
+        Phase.Offered { Before: { } r } => r.Problem,
         Phase.Listed { Retry.Problem: { } problem } => problem,
         Phase.Downloading { Retry.Problem: { } problem } => problem,
         Phase.Transitioning { StallTold: true } p => Problems.Stalled(p.Patch, host, host.At - p.Since),

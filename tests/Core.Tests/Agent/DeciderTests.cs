@@ -216,6 +216,50 @@ public class DeciderTests
         Assert.Equal(problem, Assert.IsType<Phase.NotEnrolled>(state.Phase).Problem);
     }
 
+    [Fact]
+    public void Apply_CatalogueLookedAtAgain_LetsARefusalStandAndShowsItMeanwhile()
+    {
+        var host = Given.Host();
+        var refused = new Phase.Refused(Two.Manifest, Two, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure"));
+        var state = Given.Enrolled(refused, Two.Manifest).Told(host);
+        state = state with { Assignment = state.Assignment! with { Confirmed = false } };
+        state = Assert.IsType<Step.Believe>(Next(state, host)).After;
+        Assert.Equal(PatchState.Refused, Projection.State(state, host));
+        var entry = new CatalogueEntry { Manifest = Two.Manifest, Version = "2.0", Sequence = 2 };
+        state = Decider.Apply(state, new Step.FetchCatalogue(0), CatalogueOf(6, entry), host, Given.Now);
+        Assert.Equal(refused, state.Phase);
+        Assert.IsType<Step.Listen>(Next(state, host));
+    }
+
+    [Fact]
+    public void Next_AfterARebootWithObserveOn_DoesNotCallThePatchAppliedAndGoesOnWhenItIsOff()
+    {
+        var host = Given.Host() with { KillSwitch = KillSwitch.Observe };
+        var state = Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = new RunningPatch(One, "boot-0", Given.Now, null), LastGood = One };
+        state = Assert.IsType<Step.Believe>(Next(state, host)).After.Told(host);
+        Assert.Equal(PatchState.Refused, Projection.State(state, host));
+        Assert.IsType<Step.Listen>(Next(state, host));
+        var free = Given.Host();
+        state = Assert.IsType<Step.Believe>(Next(state, free)).After;
+        Assert.Equal("believe listed", Given.Word(Next(state, free)));
+    }
+
+    [Fact]
+    public void Next_AfterARebootWithAWithdrawnPatch_LeavesItOut()
+    {
+        var state = Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = new RunningPatch(One, "boot-0", Given.Now, "it leaks"), LastGood = One };
+        var after = Assert.IsType<Step.Believe>(Next(state, Given.Host())).After;
+        Assert.Equal(ProblemCode.PatchWithdrawn, Assert.IsType<Phase.Refused>(after.Phase).Problem.Code);
+        Assert.Null(after.LastGood);
+    }
+
+    [Fact]
+    public void Accept_Disable_ForgetsWhatAnotherServerWouldCountAnew()
+    {
+        var state = Given.Enrolled(new Phase.Resting(), null) with { Floors = new Dictionary<string, Floor> { [Given.Release] = new(9, 9) } };
+        Assert.Empty(Decider.Accept(state, new Command.Disable(), Given.Host(), Given.Now).Value.Floors);
+    }
+
     private static StepResult.CatalogueRead CatalogueOf(long sequence, params CatalogueEntry[] entries) =>
         new(new Trust.VerifiedCatalogue(new Catalogue
         {
