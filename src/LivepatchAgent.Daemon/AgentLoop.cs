@@ -193,12 +193,14 @@ internal sealed class AgentLoop(
 
     private async Task RestAsync(DateTimeOffset until, CancellationToken stop)
     {
-        var now = time.GetUtcNow();
-        var rest = until - now;
+        var rest = until - time.GetUtcNow();
         if (rest > LongRest && _tired)
         {
+            // What was set in motion, a held call's handshake for one, is to be over before its memory can go back.
+            if (await inbox.WaitAsync(LongRest, stop)) return;
             _tired = false;
             Memory.GiveBack();
+            rest = until - time.GetUtcNow();
         }
 
         if (notifier.FeedEvery is { } feed && feed < rest) rest = feed;
