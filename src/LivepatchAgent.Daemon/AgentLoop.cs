@@ -77,7 +77,7 @@ internal sealed class AgentLoop(
         var step = Decider.Next(_state, host, settings.Current.Policy, time.GetUtcNow());
         // An effect whose intent is not on the disk is not begun: a crash in it would not be recognised.
         // A rest saves too: a boot from here on that finds no clean stop was a crash.
-        if (!Save(Decider.Begin(_state, step, host) with { StoppedCleanly = step is Step.Believe && _state.StoppedCleanly }))
+        if (!Save(Decider.Begin(_state, step, host) with { StoppedCleanly = _state.StoppedCleanly && (step is Step.Believe || !Decider.HasJudgedTheBoot(_state, host)) }))
         {
             step = new Step.Rest(time.GetUtcNow() + DiskPause);
         }

@@ -91,6 +91,15 @@ public sealed class BrokenPatchTests
     }
 
     [Fact]
+    public async Task Catalogue_ThatNeverExpires_IsTaken()
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        host.Server.Cataloguing = c => c with { ExpiresAt = DateTimeOffset.MaxValue, IssuedAt = DateTimeOffset.MinValue };
+        host.Server.Publish(Two);
+        await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0");
+    }
+
+    [Fact]
     public async Task Patch_OfALowerNumber_IsNotGoneBackTo()
     {
         await using var host = await HostUnderTest.EnrolledAsync(Two);

@@ -121,6 +121,23 @@ public sealed class KernelTests
         Assert.Equal(CheckInResult.Succeeded, status.CheckIn.Result);
     }
 
+    [Theory]
+    [InlineData("observe")]
+    [InlineData("off")]
+    public async Task KillSwitch_SetForOneBoot_IsNoReasonToQuarantine(string mode)
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        Assert.Null(host.State.LastGood);
+        host.Write("etc/livepatch-agent/mode", mode);
+        await host.RebootAsync(cleanly: true);
+        await host.UntilAsync("at rest", s => s.Settled && host.Inbox!.IsAwaited);
+        Assert.Single(host.Kernel.Loaded);
+        host.Write("etc/livepatch-agent/mode", "");
+        host.Inbox!.Nudge();
+        await host.UntilAsync("applied", s => s.Settled && s.State == PatchState.Applied && host.Kernel.Loaded.Count == 2);
+        Assert.Empty(host.State.Quarantine);
+    }
+
     [Fact]
     public async Task Transition_ThatStalls_NamesWhoHoldsItAndIsToldOnce()
     {

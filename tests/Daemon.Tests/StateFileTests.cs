@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Wire;
@@ -8,7 +7,7 @@ using Microsoft.Extensions.Logging;
 namespace LivepatchAgent.Daemon.Tests;
 
 /// <summary>The journal: missing, damaged, newer, and on disks that are full or do not let write.</summary>
-public sealed partial class StateFileTests
+public sealed class StateFileTests
 {
     private static readonly Published One = Workshop.Patch(1);
     private static readonly Published Two = Workshop.Patch(2);
@@ -207,45 +206,5 @@ public sealed partial class StateFileTests
         host.Settings.Reload();
         if (status.Enrolment is null) await host.EnableAsync();
         await host.SettledAsync(PatchState.Applied);
-    }
-
-    /// <summary>A disk of so many KiB: tmpfs, which needs root, as these tests do anyway.</summary>
-    private sealed partial class SmallDisk : IDisposable
-    {
-        private readonly string _folder;
-
-        public SmallDisk(string folder, int kib)
-        {
-            _folder = Directory.CreateDirectory(folder).FullName;
-            Mount(0, kib);
-        }
-
-        public void Grow(int kib) => Mount(32 /* MS_REMOUNT */, kib);
-
-        public void Fill()
-        {
-            using var file = new FileStream(Path.Combine(_folder, "filler"), FileMode.Append, FileAccess.Write, FileShare.Read, 0);
-            try
-            {
-                while (true) file.Write(new byte[4096]);
-            }
-            catch (IOException)
-            {
-                // full
-            }
-        }
-
-        public void Empty() => File.Delete(Path.Combine(_folder, "filler"));
-
-        public void Dispose() => Assert.Equal(0, Unmount(_folder, 2 /* MNT_DETACH */));
-
-        private void Mount(ulong flags, int kib) =>
-            Assert.True(Mount("tmpfs", _folder, "tmpfs", flags, $"size={kib}k,mode=700") == 0, $"cannot mount a small disk: errno {Marshal.GetLastPInvokeError()}; these tests run as root");
-
-        [LibraryImport("libc", EntryPoint = "mount", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
-        private static partial int Mount(string source, string target, string type, ulong flags, string data);
-
-        [LibraryImport("libc", EntryPoint = "umount2", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
-        private static partial int Unmount(string target, int flags);
     }
 }

@@ -13,6 +13,12 @@ public static partial class Decider
         if (state.Phase.Target is { } target) yield return target;
     }
 
+    /// <summary>
+    /// False while what the last boot ran is still believed, as when this kernel has no livepatch or the kill switch is set:
+    /// how that boot ended has yet to count, and a crash of this one says nothing of a patch that is not loaded.
+    /// </summary>
+    public static bool HasJudgedTheBoot(AgentState state, HostSnapshot host) => state.Running is not { } running || running.BootId == host.BootId;
+
     private static AgentState Completed(AgentState state, PatchRef patch, HostSnapshot host, DateTimeOffset now)
     {
         // Whether the old one was replaced shows a moment later; Upkeep keeps it when it still runs.

@@ -164,6 +164,80 @@ public class DeciderTests
     }
 
     [Fact]
+    public void Next_WhenNobodyHoldsTheCheckIn_WaitsLongerEachTime()
+    {
+        var host = Given.Host();
+        var state = Given.Enrolled(new Phase.Resting(), null).Told(host);
+        var waits = new List<TimeSpan>();
+        for (var i = 0; i < 14; i++)
+        {
+            var listen = Next(state, host);
+            if (listen is Step.Rest rest)
+            {
+                waits.Add(rest.Until - Given.Now);
+                state = state with { Talk = state.Talk with { HoldNotBefore = Given.Now } };
+                listen = Next(state, host);
+            }
+
+            state = Decider.Apply(state, Assert.IsType<Step.Listen>(listen), new StepResult.Done(), host, Given.Now);
+            var answered = host with { Listen = new ListenState.Answered(new Assignment { Tag = "tag-1", CheckInSeconds = 7 * 86400, Now = Given.Now }) };
+            state = Assert.IsType<Step.Believe>(Next(state, answered)).After;
+        }
+
+        Assert.InRange(waits.Count, 10, 12);
+        Assert.Equal(waits.Order(), waits);
+        Assert.Equal(Cadence.BackoffCap * 0.5, waits[^1]);
+    }
+
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(60, false)]
+    [InlineData(60 * 24 * 365, true)]
+    public void Next_WhenTheCheckInIsDueFarAhead_TakesItForAWrongClock(int minutes, bool due)
+    {
+        var host = Given.Host();
+        var state = Given.Enrolled(new Phase.Resting(), null).Told(host);
+        state = state with { Talk = state.Talk with { Next = Given.Now.AddMinutes(minutes) } };
+        Assert.Equal(due, Next(state, host) is Step.CheckIn);
+    }
+
+    [Theory]
+    [InlineData("offered")]
+    [InlineData("listed")]
+    [InlineData("downloading")]
+    [InlineData("downloaded")]
+    [InlineData("verified")]
+    public void Next_OnTheWayWithoutAnEnrolment_GoesNoFurther(string phase)
+    {
+        Phase on = phase switch
+        {
+            "offered" => new Phase.Offered(Two.Manifest, Retry.Now),
+            "listed" => new Phase.Listed(Two.Manifest, Retry.Now),
+            "downloading" => new Phase.Downloading(Two, Retry.Now),
+            "downloaded" => new Phase.Downloaded(Two),
+            _ => new Phase.Verified(Two, null),
+        };
+        Assert.Equal("believe not-enrolled", Given.Word(Next(new AgentState { Phase = on }, Given.Host())));
+    }
+
+    [Fact]
+    public void Projection_WhileTheCatalogueIsLookedAtAgain_StaysApplied()
+    {
+        var host = Given.Host((One.Name, PatchSighting.Running, "a1"));
+        var state = Given.Enrolled(new Phase.Offered(One.Manifest, Retry.Now), One.Manifest) with { Running = Running(One) };
+        Assert.Equal(PatchState.Applied, Projection.State(state, host));
+        Assert.Equal(PatchState.Applying, Projection.State(state with { Phase = new Phase.Offered(Two.Manifest, Retry.Now) }, host));
+    }
+
+    [Fact]
+    public void Next_WhileAStallCountsItsSeconds_HasNoNews()
+    {
+        var host = Given.Host((Two.Name, PatchSighting.Switching, "aa"));
+        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now.AddMinutes(-2), true), Two.Manifest).Told(host);
+        Assert.IsNotType<Step.CheckIn>(Next(state, host with { At = Given.Now.AddSeconds(7), BlockingTaskCount = 3 }));
+    }
+
+    [Fact]
     public void Apply_WhenTheCatalogueDoesNotListThePatch_RefusesIt()
     {
         var state = Given.Enrolled(new Phase.Offered(Two.Manifest, Retry.Now), Two.Manifest);
