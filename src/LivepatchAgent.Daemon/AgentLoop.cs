@@ -197,10 +197,11 @@ internal sealed class AgentLoop(
         if (rest > LongRest && _tired)
         {
             // What was set in motion, a held call's handshake for one, is to be over before its memory can go back.
-            if (await inbox.WaitAsync(LongRest, stop)) return;
+            var pause = notifier.FeedEvery is { } often && often < LongRest ? often : LongRest;
+            if (await inbox.WaitAsync(pause, stop)) return;
             _tired = false;
             Memory.GiveBack();
-            rest = until - time.GetUtcNow();
+            return; // another turn, which feeds the watchdog
         }
 
         if (notifier.FeedEvery is { } feed && feed < rest) rest = feed;
