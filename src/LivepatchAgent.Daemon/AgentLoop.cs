@@ -201,7 +201,8 @@ internal sealed class AgentLoop(
             if (await inbox.WaitAsync(pause, stop)) return;
             _tired = false;
             Memory.GiveBack();
-            return; // another turn, which feeds the watchdog
+            notifier.Alive();
+            rest = until - time.GetUtcNow();
         }
 
         if (notifier.FeedEvery is { } feed && feed < rest) rest = feed;
