@@ -185,8 +185,9 @@ public static partial class Decider
         if (entry is null) return Refused(state, manifest, null, Problems.NotInCatalogue(manifest, catalogue.Sequence), HappeningKind.Refused, host);
         if (entry.Withdrawal is not null && state.Running?.Patch.Manifest != manifest)
             return Refused(state, manifest, null, Problems.Withdrawn(entry.Version), HappeningKind.Refused, host);
-        // Nothing new of a patch that was refused: the refusal stands. What the catalogue itself decides is decided anew.
-        return before?.Manifest == manifest && before.Problem.Code is not (ProblemCode.ManifestMismatch or ProblemCode.PatchWithdrawn or ProblemCode.PatchRolledBack)
+        // What the kernel or somebody on this host said no to stands. What was refused before the kernel saw it may have been
+        // the server's fault, and mended there since.
+        return before?.Manifest == manifest && Projection.IsKernelsNo(before.Problem.Code)
             ? state with { Phase = before }
             : state;
     }

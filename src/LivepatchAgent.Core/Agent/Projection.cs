@@ -71,7 +71,7 @@ public static class Projection
     private static PatchState Refused(ProblemCode code) => IsKernelsNo(code) ? PatchState.ApplyFailed : PatchState.Refused;
 
     /// <summary>The kernel saw the patch and would not have it, or gave it up; else it was refused before.</summary>
-    private static bool IsKernelsNo(ProblemCode code) => code is >= ProblemCode.KernelKeyRejected and <= ProblemCode.KernelError
+    internal static bool IsKernelsNo(ProblemCode code) => code is >= ProblemCode.KernelKeyRejected and <= ProblemCode.KernelError
         or ProblemCode.KernelWithoutLivepatch or ProblemCode.TransitionReversed or ProblemCode.PatchRemovedByHand;
 
     private static Problem? SwitchedOff(HostSnapshot host) => host.KillSwitch == KillSwitch.Off ? Problems.SwitchedOff() : null;

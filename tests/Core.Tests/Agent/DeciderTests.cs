@@ -294,11 +294,11 @@ public class DeciderTests
     public void Apply_CatalogueLookedAtAgain_LetsARefusalStandAndShowsItMeanwhile()
     {
         var host = Given.Host();
-        var refused = new Phase.Refused(Two.Manifest, Two, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure"));
+        var refused = new Phase.Refused(Two.Manifest, Two, new Problem(ProblemCode.KernelInvalidArgument, "cannot", "cure"));
         var state = Given.Enrolled(refused, Two.Manifest).Told(host);
         state = state with { Assignment = state.Assignment! with { Confirmed = false } };
         state = Assert.IsType<Step.Believe>(Next(state, host)).After;
-        Assert.Equal(PatchState.Refused, Projection.State(state, host));
+        Assert.Equal(PatchState.ApplyFailed, Projection.State(state, host));
         var entry = new CatalogueEntry { Manifest = Two.Manifest, Version = "2.0", Sequence = 2 };
         state = Decider.Apply(state, new Step.FetchCatalogue(0), CatalogueOf(6, entry), host, Given.Now);
         Assert.Equal(refused, state.Phase);
