@@ -79,7 +79,10 @@ public abstract record Phase
         public override PatchRef Target => Patch;
     }
 
-    /// <summary>This manifest will not be tried again until another is assigned or somebody asks.</summary>
+    /// <summary>
+    /// What the kernel refused is not tried again until another is assigned or somebody asks; what was refused before the
+    /// kernel saw it, also when a catalogue is confirmed anew.
+    /// </summary>
     public sealed record Refused(string Manifest, PatchRef? Patch, Problem Problem) : Phase
     {
         public override PatchRef? Target => Patch;
