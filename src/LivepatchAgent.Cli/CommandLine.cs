@@ -45,6 +45,8 @@ internal static class CommandLine
             DisableCommand.Make(options),
             RefreshCommand.Make(options),
             PatchesCommand.Make(options),
+            CheckCommand.Make(options),
+            FactsCommand.Make(options),
             VersionCommand.Make(surroundings),
         };
         root.Add(HelpCommand.Make(root));

@@ -23,7 +23,7 @@ public static class StateJson
             if (JsonSerializer.Deserialize(text, StateJsonContext.Default.StateVersion) is { Version: > AgentState.CurrentVersion } newer)
                 return new Problem(ProblemCode.StateNewer, $"cannot use {file}: a newer agent wrote it (version {newer.Version}, this one knows {AgentState.CurrentVersion})", "install that version again, or move the file away and enrol anew");
             if (JsonSerializer.Deserialize(text, StateJsonContext.Default.AgentState) is { Version: AgentState.CurrentVersion } state)
-                return state.Phase is Phase.Verified v ? state with { Phase = new Phase.Downloaded(v.Patch) } : state;
+                return state.Phase is Phase.Verified or Phase.Cleared ? state with { Phase = new Phase.Downloaded(state.Phase.Target!) } : state;
             return Invalid(file, "it has no version");
         }
         catch (Exception e) when (e is JsonException or NotSupportedException)

@@ -38,6 +38,9 @@ public sealed record ModuleFacts
     /// <summary>Relocations that the kernel's livepatch code applies, by object and section.</summary>
     public IReadOnlyList<LivepatchRelocations> LivepatchRelocations { get; init; } = [];
 
+    /// <summary>What is wrong with any of its relocations, as far as the file alone tells.</summary>
+    public IReadOnlyList<RelocationFault> RelocationFaults { get; init; } = [];
+
     /// <summary>Null when the file is unsigned.</summary>
     public ModuleSignature? Signature { get; init; }
 

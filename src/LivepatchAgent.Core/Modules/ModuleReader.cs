@@ -33,6 +33,7 @@ public static class ModuleReader
         var tables = isLivepatch && elf.Fault is null ? Tables(ref elf, symbols, vermagic!) : null;
         var (needed, livepatchSymbols) = KernelNeeds.Symbols(ref elf, symbols);
         var livepatchRelocations = KernelNeeds.Relocations(ref elf);
+        var relocationFaults = LivepatchRelocationReader.Faults(ref elf, symbols);
         if (elf.Fault is not null) return Malformed(elf.Fault);
         return new ModuleFacts
         {
@@ -46,6 +47,7 @@ public static class ModuleReader
             NeededSymbols = needed,
             LivepatchSymbols = livepatchSymbols,
             LivepatchRelocations = livepatchRelocations,
+            RelocationFaults = relocationFaults,
             BuildId = KernelNeeds.BuildId(elf),
             Signature = signature,
         };
