@@ -34,11 +34,11 @@ internal sealed partial class KernelKeys(HostPaths paths)
             {
                 if (lines.Find(k => k.Id == id) is not { } key || key.Type == "keyring") continue;
                 placed.Add(id);
-                keys.Add(new KernelKey(ring.Description, key.Description));
+                keys.Add(new KernelKey(key.Description, ring.Description));
             }
         }
 
-        keys.AddRange(lines.Where(k => k.Type == "asymmetri" && !placed.Contains(k.Id)).Select(k => new KernelKey(null, k.Description)));
+        keys.AddRange(lines.Where(k => k.Type == "asymmetri" && !placed.Contains(k.Id)).Select(k => new KernelKey(k.Description)));
         return new KeyringFacts(keys, Signers(rings, signers));
     }
 

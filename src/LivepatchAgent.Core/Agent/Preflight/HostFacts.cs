@@ -102,9 +102,9 @@ public sealed record HostFacts
 /// <param name="Signers">Asked of the kernel: signer's id (<see cref="HostQuestions.Signers"/>) → the ring that has its key, or empty when none has. Null when it could not be asked.</param>
 public sealed record KeyringFacts(IReadOnlyList<KernelKey> Keys, IReadOnlyDictionary<string, string>? Signers = null);
 
-/// <param name="Ring">E.g. <c>.builtin_trusted_keys</c>; null where only the key was seen and not its ring.</param>
 /// <param name="Description">E.g. <c>Debian Secure Boot CA: 6cce…a1</c>: the subject and the subject key id.</param>
-public sealed record KernelKey(string? Ring, string Description);
+/// <param name="Ring">E.g. <c>.builtin_trusted_keys</c>; null where only the key was seen and not its ring.</param>
+public sealed record KernelKey(string Description, string? Ring = null);
 
 /// <summary>A line of tracing/enabled_functions.</summary>
 /// <param name="Flags">Letters as the kernel shows them; I: it changes where the function continues (IPMODIFY), D: called directly, as a BPF trampoline is.</param>

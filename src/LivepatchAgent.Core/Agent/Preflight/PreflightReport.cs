@@ -43,7 +43,7 @@ public enum CheckOutcome
 /// <param name="Check">The check's name, e.g. <c>vermagic</c>; it never changes its meaning.</param>
 /// <param name="Found">What was found, in a line.</param>
 /// <param name="Cure">What to do about it; null when it is <see cref="CheckOutcome.Ok"/>.</param>
-public sealed record CheckFinding(string Check, CheckOutcome Outcome, string Found, string? Cure);
+public sealed record CheckFinding(string Check, CheckOutcome Outcome, string Found, string? Cure = null);
 
 /// <summary>A check's answer.</summary>
 internal readonly record struct CheckResult(CheckOutcome Outcome, string Found, string? Cure)
