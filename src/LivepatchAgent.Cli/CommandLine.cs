@@ -47,6 +47,7 @@ internal static class CommandLine
             PatchesCommand.Make(options),
             CheckCommand.Make(options),
             FactsCommand.Make(options),
+            InspectCommand.Make(options),
             VersionCommand.Make(surroundings),
         };
         root.Add(HelpCommand.Make(root));

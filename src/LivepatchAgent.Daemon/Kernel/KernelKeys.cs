@@ -87,7 +87,7 @@ internal sealed partial class KernelKeys(HostPaths paths)
     private static unsafe bool? Search(int ring, string signer)
     {
         fixed (byte* type = "asymmetric\0"u8)
-        fixed (byte* description = Encoding.ASCII.GetBytes($"ex:{signer}\0"))
+        fixed (byte* description = Encoding.ASCII.GetBytes(signer + "\0"))
         {
             if (KeyControl(Number, KEYCTL_SEARCH, ring, (nint)type, (nint)description, 0) >= 0) return true;
             return Marshal.GetLastPInvokeError() switch

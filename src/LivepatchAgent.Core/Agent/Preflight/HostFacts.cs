@@ -99,8 +99,9 @@ public sealed record HostFacts
 
 /// <summary>The keys that the kernel has for signatures.</summary>
 /// <param name="Keys">Keys and hashes in the kernel's rings, as /proc/keys describes them.</param>
-/// <param name="Signers">Asked of the kernel: signer's id (<see cref="HostQuestions.Signers"/>) → the ring that has its key, or empty when none has. Null when it could not be asked.</param>
-public sealed record KeyringFacts(IReadOnlyList<KernelKey> Keys, IReadOnlyDictionary<string, string>? Signers = null);
+/// <param name="Signers">Asked of the kernel: signer (<see cref="HostQuestions.Signers"/>) → the ring that has its key, or empty when none has. Null when it could not be asked.</param>
+/// <param name="SignatureHolds">Whether the module's signature verifies by a certificate that this host's agent has; null when it has none of the signer's.</param>
+public sealed record KeyringFacts(IReadOnlyList<KernelKey> Keys, IReadOnlyDictionary<string, string>? Signers = null, bool? SignatureHolds = null);
 
 /// <param name="Description">E.g. <c>Debian Secure Boot CA: 6cce…a1</c>: the subject and the subject key id.</param>
 /// <param name="Ring">E.g. <c>.builtin_trusted_keys</c>; null where only the key was seen and not its ring.</param>

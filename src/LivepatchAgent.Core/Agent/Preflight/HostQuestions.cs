@@ -7,7 +7,7 @@ namespace LivepatchAgent.Core.Agent;
 /// <param name="Functions">Functions that it patches: clones of these (<c>name.isra.0</c>) are of interest too.</param>
 /// <param name="Objects">Modules that it patches or whose symbols it uses.</param>
 /// <param name="Exports">Exported symbols whose CRC it was built against.</param>
-/// <param name="Signers">Ids of the keys that signed it, in hex, as the kernel's keyrings look them up.</param>
+/// <param name="Signers">The keys that signed it, as a keyring is asked for them (<see cref="SignatureSigner.KeyringQuery"/>).</param>
 public sealed record HostQuestions(IReadOnlySet<string> Names, IReadOnlySet<string> Functions, IReadOnlySet<string> Objects, IReadOnlySet<string> Exports, IReadOnlyList<string> Signers)
 {
     /// <summary>What the kernel calls the row of its export table for a symbol.</summary>
@@ -30,6 +30,7 @@ public sealed record HostQuestions(IReadOnlySet<string> Names, IReadOnlySet<stri
         foreach (var relocations in module.LivepatchRelocations) objects.Add(relocations.Object);
         objects.Remove("vmlinux");
         objects.Remove("");
-        return new HostQuestions(names, functions, objects, exports, []);
+        List<string> signers = [.. (module.Signatures is [var last, ..] ? last.Signers : []).Select(s => s.KeyringQuery).Where(q => q.Length > 0).Distinct()];
+        return new HostQuestions(names, functions, objects, exports, signers);
     }
 }

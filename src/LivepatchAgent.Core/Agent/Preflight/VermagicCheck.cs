@@ -23,7 +23,7 @@ internal static class VermagicCheck
                 : CheckResult.CannotTell($"the release agrees ({release}); with which options (\"{options}\") this kernel was built is not known", "run it on the host itself, as root");
         }
 
-        if (!HasVersions(module, options)) return CheckResult.Refused($"it was built for {release}, this host runs {host.KernelRelease}", Rebuild);
+        if (!HasVersions(module)) return CheckResult.Refused($"it was built for {release}, this host runs {host.KernelRelease}", Rebuild);
         return Traits.HasModuleVersions(host) switch
         {
             true => CheckResult.Warning($"it was built for {release}, this host runs {host.KernelRelease}: the kernel goes by the symbols' CRCs instead, the agent loads no such patch", Rebuild),
@@ -32,7 +32,7 @@ internal static class VermagicCheck
         };
     }
 
-    private static bool HasVersions(ModuleFacts module, string options) => options.Contains("modversions", StringComparison.Ordinal) && module.NeededSymbols.Count > 0;
+    private static bool HasVersions(ModuleFacts module) => (module.SymbolVersions ?? module.ExtendedSymbolVersions) is not null;
 
     private static (string Release, string Options) Parts(string vermagic)
     {
