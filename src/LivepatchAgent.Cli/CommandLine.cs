@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using LivepatchAgent.Cli.Commands;
+using LivepatchAgent.Shared;
 
 namespace LivepatchAgent.Cli;
 
@@ -45,7 +46,7 @@ internal static class CommandLine
             DisableCommand.Make(options),
             RefreshCommand.Make(options),
             PatchesCommand.Make(options),
-            VersionCommand.Make(surroundings),
+            VersionCommand.Make("livepatch-agent"),
         };
         root.Add(HelpCommand.Make(root));
         root.Add(options.Socket);

@@ -12,6 +12,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Hosting.Systemd;
 using Microsoft.Extensions.Logging;
 using Serilog;
+using Serilog.Core;
 using Serilog.Events;
 
 if (args is ["--version"])
@@ -25,15 +26,9 @@ var paths = new HostPaths(Environment.GetEnvironmentVariable("LIVEPATCH_AGENTD_R
 var time = TimeProvider.System;
 var settings = new LiveSettings(paths);
 
-var level = settings.Current.LogLevel switch
-{
-    "debug" => LogEventLevel.Debug,
-    "warning" => LogEventLevel.Warning,
-    "error" => LogEventLevel.Error,
-    _ => LogEventLevel.Information,
-};
+var level = new LoggingLevelSwitch(Level(settings.Current));
 using var serilog = new LoggerConfiguration()
-    .MinimumLevel.Is(level)
+    .MinimumLevel.ControlledBy(level)
     .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
     .WriteTo.Sink(new JournalSink())
     .CreateLogger();
@@ -66,6 +61,7 @@ using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
 {
     context.Cancel = true;
     settings.Reload();
+    level.MinimumLevel = Level(settings.Current);
     if (settings.Problem is { } problem) log.LogWarning("{Problem}", problem);
     else log.LogInformation("Read {Config} again", paths.Config);
     inbox.Nudge();
@@ -74,3 +70,11 @@ if (!new KernelLog(paths.KernelLog, inbox.Nudge).Start()) log.LogWarning("Cannot
 new NetworkWatch(inbox).Start();
 await host.RunAsync();
 return 0;
+
+static LogEventLevel Level(AgentSettings settings) => settings.LogLevel switch
+{
+    "debug" => LogEventLevel.Debug,
+    "warning" => LogEventLevel.Warning,
+    "error" => LogEventLevel.Error,
+    _ => LogEventLevel.Information,
+};

@@ -122,7 +122,7 @@ public static partial class Decider
         var failures = p.Retry.Failures + 1;
         return failed.InPassing && failures < Cadence.MaxEnrolAttempts
             ? state with { Phase = p with { Retry = new Retry(failures, now + Cadence.EnrolBackoff(failures, host.Jitter), failed.Problem) } }
-            : state with { Phase = new Phase.NotEnrolled(failed.Problem) };
+            : state with { Phase = new Phase.NotEnrolled(failed.InPassing ? Problems.GivenUp(failed.Problem, failures) : failed.Problem) };
     }
 
     private static AgentState CheckedIn(AgentState state, Step.CheckIn step, Assignment answer, HostSnapshot host, DateTimeOffset now)

@@ -11,6 +11,17 @@ internal static class Problems
     public static Problem AlreadyEnrolled(Enrolment enrolment) =>
         new(ProblemCode.AlreadyEnrolled, $"cannot enrol: this host is enrolled with {enrolment.Server} already", "run `livepatch-agent disable` first");
 
+    /// <summary>What would have been tried again if it had not been tried often enough.</summary>
+    public static Problem GivenUp(Problem problem, int tries)
+    {
+        var cure = problem.Cure.EndsWith(Problem.TriedAgain, StringComparison.Ordinal) ? problem.Cure[..^Problem.TriedAgain.Length] : problem.Cure + "; ";
+        return problem with
+        {
+            Message = $"{problem.Message} ({tries.ToString(CultureInfo.InvariantCulture)} tries)",
+            Cure = (cure.Length > 0 ? cure[..^2] + ", then " : "") + "run `livepatch-agent enable` again",
+        };
+    }
+
     public static Problem NotEnrolled() =>
         new(ProblemCode.NotEnrolled, "cannot check in: this host is not enrolled", "run `livepatch-agent enable TOKEN`");
 

@@ -11,7 +11,10 @@ internal static class TokenCommands
 {
     public static Command Create() => new("token", "Make, list and revoke enrolment tokens") { CreateVerb(), ListVerb(), RevokeVerb() };
 
-    private sealed record Lifetime(TimeSpan? Length);
+    private sealed record Lifetime(TimeSpan? Length)
+    {
+        public override string ToString() => Length is { } length ? $"{length.TotalHours:0}h" : "never";
+    }
 
     private static Command CreateVerb()
     {

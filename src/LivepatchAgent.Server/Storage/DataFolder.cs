@@ -8,6 +8,9 @@ internal sealed class DataFolder(string root)
 
     public string Root { get; } = Path.GetFullPath(root);
 
+    /// <summary>As `--help` names a default.</summary>
+    public override string ToString() => Root;
+
     public string Database => Path.Combine(Root, "server.db");
 
     public string Publishers => Path.Combine(Root, "publishers");
