@@ -27,10 +27,10 @@ internal sealed class ConnectProxy : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_closing.IsCancellationRequested) return;
         await _closing.CancelAsync();
         _listener.Stop();
         await _accepting;
-        _closing.Dispose();
     }
 
     private async Task AcceptAsync()
