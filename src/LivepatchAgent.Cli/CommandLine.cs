@@ -46,6 +46,7 @@ internal static class CommandLine
             DisableCommand.Make(options),
             RefreshCommand.Make(options),
             PatchesCommand.Make(options),
+            HistoryCommand.Make(options),
             VersionCommand.Make("livepatch-agent"),
         };
         root.Add(HelpCommand.Make(root));

@@ -49,7 +49,7 @@ public static partial class Decider
             ? state with { Phase = p with { Retry = Again(p.Retry, f, host, now) } }
             : Refused(state, s.Patch.Manifest, s.Patch, f.Problem, HappeningKind.Refused, host),
 
-        (Step.Verify s, StepResult.ModuleVerified r) => state with { Phase = new Phase.Verified(s.Patch, r.Module.Facts.BuildId) },
+        (Step.Verify s, StepResult.ModuleVerified r) => state with { Phase = new Phase.Verified(s.Patch with { Signer = r.Module.Signer }, r.Module.Facts.BuildId) },
         // In passing: a file is gone from the store, be it the manifest; fetch it again.
         (Step.Verify s, StepResult.Failed { InPassing: true } f) => state with { Phase = new Phase.Listed(s.Patch.Manifest, Again(Retry.Now, f, host, now)) },
         (Step.Verify s, StepResult.Failed f) => Refused(state, s.Patch.Manifest, s.Patch, f.Problem, HappeningKind.Refused, host),
