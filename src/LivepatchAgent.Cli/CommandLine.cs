@@ -47,6 +47,7 @@ internal static class CommandLine
             RefreshCommand.Make(options),
             PatchesCommand.Make(options),
             InspectCommand.Make(options),
+            HistoryCommand.Make(options),
             VersionCommand.Make("livepatch-agent"),
         };
         root.Add(HelpCommand.Make(root));

@@ -120,7 +120,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     {
         var envelope = await Client(state).GetCatalogueAsync(host.Architecture, host.KernelRelease, ct);
         return Trust(state).TryGet(out var trust, out var problem)
-            && CatalogueVerifier.Verify(envelope, trust.Catalogue, host.Architecture, host.KernelRelease, step.Floor, time.GetUtcNow()).TryGet(out var catalogue, out problem)
+            && CatalogueVerifier.Verify(envelope, trust.Catalogue, host.Architecture, host.KernelRelease, step.Floor, time.GetUtcNow(), step.Seen).TryGet(out var catalogue, out problem)
             ? new StepResult.CatalogueRead(catalogue)
             : new StepResult.Failed(problem, InPassing: true); // a server can mend it
     }
@@ -129,7 +129,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     {
         var envelope = await Client(state).GetManifestAsync(step.Manifest, ct);
         if (!Trust(state).TryGet(out var trust, out var problem)) return new StepResult.Failed(problem, InPassing: true);
-        if (!ManifestVerifier.Verify(envelope, step.Manifest, trust.Publishers).TryGet(out var manifest, out problem))
+        if (!ManifestVerifier.Verify(envelope, step.Manifest, trust.Publishers, trust.Threshold).TryGet(out var manifest, out problem))
             return new StepResult.Failed(problem, InPassing: false);
         store.SaveManifest(step.Manifest, envelope);
         return new StepResult.ManifestRead(manifest);
@@ -138,7 +138,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     private async Task<StepResult> FetchWithdrawalAsync(Step.FetchWithdrawal step, AgentState state, CancellationToken ct)
     {
         var envelope = await Client(state).GetWithdrawalAsync(step.Withdrawal, ct);
-        return Trust(state).TryGet(out var trust, out var problem) && ManifestVerifier.VerifyWithdrawal(envelope, step.Withdrawal, trust.Publishers).TryGet(out var withdrawal, out problem)
+        return Trust(state).TryGet(out var trust, out var problem) && ManifestVerifier.VerifyWithdrawal(envelope, step.Withdrawal, trust.Publishers, trust.Threshold).TryGet(out var withdrawal, out problem)
             ? new StepResult.WithdrawalRead(withdrawal)
             : new StepResult.Failed(problem, InPassing: false);
     }
@@ -165,7 +165,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         if (!File.Exists(manifestFile) || !File.Exists(moduleFile))
             return new StepResult.Failed(new Problem(ProblemCode.DiskError, $"cannot load {patch.Name}: its file is gone from {paths.StateFolder}", "it is fetched again"), InPassing: true);
         if (!Trust(state).TryGet(out var trust, out var problem)) return new StepResult.Failed(problem, InPassing: true);
-        if (!ManifestVerifier.Verify(File.ReadAllBytes(manifestFile), patch.Manifest, trust.Publishers).TryGet(out var manifest, out problem))
+        if (!ManifestVerifier.Verify(File.ReadAllBytes(manifestFile), patch.Manifest, trust.Publishers, trust.Threshold).TryGet(out var manifest, out problem))
             return new StepResult.Failed(problem, InPassing: false);
         if (VerifiedModuleFile.Open(moduleFile, manifest, trust.Publishers, host.KernelRelease, host.Architecture).TryGet(out var opened, out problem))
         {

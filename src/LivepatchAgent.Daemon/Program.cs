@@ -42,6 +42,7 @@ using var inbox = new Inbox(time);
 var listener = new Listener(inbox.Nudge);
 var observer = new HostObserver(paths, time);
 var store = new StateStore(paths.StateFolder);
+var history = new HistoryLog(paths.StateFolder);
 using var performer = new Performer(paths, new PatchStore(paths.StateFolder), observer, new ModuleLoader(), listener, settings, time);
 var board = new StatusBoard(paths, () =>
 {
@@ -50,9 +51,9 @@ var board = new StatusBoard(paths, () =>
     return Projection.Status(state, host, new Step.Believe(state, ""), null, Performer.AgentVersion, time.GetUtcNow());
 });
 
-builder.Services.AddSingleton<IHostedService>(s => new OnDemandServer(paths, new Routes(paths, board, inbox), s, s.GetRequiredService<ILogger<OnDemandServer>>()));
+builder.Services.AddSingleton<IHostedService>(s => new OnDemandServer(paths, new Routes(paths, board, inbox, history), s, s.GetRequiredService<ILogger<OnDemandServer>>()));
 builder.Services.AddSingleton<IHostedService>(s => new AgentLoop(
-    store, observer, performer, listener, board, inbox, new ServiceNotifier(s.GetService<ISystemdNotifier>() ?? new SystemdNotifier(), time), settings, FailPoint.OfEnvironment(), time, s.GetRequiredService<ILogger<AgentLoop>>()));
+    store, history, observer, performer, listener, board, inbox, new ServiceNotifier(s.GetService<ISystemdNotifier>() ?? new SystemdNotifier(), time), settings, FailPoint.OfEnvironment(), time, s.GetRequiredService<ILogger<AgentLoop>>()));
 
 using var host = builder.Build();
 var log = host.Services.GetRequiredService<ILogger<AgentLoop>>();

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using LivepatchAgent.Core.History;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Agent;
@@ -43,6 +44,9 @@ public sealed record AgentState
     /// <summary>Per kernel release: the highest catalogue and the highest patch this host has believed.</summary>
     public IReadOnlyDictionary<string, Floor> Floors { get; init => field = value ?? new Dictionary<string, Floor>(); } = new Dictionary<string, Floor>();
 
+    /// <summary>The latest time that a catalogue believed was issued at: it is later than that, whatever the clock says.</summary>
+    public DateTimeOffset? SignedTime { get; init; }
+
     /// <summary>How often loading the target was begun without an end.</summary>
     public int LoadAttempts { get; init; }
 
@@ -54,6 +58,9 @@ public sealed record AgentState
 
     /// <summary>Whether files of patches no longer needed may be in the store.</summary>
     public bool Untidy { get; init; }
+
+    /// <summary>How far history.jsonl goes.</summary>
+    public HistoryMark History { get; init; } = new();
 
     [JsonIgnore]
     public bool AtRest => Phase is Phase.NotEnrolled or Phase.Resting or Phase.Refused;

@@ -49,7 +49,7 @@ public static partial class Decider
             ? state with { Phase = p with { Retry = Again(p.Retry, f, host, now) } }
             : Refused(state, s.Patch.Manifest, s.Patch, f.Problem, HappeningKind.Refused, host),
 
-        (Step.Verify s, StepResult.ModuleVerified r) => state with { Phase = new Phase.Verified(s.Patch, r.Module.Facts.BuildId) },
+        (Step.Verify s, StepResult.ModuleVerified r) => state with { Phase = new Phase.Verified(s.Patch with { Signer = r.Module.Signer }, r.Module.Facts.BuildId) },
         // In passing: a file is gone from the store, be it the manifest; fetch it again.
         (Step.Verify s, StepResult.Failed { InPassing: true } f) => state with { Phase = new Phase.Listed(s.Patch.Manifest, Again(Retry.Now, f, host, now)) },
         (Step.Verify s, StepResult.Failed f) => Refused(state, s.Patch.Manifest, s.Patch, f.Problem, HappeningKind.Refused, host),
@@ -94,6 +94,7 @@ public static partial class Decider
             Outcomes = [],
             // Another server counts for itself.
             Floors = new Dictionary<string, Floor>(),
+            SignedTime = null,
         },
         Command.Refresh when state.Enrolment is null => Problems.NotEnrolled(),
         Command.Refresh => state with
@@ -139,7 +140,7 @@ public static partial class Decider
     private static AgentState Assigned(AgentState state, Assignment answer, HostSnapshot host, DateTimeOffset now)
     {
         var interval = TimeSpan.FromSeconds(Math.Clamp(answer.CheckInSeconds, 60, 7 * 86400));
-        var talk = state.Talk with { LastAttempt = now, LastSuccess = now, Failures = 0, Problem = Problems.ClockFarOff(answer.Now, now), Next = now + Cadence.CheckIn(interval, host.Jitter) };
+        var talk = state.Talk with { LastAttempt = now, LastSuccess = now, Failures = 0, Problem = Problems.ClockFarOff(answer.Now, now) ?? Problems.ClockSetBack(state.SignedTime, now), Next = now + Cadence.CheckIn(interval, host.Jitter) };
         var stale = talk.CatalogueAt is not { } seen || Cadence.IsDue(seen + Cadence.CatalogueAge, now, Cadence.CatalogueAge);
         var assignment = state.Assignment is { } known && known.Tag == answer.Tag && known.Manifest == answer.Manifest
             ? known with { CheckInSeconds = answer.CheckInSeconds, Confirmed = known.Confirmed && !stale }
@@ -174,6 +175,8 @@ public static partial class Decider
         state = state with
         {
             Floors = With(state.Floors, host.KernelRelease, known with { Catalogue = Math.Max(known.Catalogue, catalogue.Sequence) }),
+            // One with a higher number was issued later, so a time that was seen before and is later still was wrong.
+            SignedTime = state.SignedTime is { } seen && seen > catalogue.IssuedAt && catalogue.Sequence <= known.Catalogue ? seen : catalogue.IssuedAt,
             Talk = state.Talk with { CatalogueAt = now },
             Assignment = assignment with { Confirmed = true },
             Phase = new Phase.Resting(),

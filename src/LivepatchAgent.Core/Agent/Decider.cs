@@ -22,7 +22,7 @@ public static partial class Decider
             Phase.Enrolling p => Cadence.IsDue(p.Retry.NotBefore, now, Cadence.BackoffCap) ? new Step.Enrol(p.Intent) : new Step.Rest(p.Retry.NotBefore),
             Phase.Resting => AtRest(state, host, policy, now),
             Phase.Refused => AtRest(state, host, policy, now),
-            Phase.Offered p => OnTheWay(state, host, now, p.Retry, new Step.FetchCatalogue(state.FloorFor(host.KernelRelease).Catalogue)),
+            Phase.Offered p => OnTheWay(state, host, now, p.Retry, new Step.FetchCatalogue(state.FloorFor(host.KernelRelease).Catalogue, state.SignedTime)),
             Phase.Listed p => OnTheWay(state, host, now, p.Retry, new Step.FetchManifest(p.Manifest)),
             Phase.Downloading p => OnTheWay(state, host, now, p.Retry, new Step.Download(p.Patch)),
             Phase.Downloaded p => new Step.Verify(p.Patch),

@@ -27,7 +27,8 @@ public abstract record Step
     /// <summary>Open the held check-in; its answer comes with a later snapshot.</summary>
     public sealed record Listen(MachineReport Report, string KnownTag) : Step;
 
-    public sealed record FetchCatalogue(long Floor) : Step;
+    /// <param name="Seen">The latest time that a catalogue believed before was issued at.</param>
+    public sealed record FetchCatalogue(long Floor, DateTimeOffset? Seen = null) : Step;
 
     public sealed record FetchManifest(string Manifest) : Step;
 

@@ -29,7 +29,9 @@ internal sealed class HostCertificates(HostPaths paths)
                     return new Problem(ProblemCode.RequestInvalid, $"cannot use {file}: {e.Message.TrimEnd('.')}", "mend the file or take it away; until then nothing new is loaded");
                 }
 
-                publishers.AddRange(own.Where(Certificates.KeyIsStrong));
+                if (own.Select(Algorithms.KeyFault).FirstOrDefault(f => f is not null) is { } fault)
+                    return new Problem(ProblemCode.RequestInvalid, $"cannot use {file}: its key is {fault}", "mend the file or take it away; until then nothing new is loaded");
+                publishers.AddRange(own);
             }
         }
 

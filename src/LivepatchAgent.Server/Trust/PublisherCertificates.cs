@@ -20,9 +20,9 @@ internal static class PublisherCertificates
         {
             var bytes = File.ReadAllBytes(file);
             var der = PemEncoding.TryFindUtf8(bytes, out _) ? PemToDer(bytes) : bytes;
-            return Certificates.TryLoad(der, out var certificate)
+            return Certificates.TryLoad(der, out var certificate, out var fault)
                 ? certificate
-                : new Problem(ProblemCode.RequestInvalid, $"cannot use {file} as a publisher: it holds no certificate, or one whose key is too weak", cure);
+                : new Problem(ProblemCode.RequestInvalid, $"cannot use {file} as a publisher: {fault}", cure);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
