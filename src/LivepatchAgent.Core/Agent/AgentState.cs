@@ -60,7 +60,7 @@ public sealed record AgentState
     public bool Untidy { get; init; }
 
     /// <summary>How far history.jsonl goes.</summary>
-    public HistoryMark History { get; init; } = new();
+    public HistoryMark History { get; init => field = value ?? new(); } = new();
 
     [JsonIgnore]
     public bool AtRest => Phase is Phase.NotEnrolled or Phase.Resting or Phase.Refused;

@@ -19,10 +19,10 @@ public sealed record HistoryMark
     public long Count { get; init; }
 
     /// <summary>Hash of the last one.</summary>
-    public string Hash { get; init; } = Origin;
+    public string Hash { get; init => field = value ?? Origin; } = Origin;
 
     /// <summary>The last lines up to <see cref="Count"/>; the file may have them or not.</summary>
-    public IReadOnlyList<string> Pending { get; init; } = [];
+    public IReadOnlyList<string> Pending { get; init => field = value ?? []; } = [];
 
     /// <summary>Entries that were dropped since the last one.</summary>
     public long Missed { get; init; }
