@@ -47,6 +47,7 @@ public enum ProblemCode
     ManifestInvalid,
     ManifestMismatch,
     PatchRolledBack,
+    PinsInvalid,
 
     // the module
     ModuleMalformed,

@@ -132,7 +132,7 @@ internal sealed class AgentLoop(
     /// <summary>Null when a command came in while a slow effect was under way: people come first, downloads resume.</summary>
     private async Task<StepResult?> WithPatienceAsync(Step step, HostSnapshot host, CancellationToken stop)
     {
-        var canBreakOff = step is Step.CheckIn or Step.FetchCatalogue or Step.FetchManifest or Step.FetchWithdrawal or Step.Download;
+        var canBreakOff = step is Step.CheckIn or Step.FetchCatalogue or Step.FetchPins or Step.FetchManifest or Step.FetchWithdrawal or Step.Download;
         using var breakOff = CancellationTokenSource.CreateLinkedTokenSource(stop);
         var effect = performer.PerformAsync(
             step,

@@ -17,7 +17,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
 {
     private readonly HostCertificates _certificates = new(paths);
     private ServerChannel? _channel;
-    private (string Server, string MachineId, AgentSettings Settings)? _channelFrom;
+    private (string Server, string MachineId, string TlsPins, AgentSettings Settings)? _channelFrom;
     private VerifiedModuleFile? _opened;
 
     public static string AgentVersion { get; } = typeof(Performer).Assembly.GetName().Version?.ToString(3) ?? "0";
@@ -32,6 +32,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
                 Step.CheckIn s => await CheckInAsync(s, state, ct),
                 Step.Listen s => Listen(s, state),
                 Step.FetchCatalogue s => await FetchCatalogueAsync(s, state, host, ct),
+                Step.FetchPins s => await FetchPinsAsync(s, state, ct),
                 Step.FetchManifest s => await FetchManifestAsync(s, state, ct),
                 Step.FetchWithdrawal s => await FetchWithdrawalAsync(s, state, ct),
                 Step.Download s => await DownloadAsync(s.Patch, state, progress, ct),
@@ -86,7 +87,8 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
             ct);
         var catalogue = HostCertificates.Pinned(answer.CatalogueCertificates, intent.Token.Catalogue);
         var publishers = HostCertificates.Pinned(answer.PublisherCertificates, intent.Token.Publishers);
-        if (catalogue.Count == 0 || publishers.Count == 0)
+        // Fewer publishers than must sign could never bring a patch here.
+        if (catalogue.Count == 0 || publishers.Count < intent.Token.Threshold)
             throw new ServerException(
                 new Problem(ProblemCode.ServerCertificateMismatch, $"cannot enrol with {intent.Token.Server}: it does not have the certificates that the token pins", "make a new token on that server; if it happens again somebody is in the way"),
                 inPassing: false);
@@ -99,6 +101,8 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
             TlsPins = intent.Token.Tls,
             CatalogueCertificates = catalogue,
             PublisherCertificates = publishers,
+            Threshold = intent.Token.Threshold,
+            PinsVersion = intent.Token.PinsVersion,
             Since = time.GetUtcNow(),
         });
     }
@@ -122,6 +126,15 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         return Trust(state).TryGet(out var trust, out var problem)
             && CatalogueVerifier.Verify(envelope, trust.Catalogue, host.Architecture, host.KernelRelease, step.Floor, time.GetUtcNow(), step.Seen).TryGet(out var catalogue, out problem)
             ? new StepResult.CatalogueRead(catalogue)
+            : new StepResult.Failed(problem, InPassing: true); // a server can mend it
+    }
+
+    private async Task<StepResult> FetchPinsAsync(Step.FetchPins step, AgentState state, CancellationToken ct)
+    {
+        var envelope = await Client(state).GetPinsAsync(step.Version, ct);
+        var enrolment = state.Enrolment!;
+        return PinSetVerifier.Verify(envelope, HostCertificates.Pinners(enrolment), enrolment.Threshold, enrolment.PinsVersion).TryGet(out var pins, out var problem)
+            ? new StepResult.PinsRead(pins)
             : new StepResult.Failed(problem, InPassing: true); // a server can mend it
     }
 
@@ -232,7 +245,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     private PatchServerClient Client(AgentState state)
     {
         var enrolment = state.Enrolment ?? throw new UnreachableException("not enrolled");
-        var from = (enrolment.Server, enrolment.MachineId, settings.Current);
+        var from = (enrolment.Server, enrolment.MachineId, string.Join(' ', enrolment.TlsPins), settings.Current);
         if (_channelFrom != from)
         {
             _channel?.Dispose();

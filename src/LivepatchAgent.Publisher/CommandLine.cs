@@ -37,6 +37,9 @@ internal static class CommandLine
             ShowCommand.Make(surroundings),
             PublishCommand.Make(surroundings),
             WithdrawCommand.Make(surroundings),
+            CosignCommand.Make(surroundings),
+            WithdrawalCommand.Make(surroundings),
+            PinsCommand.Make(surroundings),
             VersionCommand.Make("livepatch-publisher"),
         };
         root.Add(HelpCommand.Make(root));

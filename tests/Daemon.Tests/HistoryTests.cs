@@ -79,7 +79,7 @@ public sealed class HistoryTests
             await host.SettledAsync(PatchState.Applied);
             await host.StopAsync();
             Assert.True(Verified(host).Whole, $"{cut}: {string.Join(", ", Verified(host).Faults)}");
-            Assert.Equal(cut == last ? 0 : 1, Lines(host).Count(l => l.Kind == "repaired"));
+            Assert.Equal(cut == last ? 1 : 2, Lines(host).Count(l => l.Kind == "repaired"));
             Assert.Equal($"{WholeWay} stopped", string.Join(' ', Kinds(Lines(host)).Split(' ').Take(9)));
         }
     }
@@ -181,6 +181,8 @@ public sealed class HistoryTests
         var text = File.ReadAllText(Journalled(host));
         File.WriteAllText(Journalled(host), text.Replace("loading", "loadinG", StringComparison.Ordinal));
         Assert.Equal(["entry 6 was changed"], (await AskAsync(root, "?verify=1")).Verification!.Faults);
+        File.WriteAllText(Journalled(host), text[..(text[..^1].LastIndexOf('\n') + 1)]);
+        Assert.Equal(["entries 8 to 8 are missing: the end was cut off"], (await AskAsync(root, "?verify=1")).Verification!.Faults);
         File.WriteAllText(Journalled(host), text + "\0\u0001 nonsense\n");
         Assert.False((await AskAsync(root, "?verify=1")).Verification!.Whole);
         File.WriteAllText(Journalled(host), text + new string('x', 300_000));

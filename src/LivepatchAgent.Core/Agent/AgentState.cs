@@ -91,6 +91,12 @@ public sealed record Enrolment
 
     public required IReadOnlyList<string> PublisherCertificates { get; init; }
 
+    /// <summary>How many different publishers must sign.</summary>
+    public int Threshold { get; init; } = 1;
+
+    /// <summary>Version of the pin set that these pins are of; 0 for a token's of before any.</summary>
+    public long PinsVersion { get; init; }
+
     public required DateTimeOffset Since { get; init; }
 
     public override string ToString() => $"{MachineId} at {Server}";
@@ -125,6 +131,12 @@ public sealed record TalkState
 
     /// <summary>The next one is not opened before.</summary>
     public DateTimeOffset HoldNotBefore { get; init; } = DateTimeOffset.MinValue;
+
+    /// <summary>The newest pin set that the server says it has.</summary>
+    public long PinsOffered { get; init; }
+
+    /// <summary>Of fetching the next pin set.</summary>
+    public Retry PinsRetry { get; init; } = Retry.Now;
 
     /// <summary>When a catalogue was last verified.</summary>
     public DateTimeOffset? CatalogueAt { get; init; }

@@ -1,4 +1,5 @@
 using LivepatchAgent.Core.History;
+using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Agent;
@@ -53,6 +54,16 @@ public static class Chronicle
                 break;
             case Cause.Performed { Step: Step.FetchCatalogue, Result: StepResult.Failed f } when IsDistrust(f.Problem.Code) && (before.Phase as Phase.Offered)?.Retry.Problem?.Code != f.Problem.Code:
                 yield return new(HistoryKind.CatalogueRefused) { By = Server(before), Problem = f.Problem };
+                break;
+            case Cause.Performed { Step: Step.FetchPins s, Result: StepResult.Failed f } when IsDistrust(f.Problem.Code) && before.Talk.PinsRetry.Problem?.Code != f.Problem.Code:
+                yield return new(HistoryKind.PinsRefused) { By = Server(before), Problem = f.Problem };
+                break;
+            case Cause.Performed { Step: Step.FetchPins, Result: StepResult.PinsRead { Pins.Content: var pins } }:
+                yield return new(HistoryKind.PinsChanged)
+                {
+                    By = Server(before),
+                    Note = $"version {pins.Version}: {pins.Threshold} of {pins.Publishers.Count} publishers ({string.Join(", ", PinSetVerifier.Certificates(pins.Publishers).Select(c => Certificates.Fingerprint(c)[..12]))})",
+                };
                 break;
             case Cause.Performed { Step: Step.FetchWithdrawal s, Result: StepResult.Failed f } when IsDistrust(f.Problem.Code):
                 yield return new(HistoryKind.Refused) { By = Server(before), Problem = f.Problem, Note = $"a withdrawal: {f.Problem.Message}", Patch = new HistoryPatch(s.Manifest) };
@@ -135,7 +146,7 @@ public static class Chronicle
 
     /// <summary>Somebody may be cheating; an outage is everyday life and is told in the log alone.</summary>
     private static bool IsDistrust(ProblemCode code) =>
-        code is (>= ProblemCode.CatalogueSignatureInvalid and <= ProblemCode.PatchRolledBack) or ProblemCode.ServerCertificateMismatch or ProblemCode.ClockWrong or ProblemCode.MachineUnknown;
+        code is (>= ProblemCode.CatalogueSignatureInvalid and <= ProblemCode.PinsInvalid) or ProblemCode.ServerCertificateMismatch or ProblemCode.ClockWrong or ProblemCode.MachineUnknown;
 
     private static HistoryBy? Server(AgentState state) => state.Enrolment is { } e ? new HistoryBy(Server: e.Server) : null;
 

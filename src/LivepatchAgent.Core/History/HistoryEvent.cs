@@ -43,6 +43,8 @@ public enum HistoryKind
     CatalogueRefused,
     Withdrawn,
     ServerDistrusted,
+    PinsChanged,
+    PinsRefused,
 
     // the patch on its way
     Refused,

@@ -61,7 +61,12 @@ public sealed record HistoryMark
         List<HistoryEvent> told = [];
         if (torn > 0) told.Add(new HistoryEvent(HistoryKind.Repaired) { Note = $"{torn} bytes of an unfinished line were cut off, as a power cut leaves them" });
         var (number, hash) = last is null ? (0, Origin) : (last.Number, last.Hash!);
-        if (readable && Follows(number, hash)) return new HistoryStart(this, number, told);
+        if (readable && Follows(number, hash))
+        {
+            if (number < Count) told.Add(new HistoryEvent(HistoryKind.Repaired) { Note = $"entries {number + 1} to {Count} were not in the file and are written from the journal" });
+            return new HistoryStart(this, number, told);
+        }
+
         if (readable && number > Count)
         {
             told.Add(new HistoryEvent(HistoryKind.Repaired) { Note = $"the journal knew {Count} entries and the history has {number}: the journal was lost, or an older copy of it taken" });

@@ -75,7 +75,7 @@ public sealed class HistoryVerifier
     }
 
     /// <summary>The verdict, once every line was taken.</summary>
-    /// <param name="mark">What the journal knows.</param>
+    /// <param name="mark">What the journal knows; its pending lines are those that wait for the file, and no others.</param>
     /// <param name="torn">Bytes behind the last line end.</param>
     public HistoryVerdict End(HistoryMark mark, long torn)
     {

@@ -110,9 +110,10 @@ internal sealed class HistoryLog(string folder, long maxSize = 4 << 20)
                 }
             }
 
-            // Those that wait are the verifier's own matter: it has the mark.
-            foreach (var text in _mark.Unwritten(_written)) Keep(Encoding.UTF8.GetBytes(text));
-            verdict = verifier?.End(_mark, torn);
+            // Only what never came into the file may be missing there.
+            var waiting = _mark.Unwritten(_written);
+            foreach (var text in waiting) Keep(Encoding.UTF8.GetBytes(text));
+            verdict = verifier?.End(_mark with { Pending = waiting }, torn);
         }
 
         return Answer(tail, verdict);

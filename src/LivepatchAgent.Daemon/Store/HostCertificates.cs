@@ -35,8 +35,11 @@ internal sealed class HostCertificates(HostPaths paths)
             }
         }
 
-        return new HostTrust(publishers, Read(enrolment.CatalogueCertificates));
+        return new HostTrust(publishers, Read(enrolment.CatalogueCertificates), enrolment.Threshold);
     }
+
+    /// <summary>Who may change whom this host trusts: the pinned publishers, without those that an administrator added.</summary>
+    public static IReadOnlyList<X509Certificate2> Pinners(Enrolment enrolment) => Read(enrolment.PublisherCertificates);
 
     /// <summary>Of what the server sends, those that the token names by fingerprint.</summary>
     public static List<string> Pinned(IReadOnlyList<string> offered, IReadOnlyList<string> pins) =>

@@ -1,6 +1,7 @@
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.History;
 using LivepatchAgent.Core.Tests.Agent;
+using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Tests.History;
@@ -16,6 +17,8 @@ public sealed class ChronicleTests
     private static readonly Problem Expired = new(ProblemCode.CatalogueExpired, "cannot accept", "cure");
     private static readonly TokenContent Token = new() { Server = "https://s", Secret = "hunter2", Tls = [], Catalogue = [], Publishers = [] };
     private static readonly HistoryBy Carol = new(1000, 4711, "curl");
+
+    private static readonly PinSet Pins = new() { Schema = PinSet.SchemaName, Version = 1, Threshold = 1, Publishers = [Convert.ToBase64String(TestKeys.Publisher.RawData)], Catalogue = [], Tls = [] };
 
     private static readonly Dictionary<string, (AgentState Before, AgentState After, Cause Cause, string Kinds)> Table = new()
     {
@@ -56,6 +59,9 @@ public sealed class ChronicleTests
         ["what is quarantined is offered again"] = (Rest with { Quarantine = [Bad(Two)] }, At(Rest, new Phase.Refused(Two.Manifest, null, Unsigned with { Code = ProblemCode.PatchQuarantined })) with { Quarantine = [Bad(Two)] }, Did(), "refused"),
         ["withdrawn"] = (Rest with { Running = Runs(Two) }, Rest with { Running = Runs(Two) with { Withdrawn = "oopses" } }, Did(), "withdrawn"),
         ["withdrawal of a stranger"] = (Rest with { Running = Runs(Two) }, Rest with { Running = Runs(Two) }, Did(new Step.FetchWithdrawal("w", Two.Manifest), new StepResult.Failed(Unsigned with { Code = ProblemCode.ManifestSignatureInvalid }, false)), "refused"),
+        ["pins changed"] = (Rest, Rest, Did(new Step.FetchPins(1), new StepResult.PinsRead(new VerifiedPinSet(Pins))), "pins-changed"),
+        ["pins refused"] = (Rest, Rest, Did(new Step.FetchPins(1), new StepResult.Failed(Unsigned with { Code = ProblemCode.PinsInvalid }, true)), "pins-refused"),
+        ["pins refused again"] = (Rest with { Talk = Rest.Talk with { PinsRetry = new Retry(1, Given.Now, Unsigned with { Code = ProblemCode.PinsInvalid }) } }, Rest, Did(new Step.FetchPins(1), new StepResult.Failed(Unsigned with { Code = ProblemCode.PinsInvalid }, true)), ""),
         ["module removed"] = (Rest with { Leftovers = [One.Name] }, Rest, Did(new Step.RemoveModule(One.Name)), "module-removed"),
     };
 
