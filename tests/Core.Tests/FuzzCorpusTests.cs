@@ -3,6 +3,7 @@ using System.Security.Cryptography.Pkcs;
 using System.Text;
 using System.Text.Json;
 using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.History;
 using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Tests.Agent;
 using LivepatchAgent.Core.Tests.Modules;
@@ -82,6 +83,7 @@ public sealed class FuzzCorpusTests
         yield return ("kernel", "build-id", [4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, .. "GNU\0"u8, .. new byte[20]]);
         yield return ("state", "fresh", StateJson.Write(new AgentState()));
         yield return ("state", "full", StateJson.Write(State));
+        yield return ("history", "lines", Encoding.UTF8.GetBytes(string.Join('\n', State.History.Pending)));
     }
 
     private static IEnumerable<(string Name, byte[] Text)> WireSeeds()
@@ -92,6 +94,7 @@ public sealed class FuzzCorpusTests
         yield return ("check-in", [(byte)'c', .. Json(new CheckInRequest { Machine = facts, Report = new MachineReport { State = PatchState.Applied }, Outcomes = State.Outcomes }, WireJson.Default.CheckInRequest)]);
         yield return ("assignment", [(byte)'d', .. Json(new Assignment { Tag = "t", CheckInSeconds = 900, Now = Given.Now }, WireJson.Default.Assignment)]);
         yield return ("error", [(byte)'e', .. Json(new ErrorAnswer(new Problem(ProblemCode.NotFound, "m", "c")), WireJson.Default.ErrorAnswer)]);
+        yield return ("status", [(byte)'f', .. Json(Status, WireJson.Default.AgentStatus)]);
         yield return ("enable", [(byte)'g', .. "{\"token\":\"lpa1.e30.0000\"}"u8]);
         yield return ("change", [(byte)'h', .. "{\"revision\":7}"u8]);
     }
@@ -146,11 +149,29 @@ public sealed class FuzzCorpusTests
         Quarantine = [new Quarantined(Given.Patch(2).Manifest, "2", "why", Given.Now)],
         Outcomes = [new Happening("id", Given.Now, HappeningKind.Loaded, Given.Patch(1).Manifest, null)],
         Floors = new Dictionary<string, Floor> { [Given.Release] = new(3, 2) },
+        History = new HistoryMark().With(
+            [new HistoryEvent(HistoryKind.Started) { Note = "0.1.0" }, new HistoryEvent(HistoryKind.Loaded) { By = new HistoryBy(0, 17, "livepatch-agent", "https://s"), Patch = new HistoryPatch(new string('0', 64), "m", "1.0", new string('1', 64), new string('2', 64)) }, new HistoryEvent(HistoryKind.Gap) { Missed = 3 }],
+            0, null, Given.Now, "b"),
+    };
+
+    private static readonly AgentStatus Status = new()
+    {
+        Schema = AgentStatus.SchemaName,
+        Revision = 7,
+        At = Given.Now,
+        AgentVersion = "0.1.0",
+        Settled = true,
+        Kernel = new KernelStatus { Release = "6.12.0", Architecture = "x86_64", LivepatchSupported = true, Lockdown = "integrity", Taint = 32768, TaintFlags = "K", Coverage = CoverageState.Covered, CoveredUntil = new DateOnly(2027, 6, 30) },
+        Enrolment = new EnrolmentStatus("https://s", "m", Given.Now),
+        CheckIn = new CheckInStatus { Result = CheckInResult.Failed, LastAttempt = Given.Now, Problem = new Problem(ProblemCode.ServerUnreachable, "m", "c") },
+        State = PatchState.Stalled,
+        Activity = new ActivityStatus { Kind = ActivityKind.WaitingForTasks, Since = Given.Now, Tasks = [new(1, 2, "comm", "x.service", ["f"])], TaskCount = 1 },
+        Loaded = [new("livepatch_1", true, true, true, [new("vmlinux", "f", 1)])],
     };
 
     private static byte[] Pkcs7(Action<CmsSigner> change)
     {
-        var signer = CmsEnvelope.Signer(TestKeys.Publisher, Digests.Sha512);
+        var signer = CmsEnvelope.Signer(TestKeys.Publisher, Algorithms.Sha512);
         change(signer);
         var cms = new SignedCms(new ContentInfo([1, 2, 3]), detached: true);
         cms.ComputeSignature(signer, silent: true);

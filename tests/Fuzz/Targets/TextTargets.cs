@@ -1,5 +1,6 @@
 using System.Text;
 using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.History;
 using LivepatchAgent.Core.Kernel;
 
 namespace LivepatchAgent.Fuzz;
@@ -27,5 +28,12 @@ internal static class TextTargets
     public static void State(ReadOnlySpan<byte> input)
     {
         if (StateJson.Read(input, "journal.json").TryGet(out var state, out _)) _ = StateJson.Write(state);
+    }
+
+    public static void History(ReadOnlySpan<byte> input)
+    {
+        var verifier = new HistoryVerifier();
+        foreach (var range in input.Split((byte)'\n')) verifier.Take(input[range]);
+        _ = verifier.End(new HistoryMark(), 0);
     }
 }
