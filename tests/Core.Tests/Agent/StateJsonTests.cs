@@ -67,6 +67,23 @@ public class StateJsonTests
         }
     }
 
+    /// <summary>What an agent or a server of before thresholds wrote: one publisher is enough, none never is.</summary>
+    [Fact]
+    public void Read_OfAnEnrolmentAndATokenOfBeforeThresholds_WantsOnePublisher()
+    {
+        var state = System.Text.Json.Nodes.JsonNode.Parse(StateJson.Write(new AgentState
+        {
+            Enrolment = new Enrolment { Server = "https://s", MachineId = "m", Credential = "c", TlsPins = [], CatalogueCertificates = [], PublisherCertificates = [], Since = Given.Now },
+        }))!.AsObject();
+        state["enrolment"]!.AsObject().Remove("threshold");
+        Assert.Equal(1, StateJson.Read(Encoding.UTF8.GetBytes(state.ToJsonString()), "f").Value.Enrolment!.Threshold);
+
+        var pin = new string('a', 64);
+        var head = "lpa1." + System.Buffers.Text.Base64Url.EncodeToString(Encoding.UTF8.GetBytes($$"""{"server":"https://s","secret":"0123456789abcdef","tls":[],"catalogue":["{{pin}}"],"publishers":["{{pin}}"]}"""));
+        var check = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(head)).AsSpan(0, 4));
+        Assert.Equal(1, Core.Wire.EnrolmentToken.Read($"{head}.{check}").Value.Threshold);
+    }
+
     [Theory]
     [InlineData("outcomes", "[null]")]
     [InlineData("quarantine", "[null]")]
