@@ -92,7 +92,7 @@ public sealed record Enrolment
     public required IReadOnlyList<string> PublisherCertificates { get; init; }
 
     /// <summary>How many different publishers must sign.</summary>
-    public int Threshold { get; init => field = value == 0 ? 1 : value; } = 1;
+    public int Threshold { get; init => field = Math.Max(1, value); } = 1;
 
     /// <summary>Version of the pin set that these pins are of; 0 for a token's of before any.</summary>
     public long PinsVersion { get; init; }
