@@ -74,6 +74,17 @@ public sealed class ParserPropertyTests
             Assert.Equal([.. token.Tls, "", .. token.Catalogue, "", .. token.Publishers], [.. read.Tls, "", .. read.Catalogue, "", .. read.Publishers]);
         }, iter: 500);
 
+    /// <summary>Tokens that were made before a field came to be.</summary>
+    [Fact]
+    public void Token_OfAnOlderServer_IsRead()
+    {
+        var json = $$"""{"server":"https://s","secret":"{{new string('s', 43)}}","tls":[],"catalogue":["{{new string('1', 64)}}"],"publishers":["{{new string('2', 64)}}"]}""";
+        var head = "lpa1." + System.Buffers.Text.Base64Url.EncodeToString(Encoding.UTF8.GetBytes(json));
+        var read = EnrolmentToken.Read($"{head}.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(head)).AsSpan(0, 4))}");
+        Assert.Null(read.Problem);
+        Assert.Equal(1, read.Value.Threshold);
+    }
+
     [Fact]
     public void Token_WithAnyCharacterChanged_IsRefused() =>
         Gen.Select(Gen.Int[0, 1 << 20], Gen.Char['!', '~']).Sample((place, with) =>

@@ -56,7 +56,13 @@ public class StateJsonTests
     [Fact]
     public void Read_OfAFileThatLacksAField_TakesItsDefaultOrSaysSo()
     {
-        var whole = System.Text.Json.Nodes.JsonNode.Parse(StateJson.Write(new AgentState { Outcomes = [new Happening("id", Given.Now, HappeningKind.Loaded, One.Manifest, null)] }))!.AsObject();
+        var whole = System.Text.Json.Nodes.JsonNode.Parse(StateJson.Write(new AgentState
+        {
+            Phase = new Phase.Downloaded(One),
+            Enrolment = Given.Enrolment,
+            Running = new RunningPatch(One, "b", Given.Now, null),
+            Outcomes = [new Happening("id", Given.Now, HappeningKind.Loaded, One.Manifest, null)],
+        }))!.AsObject();
         foreach (var name in whole.Select(p => p.Key).ToList())
         {
             var lacking = whole.DeepClone().AsObject();
@@ -64,6 +70,13 @@ public class StateJsonTests
             var read = StateJson.Read(Encoding.UTF8.GetBytes(lacking.ToJsonString()), "f");
             if (name is "version" or "phase") Assert.Equal(ProblemCode.StateInvalid, read.Problem?.Code);
             else Assert.NotEmpty(StateJson.Write(read.Value));
+            if (whole[name] is not System.Text.Json.Nodes.JsonObject part) continue;
+            foreach (var inner in part.Select(p => p.Key))
+            {
+                lacking = whole.DeepClone().AsObject();
+                lacking[name]!.AsObject().Remove(inner);
+                if (StateJson.Read(Encoding.UTF8.GetBytes(lacking.ToJsonString()), "f").TryGet(out var state, out _)) Assert.NotEmpty(StateJson.Write(state));
+            }
         }
     }
 

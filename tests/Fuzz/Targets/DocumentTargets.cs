@@ -34,6 +34,12 @@ internal static class DocumentTargets
         else if (Reads(input, WireJson.Default.Catalogue)) _ = CatalogueVerifier.Verify(CmsEnvelope.Sign(input, Key), Publishers, "x86_64", "6.12.0", 1, DateTimeOffset.UnixEpoch);
     }
 
+    public static void Pins(ReadOnlySpan<byte> input)
+    {
+        if (!IsJson(input)) _ = PinSetVerifier.Verify(input, Publishers, 1, 0);
+        else if (PinSetVerifier.Read(input).TryGet(out var pins, out _)) _ = JsonSerializer.SerializeToUtf8Bytes(pins, WireJson.Default.PinSet);
+    }
+
     /// <summary>The input as a token, and as the content of one whose check digits fit.</summary>
     public static void Token(ReadOnlySpan<byte> input)
     {
