@@ -46,6 +46,8 @@ internal static class CommandLine
             DisableCommand.Make(options),
             RefreshCommand.Make(options),
             PatchesCommand.Make(options),
+            CheckCommand.Make(options),
+            FactsCommand.Make(options),
             InspectCommand.Make(options),
             HistoryCommand.Make(options),
             VersionCommand.Make("livepatch-agent"),

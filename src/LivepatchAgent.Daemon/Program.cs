@@ -51,7 +51,7 @@ var board = new StatusBoard(paths, () =>
     return Projection.Status(state, host, new Step.Believe(state, ""), null, Performer.AgentVersion, time.GetUtcNow());
 });
 
-builder.Services.AddSingleton<IHostedService>(s => new OnDemandServer(paths, new Routes(paths, board, inbox, history), s, s.GetRequiredService<ILogger<OnDemandServer>>()));
+builder.Services.AddSingleton<IHostedService>(s => new OnDemandServer(paths, new Routes(paths, board, inbox, history, new PreflightRunner(paths, observer)), s, s.GetRequiredService<ILogger<OnDemandServer>>()));
 builder.Services.AddSingleton<IHostedService>(s => new AgentLoop(
     store, history, observer, performer, listener, board, inbox, new ServiceNotifier(s.GetService<ISystemdNotifier>() ?? new SystemdNotifier(), time), settings, FailPoint.OfEnvironment(), time, s.GetRequiredService<ILogger<AgentLoop>>()));
 

@@ -25,7 +25,7 @@ public static class StateJson
             if (JsonSerializer.Deserialize(text, StateJsonContext.Default.AgentState) is { Version: AgentState.CurrentVersion } state)
             {
                 if (!IsWhole(state)) return Invalid(file, "it is damaged");
-                return state.Phase is Phase.Verified v ? state with { Phase = new Phase.Downloaded(v.Patch) } : state;
+                return state.Phase is Phase.Verified or Phase.Cleared ? state with { Phase = new Phase.Downloaded(state.Phase.Target!) } : state;
             }
 
             return Invalid(file, "it has no version");

@@ -29,6 +29,7 @@ public static class ModuleReader
         var tables = isLivepatch && elf.Fault is null ? Tables(ref elf, symbols, thisModule, vermagic!) : null;
         var (needed, livepatchSymbols) = KernelNeeds.Symbols(ref elf, symbols);
         var livepatchRelocations = KernelNeeds.Relocations(ref elf);
+        var relocationFaults = LivepatchRelocationReader.Faults(ref elf, symbols);
         var (versions, extendedVersions) = (SymbolVersions.Basic(ref elf), SymbolVersions.Extended(ref elf));
         if (elf.Fault is not null) return Malformed(elf.Fault);
         return new ModuleFacts
@@ -42,6 +43,8 @@ public static class ModuleReader
             Tables = tables?.Kind,
             Replace = tables?.Replace,
             Functions = tables?.Functions ?? [],
+            TableFaults = tables?.Faults ?? [],
+            LoadedSize = KernelNeeds.LoadedSize(elf),
             Callbacks = tables?.Callbacks ?? [],
             States = tables?.States,
             DynamicRelocations = tables?.DynamicRelocations ?? [],
@@ -51,6 +54,7 @@ public static class ModuleReader
             ThisModuleSize = (long)elf.Sections[thisModule].Size,
             LivepatchSymbols = livepatchSymbols,
             LivepatchRelocations = livepatchRelocations,
+            RelocationFaults = relocationFaults,
             BuildId = KernelNeeds.BuildId(elf),
             Signature = signatures is [{ Type: "PKCS#7" } last, ..] ? new ModuleSignature(last.ContentLength, last.Length) : null,
             Signatures = signatures,

@@ -14,6 +14,9 @@ internal static class SignatureReader
 
     private const int MaxSigners = 16;
 
+    /// <summary>Names of issuers have some tens of bytes.</summary>
+    private const int MaxQuery = 1024;
+
     /// <summary>All signatures, the last one first. Null with a reason when the last one's trailer is such that no kernel takes the file, signed or not.</summary>
     public static IReadOnlyList<AppendedSignature>? Read(ReadOnlySpan<byte> file, out string? fault)
     {
@@ -116,15 +119,21 @@ internal static class SignatureReader
     {
         info.Skip(); // version
         string? issuer = null, serial = null, keyId = null;
+        string query;
         if (info.IsNext(BerReader.Context(0)))
         {
-            keyId = Hex(info.Value());
+            var id = info.Value();
+            keyId = Hex(id);
+            query = Query("id:", id, []);
         }
         else
         {
             var id = info.Sequence();
-            issuer = DistinguishedName.Of(id.Sequence());
-            serial = Hex(id.Integer().TrimStart((byte)0));
+            var name = id.Sequence();
+            issuer = DistinguishedName.Of(name);
+            var number = id.Integer();
+            serial = Hex(number.TrimStart((byte)0));
+            query = Query("ex:", number, name.Rest);
         }
 
         var digest = SignatureAlgorithms.Digest(info.Sequence().ObjectId());
@@ -135,11 +144,15 @@ internal static class SignatureReader
             Issuer = issuer,
             Serial = serial,
             KeyId = keyId,
+            KeyringQuery = query,
             Digest = digest,
             Algorithm = SignatureAlgorithms.Signature(info.Sequence().ObjectId()),
             HasSignedAttributes = hasAttributes,
         };
     }
+
+    private static string Query(string how, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second) =>
+        first.Length + second.Length > MaxQuery ? "" : how + Convert.ToHexStringLower(first) + Convert.ToHexStringLower(second);
 
     /// <summary>Serial numbers have at most 20 bytes, key ids are digests.</summary>
     private static string Hex(ReadOnlySpan<byte> bytes) =>

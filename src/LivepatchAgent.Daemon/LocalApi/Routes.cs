@@ -15,7 +15,7 @@ using Microsoft.AspNetCore.Http.Features;
 namespace LivepatchAgent.Daemon.LocalApi;
 
 /// <summary>What can be asked of the daemon, and by whom: one table.</summary>
-internal sealed class Routes(HostPaths paths, StatusBoard board, Inbox inbox, HistoryLog history) : IHttpApplication<HttpContext>
+internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox inbox, HistoryLog history, PreflightRunner preflight) : IHttpApplication<HttpContext>
 {
     public const int MaxBody = 16 * 1024;
     private const int MaxEntries = 1000;
@@ -36,6 +36,8 @@ internal sealed class Routes(HostPaths paths, StatusBoard board, Inbox inbox, Hi
     [
         new("GET", "/v1/status", Access.Read, (r, c) => r.StatusAsync(c)),
         new("GET", "/metrics", Access.Read, (r, c) => r.MetricsAsync(c)),
+        new("GET", "/v1/facts", Access.Change, (r, c) => r.FactsAsync(c)),
+        new("POST", "/v1/check", Access.Change, (r, c) => r.CheckAsync(c)),
         new("GET", "/v1/history", Access.Change, (r, c) => r.HistoryAsync(c)),
         new("POST", "/v1/enable", Access.Change, (r, c) => r.EnableAsync(c)),
         new("POST", "/v1/disable", Access.Change, (r, c) => r.ChangeAsync(c, new Command.Disable())),

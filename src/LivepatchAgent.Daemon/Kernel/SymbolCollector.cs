@@ -1,0 +1,151 @@
+using System.Buffers.Binary;
+using System.Text;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Kernel;
+
+namespace LivepatchAgent.Daemon.Kernel;
+
+/// <summary>
+/// Goes once through /proc/kallsyms and once through available_filter_functions, and keeps what was asked for; everything
+/// when nothing in particular was.
+/// </summary>
+internal sealed class SymbolCollector
+{
+    private const string Kernel = "vmlinux";
+
+    private readonly bool _all;
+    private readonly NameSet _asked;
+    private readonly HashSet<string> _names;
+    private readonly HashSet<string> _functions;
+    private readonly HashSet<string> _marks;
+    private readonly NameSet _functionNames;
+    private readonly NameSet _objects;
+    private readonly Dictionary<string, Dictionary<string, int>> _symbols = new() { [Kernel] = [] };
+    private readonly Dictionary<string, HashSet<string>> _aliases = [];
+    private readonly byte[] _lastName = new byte[512];
+    private (ulong High, ulong Low) _lastAddress;
+    private int _lastLength;
+    private string? _groupFunction;
+
+    /// <param name="loaded">Loaded modules: that one has no symbol of a name is known of these.</param>
+    public SymbolCollector(HostQuestions? questions, IReadOnlyList<string>? loaded)
+    {
+        _all = questions is null;
+        _names = [.. questions?.Names ?? Enumerable.Empty<string>()];
+        _functions = [.. questions?.Functions ?? Enumerable.Empty<string>()];
+        _marks = [.. ExportTable.Marks, .. (questions?.Exports ?? Enumerable.Empty<string>()).Append("module_layout").Select(e => HostQuestions.ExportPrefix + e)];
+        _asked = new NameSet(_names.Concat(_functions).Concat(_marks));
+        _functionNames = new NameSet(_functions);
+        _objects = new NameSet(loaded ?? []);
+        foreach (var name in loaded ?? [])
+        {
+            if (_all || questions!.Objects.Contains(name)) _symbols[name] = [];
+        }
+    }
+
+    /// <summary>Addresses of what was looked for to find CRCs; empty where the kernel hides addresses. They leave this process in nothing.</summary>
+    public Dictionary<string, ulong> Addresses { get; } = [];
+
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? Symbols(string path) =>
+        LongFile.Read(path, Symbol) && _symbols[Kernel].Count > 0 ? Table(_symbols) : null;
+
+    /// <summary>After <see cref="Symbols"/>: a function that shares its address with another may be listed by that one's name.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? Traceable(string path)
+    {
+        var found = _symbols.Keys.ToDictionary(k => k, _ => new Dictionary<string, int>());
+        var aliases = new NameSet(_aliases.Keys);
+        var any = false;
+        var read = LongFile.Read(path, line =>
+        {
+            any = true;
+            SymbolTexts.Function(line, out var name, out var module);
+            var isFunction = _functionNames.TryGet(name, out var text);
+            var isAlias = !isFunction && aliases.TryGet(name, out text);
+            if (!_all && !isFunction && !isAlias) return;
+            if (!found.TryGetValue(Object(module), out var names)) return;
+            if (isAlias)
+            {
+                foreach (var function in _aliases[text]) Count(names, function);
+            }
+            else
+            {
+                Count(names, _all ? Encoding.UTF8.GetString(name) : text);
+            }
+        });
+        return read && any ? Table(found) : null;
+    }
+
+    private void Symbol(ReadOnlySpan<byte> line)
+    {
+        if (!SymbolLine.TryRead(line, out var symbol)) return;
+        if (_all)
+        {
+            // Symbols that only pad functions tell nothing.
+            if (!symbol.Name.StartsWith("__pfx_"u8)) Keep(symbol, Encoding.UTF8.GetString(symbol.Name));
+            if (symbol.Module.IsEmpty && (symbol.Name.StartsWith("__ksymtab_"u8) || _asked.TryGet(symbol.Name, out _))) KeepAddress(symbol, Encoding.UTF8.GetString(symbol.Name));
+            return;
+        }
+
+        string? function = null;
+        if (_asked.TryGet(symbol.Name, out var name))
+        {
+            if (_names.Contains(name)) Keep(symbol, name);
+            if (_functions.Contains(name)) function = name;
+            if (symbol.Module.IsEmpty && _marks.Contains(name)) KeepAddress(symbol, name);
+        }
+        else if (symbol.Name.IndexOf((byte)'.') is var dot and > 0 && _functionNames.TryGet(symbol.Name[..dot], out _))
+        {
+            Keep(symbol, Encoding.UTF8.GetString(symbol.Name));
+        }
+
+        Alias(symbol, function);
+    }
+
+    private void Keep(SymbolLine symbol, string name)
+    {
+        var holder = Object(symbol.Module);
+        if (_symbols.TryGetValue(holder, out var names)) Count(names, name);
+        else if (name.StartsWith(HostQuestions.ExportPrefix, StringComparison.Ordinal) || _all) _symbols[holder] = new Dictionary<string, int> { [name] = 1 };
+    }
+
+    private void KeepAddress(SymbolLine symbol, string name)
+    {
+        if (symbol.Address is var address and not 0) Addresses.TryAdd(name, address);
+    }
+
+    /// <summary>kallsyms is in the order of addresses: names of one address follow each other. Hidden ones are all 0 and tell nothing.</summary>
+    private void Alias(SymbolLine symbol, string? function)
+    {
+        const ulong Zeros = 0x3030_3030_3030_3030; // "00000000"
+        var address = (BinaryPrimitives.ReadUInt64LittleEndian(symbol.AddressText), BinaryPrimitives.ReadUInt64LittleEndian(symbol.AddressText[sizeof(ulong)..]));
+        var isSame = address == _lastAddress && address != (Zeros, Zeros);
+        if (!isSame) _groupFunction = null;
+        if (function is not null)
+        {
+            if (isSame) AddAlias(Encoding.UTF8.GetString(_lastName.AsSpan(0, _lastLength)), function);
+            _groupFunction = function;
+        }
+        else if (isSame && _groupFunction is not null)
+        {
+            AddAlias(Encoding.UTF8.GetString(symbol.Name), _groupFunction);
+        }
+
+        _lastAddress = address;
+        _lastLength = Math.Min(symbol.Name.Length, _lastName.Length);
+        symbol.Name[.._lastLength].CopyTo(_lastName);
+    }
+
+    private void AddAlias(string alias, string function)
+    {
+        if (alias == function) return;
+        if (!_aliases.TryGetValue(alias, out var functions)) _aliases[alias] = functions = [];
+        functions.Add(function);
+    }
+
+    private string Object(ReadOnlySpan<byte> module) => module.IsEmpty ? Kernel : _objects.TryGet(module, out var name) ? name : Encoding.UTF8.GetString(module);
+
+    private static void Count(Dictionary<string, int> names, string name) => names[name] = names.GetValueOrDefault(name) + 1;
+
+    private static Dictionary<string, IReadOnlyDictionary<string, int>> Table(Dictionary<string, Dictionary<string, int>> found) =>
+        found.ToDictionary(f => f.Key, f => (IReadOnlyDictionary<string, int>)f.Value);
+}
