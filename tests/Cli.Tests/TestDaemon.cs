@@ -70,15 +70,16 @@ internal sealed class TestDaemon : IDisposable
 
     private static bool Answer(Socket socket, Func<string, string, byte[]?> answer)
     {
-        var buffer = new byte[65536];
+        var buffer = new byte[1 << 20];
         var count = 0;
         var text = "";
+        // A character a byte: a body may be a module.
         while (!IsWhole(text))
         {
             var read = socket.Receive(buffer.AsSpan(count));
             if (read == 0) break;
             count += read;
-            text = Encoding.UTF8.GetString(buffer, 0, count);
+            text = Encoding.Latin1.GetString(buffer, 0, count);
         }
         if (answer(text[..text.IndexOf("\r\n", StringComparison.Ordinal)], text[(text.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..]) is not { } bytes) return false;
         try
