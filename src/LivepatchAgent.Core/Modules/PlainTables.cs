@@ -13,6 +13,9 @@ internal ref struct PlainTables
     /// <summary>Structures that begin with a pointer to __this_module are few; a hostile file gets no more tries than this.</summary>
     private const int MaxCandidates = 64;
 
+    /// <summary>The kernel compares each with each of every other patch: nobody has more than a few.</summary>
+    private const int MaxStates = 4096;
+
     private const ulong PointerSize = 8;
     private readonly ElfPointers _pointers;
     private readonly ElfSymbols _symbols;
@@ -117,9 +120,6 @@ internal ref struct PlainTables
 
         return states;
     }
-
-    /// <summary>The kernel walks them for each other state of each other patch: nobody has more than a few.</summary>
-    private const int MaxStates = 4096;
 
     private static bool IsWritable(scoped in ElfFile elf, ElfPlace place) => elf.Sections[place.Section].Has(ElfSection.Write);
 
