@@ -6,7 +6,7 @@ SECURE = ("6.12 SB", "6.1 SB")
 ALL = PERMISSIVE + SECURE
 
 
-# --- the kernel's answers
+# --- the kernel's answers: may_load where preflight must not refuse
 
 @dataclass(frozen=True)
 class Runs:
@@ -53,8 +53,9 @@ class Spoils:
 
 
 @dataclass(frozen=True)
-class Unlooked:
-    """The kernel takes it because it does not look; nothing can go well by more than chance, so preflight refuses."""
+class Misleads:
+    """The kernel takes it because it does not look, and it does not run well: the call says this. A fault when it goes is no surprise."""
+    says: str
     why: str
     may_load = False
 
@@ -80,6 +81,10 @@ class Case:
     where: tuple = PERMISSIVE
     untold: bool = False  # nothing that the host has can tell: preflight may say that it cannot, but not that all is well
     built_for: str = ""  # "other": the other kernel series
+
+    def hurts(self, environment):
+        """The host is no good for another case."""
+        return isinstance(self.answer(environment), (Crashes, Misleads))
 
     def answer(self, environment):
         if not isinstance(self.kernel, dict):

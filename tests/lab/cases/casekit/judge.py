@@ -2,18 +2,20 @@
 import json
 import re
 
-from .case import Crashes, Refused, Runs, Spoils, Unlooked
+from .case import Crashes, Misleads, Refused, Runs, Spoils
 
 REFUSED, TOLD = "refused", ("ok", "warning", "cannot-tell", "refused")
 
 
 def kernel_faults(case, name, environment, seen):
     """What the kernel did otherwise than the row says; none when all is so."""
+    answer, log = case.answer(environment), "\n".join(seen.log)
+    if isinstance(answer, Misleads) and seen.crash in ("", "after"):
+        return [] if seen.load == "0" and answer.says in seen.call else [f"expected the kernel to take it and the call to say '{answer.says}', saw {_shown(seen)}"]
     if seen.failed:
         return seen.failed
     if not (seen.ended or seen.crash):
         return ["the case did not come to its end"]
-    answer, log = case.answer(environment), "\n".join(seen.log)
     match answer:
         case Crashes(when):
             expected = {"load": "load", "call": "call", "object": "call"}[when]
@@ -29,8 +31,6 @@ def kernel_faults(case, name, environment, seen):
             return wrong + ([] if text in log else [f"not in the kernel's log: {text}; it has: {log or 'nothing'}"])
         case Runs(says, _):
             return [] if seen.load == "0" and says in seen.call else [f"expected it to run and say '{says}', saw {_shown(seen)}; the kernel's log: {log or 'nothing'}"]
-        case Unlooked():
-            return [] if seen.load == "0" else [f"expected the kernel to take it, saw {_shown(seen)}"]
     raise AssertionError(f"no rule for {answer}")
 
 

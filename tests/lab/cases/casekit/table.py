@@ -1,7 +1,7 @@
 """The cases. A row is a module, what is done to it, the host it meets, the kernel's answer, and the check of preflight that has to say so
 first. The answers are what the kernels were seen to do; README.md says how to add one."""
 from . import edit as x
-from .case import ALL, PERMISSIVE, SECURE, Case, Crashes, Refused, Runs, Spoils, Unlooked
+from .case import ALL, PERMISSIVE, SECURE, Case, Crashes, Misleads, Refused, Runs, Spoils
 from .convert import VMLINUX
 from .elf import ALLOC, R_PLT32, SHN_ABS, SHN_UNDEF
 from .sign import cut_short, garbage, length_of, of_type, one_bit, signature_off
@@ -77,7 +77,7 @@ CASES = [
 
     # --- what no kernel of this host takes
     Case("built for another kernel", PLAIN, {"": Refused("ENOEXEC", "disagrees about version of symbol module_layout"), "6.12": Refused("ENOEXEC", "section size must match the kernel's built struct module size")}, "vermagic|symbol-versions", built_for="other"),
-    Case("vermagic names another release", PLAIN, Unlooked("with checksums of symbols the release in vermagic is not compared"), "vermagic",
+    Case("vermagic names another release", PLAIN, Misleads("patched by cases", "where symbols have checksums the release is not compared"), "vermagic",
          edits=(x.vermagic(lambda text: "9.9.9-other " + text.split(" ", 1)[1]),)),
     Case("vermagic names other features", PLAIN, Refused("ENOEXEC", "version magic '"), "vermagic", edits=(x.vermagic(lambda text: text.replace("mod_unload ", "")),)),
     Case("checksum of a symbol is another", PLAIN, Refused("EINVAL", "disagrees about version of symbol seq_write"), "symbol-versions", edits=(x.crc_of("seq_write", 0x1234),)),
@@ -153,7 +153,8 @@ CASES = [
          edits=IN_TARGET, call="target", untold=True),
     Case("a symbol of the kernel in the section of a module that arrives later", NEEDS, Spoils("EINVAL", "invalid access to vmlinux symbol"), "livepatch-relocations|livepatch-symbols",
          needs=modules(needed_function=KERNEL["needed_function"]), edits=(x.all_in_section_of(TARGET), *IN_TARGET), call="target"),
-    Case("a static key of a module", KEY, Spoils("EINVAL", "refusing to load module"), "static-keys", needs={"needed_key": (TARGET, "target_key", 0)}, edits=IN_TARGET, call=ARRIVES),
+    Case("a static key of a module", KEY, Misleads("key off\ntarget", "the function does not see the key switched; Oops when both modules are removed"), "static-keys",
+         needs={"needed_key": (TARGET, "target_key", 0)}, edits=IN_TARGET, call="target; echo 1 >/sys/module/cases_target/parameters/key; cat /proc/cases_target; off cases_key; within 30 gone cases_key; cat /proc/cases_target"),
 
     # --- signatures
     Case("signed by a key that the kernel does not know", PLAIN, {"": Runs(note="the kernel is tainted (E)"), "6.12 SB": Refused("EKEYREJECTED"), "6.1 SB": Refused("EKEYREJECTED")}, "module-signature", sign="stranger", where=ALL),

@@ -49,9 +49,9 @@ log() {
     [ -z "$fault" ] || { say crash "$step" "$fault"; exit 3; }
 }
 clean() {
-    [ "$(echo $patches/*)" = "$patches/*" ] || within 30 one_off || { say dirty "$(echo $patches/*) cannot be switched off"; exit 4; }
+    [ "$(echo $patches/*)" = "$patches/*" ] || within 30 one_off || { log; say dirty "$(echo $patches/*) cannot be switched off"; exit 4; }
     while read -r module _; do
-        case $module in cases_*) within 10 removed "$module" || { say dirty "$module cannot be removed"; exit 4; } ;; esac
+        case $module in cases_*) within 10 removed "$module" || { log; say dirty "$module cannot be removed"; exit 4; } ;; esac
     done </proc/modules
 }
 

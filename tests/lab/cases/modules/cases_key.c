@@ -17,6 +17,8 @@ static int patched_show(struct seq_file *m, void *v)
 		SAY(m, "patched by cases, key on\n");
 	else
 		SAY(m, "patched by cases, key off\n");
+	if (static_branch_unlikely(&needed_key)) /* a second entry in the table of jumps */
+		SAY(m, "still on\n");
 	return 0;
 }
 

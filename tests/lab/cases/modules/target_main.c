@@ -3,6 +3,7 @@
 #include <linux/jump_label.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 
@@ -28,6 +29,21 @@ static __attribute__((__noipa__)) int target_show(struct seq_file *m, void *v)
 	twin(m, v);
 	return second_twin(m, v);
 }
+
+static int set_key(const char *text, const struct kernel_param *param)
+{
+	bool on;
+	int err = kstrtobool(text, &on);
+
+	if (!err && on)
+		static_branch_enable(&target_key);
+	else if (!err)
+		static_branch_disable(&target_key);
+	return err;
+}
+
+static const struct kernel_param_ops key_ops = { .set = set_key };
+module_param_cb(key, &key_ops, NULL, 0200);
 
 static int __init cases_target_init(void)
 {
