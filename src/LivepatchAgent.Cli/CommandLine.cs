@@ -45,6 +45,9 @@ internal static class CommandLine
             DisableCommand.Make(options),
             RefreshCommand.Make(options),
             PatchesCommand.Make(options),
+            CheckCommand.Make(options),
+            FactsCommand.Make(options),
+            InspectCommand.Make(options),
             VersionCommand.Make(surroundings),
         };
         root.Add(HelpCommand.Make(root));

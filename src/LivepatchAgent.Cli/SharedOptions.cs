@@ -24,7 +24,7 @@ internal sealed class SharedOptions(Surroundings surroundings)
 
     public Option<string> Format { get; } = new("--format")
     {
-        Description = "text, json (what the daemon said, untouched) or yaml",
+        Description = "text, json (of a status: what the daemon said, untouched) or yaml",
         HelpName = "format",
         DefaultValueFactory = _ => "text",
         CustomParser = ReadFormat,

@@ -63,6 +63,7 @@ public enum ProblemCode
     StateInvalid,
     StateNewer,
     SwitchedOff,
+    PreflightRefused,
 
     // what the kernel answered to finit_module
     KernelKeyRejected,

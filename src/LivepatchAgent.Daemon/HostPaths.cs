@@ -45,6 +45,42 @@ internal sealed class HostPaths(string root)
 
     public string Groups => Under("etc/group");
 
+    public string Modules => Under("sys/module");
+
+    public string LoadedModules => Under("proc/modules");
+
+    public string KernelVersion => Under("proc/sys/kernel/version");
+
+    public string Symbols => Under("proc/kallsyms");
+
+    /// <summary>The kernel's memory as an ELF core file (/proc/kcore).</summary>
+    public string KernelMemory => Under("proc/kcore");
+
+    public string Keys => Under("proc/keys");
+
+    public string MemoryInfo => Under("proc/meminfo");
+
+    public string FtraceEnabled => Under("proc/sys/kernel/ftrace_enabled");
+
+    public string ModulesDisabled => Under("proc/sys/kernel/modules_disabled");
+
+    public string SignaturesEnforced => Under("sys/module/module/parameters/sig_enforce");
+
+    /// <summary>Where tracefs is mounted, the usual place first.</summary>
+    public IEnumerable<string> Tracing => [Under("sys/kernel/tracing"), Under("sys/kernel/debug/tracing")];
+
+    public string Probes => Under("sys/kernel/debug/kprobes/list");
+
+    public string ConfigInKernel => Under("proc/config.gz");
+
+    public string ConfigOf(string release) => Under("boot/config-" + release);
+
+    public string InstalledModules(string release) => Under("lib/modules/" + release);
+
+    public string ScheduledShutdown => Under("run/systemd/shutdown/scheduled");
+
+    public string NoLogin => Under("run/nologin");
+
     public string Module(string name) => Under("sys/module/" + name);
 
     private string Under(string path) => $"{_root}/{path}";

@@ -16,6 +16,7 @@ namespace LivepatchAgent.Daemon;
 internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver observer, ModuleLoader loader, Listener listener, LiveSettings settings, TimeProvider time) : IDisposable
 {
     private readonly HostCertificates _certificates = new(paths);
+    private readonly PreflightRunner _preflight = new(paths, observer);
     private ServerChannel? _channel;
     private (string Server, string MachineId, AgentSettings Settings)? _channelFrom;
     private VerifiedModuleFile? _opened;
@@ -36,6 +37,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
                 Step.FetchWithdrawal s => await FetchWithdrawalAsync(s, state, ct),
                 Step.Download s => await DownloadAsync(s.Patch, state, progress, ct),
                 Step.Verify s => Verify(s.Patch, state, host),
+                Step.Preflight => new StepResult.Preflighted(_preflight.Of((_opened ?? throw new UnreachableException("nothing was verified")).Module.Facts)),
                 Step.Load s => await LoadAsync(s.Patch, host, ct),
                 Step.Reverse s => Reverse(s.Name),
                 Step.RemoveModule s => Remove(s.Name),

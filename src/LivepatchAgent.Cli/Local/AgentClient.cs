@@ -20,6 +20,9 @@ internal sealed class AgentClient(string socketPath, TimeProvider clock)
     /// <summary>A change may have to be fsynced before it is answered.</summary>
     public static readonly TimeSpan ChangeDeadline = TimeSpan.FromSeconds(10);
 
+    /// <summary>The daemon goes through all symbols of the kernel; on a busy or emulated host that takes its time.</summary>
+    public static readonly TimeSpan LookDeadline = TimeSpan.FromSeconds(30);
+
     public string SocketPath => socketPath;
 
     public ApiAnswer Status() => Call("GET", "/v1/status", [], Deadline);
@@ -31,11 +34,19 @@ internal sealed class AgentClient(string socketPath, TimeProvider clock)
     public ApiAnswer Enable(string token) =>
         Call("POST", "/v1/enable", JsonSerializer.SerializeToUtf8Bytes(new EnableRequest(token), WireJson.Default.EnableRequest), ChangeDeadline);
 
+    /// <summary>Some 6 MB of names.</summary>
+    public ApiAnswer Facts() => Call("GET", "/v1/facts", [], LookDeadline, 64 << 20);
+
+    public ApiAnswer Check(byte[] module) => Call("POST", "/v1/check", module, LookDeadline);
+
+    /// <param name="version">Null for the patch that is assigned.</param>
+    public ApiAnswer Check(string? version) => Call("POST", version is null ? "/v1/check" : $"/v1/check?version={Uri.EscapeDataString(version)}", [], LookDeadline);
+
     public ApiAnswer Disable() => Call("POST", "/v1/disable", [], ChangeDeadline);
 
     public ApiAnswer Refresh() => Call("POST", "/v1/refresh", [], ChangeDeadline);
 
-    private ApiAnswer Call(string method, string target, byte[] body, TimeSpan deadline)
+    private ApiAnswer Call(string method, string target, byte[] body, TimeSpan deadline, int maxAnswer = HttpAnswer.MaxBytes)
     {
         if (Encoding.UTF8.GetByteCount(socketPath) is 0 or > UnixStream.MaxPathBytes)
             return new ApiAnswer.Away(AwayKind.NoSocket, $"a socket's path has 1 to {UnixStream.MaxPathBytes} bytes");
@@ -44,13 +55,13 @@ internal sealed class AgentClient(string socketPath, TimeProvider clock)
         using (socket)
         {
             if (error != 0) return OfConnect(error, deadline);
-            return Send(socket, Request(method, target, body)) == -UnixStream.EAGAIN ? Silent(deadline) : Receive(socket, start, deadline);
+            return Send(socket, Request(method, target, body)) == -UnixStream.EAGAIN ? Silent(deadline) : Receive(socket, start, deadline, maxAnswer);
         }
     }
 
-    private ApiAnswer Receive(SafeFileHandle socket, long start, TimeSpan deadline)
+    private ApiAnswer Receive(SafeFileHandle socket, long start, TimeSpan deadline, int maxAnswer)
     {
-        var answer = new HttpAnswer();
+        var answer = new HttpAnswer(maxAnswer);
         while (true)
         {
             var left = Left(start, deadline);

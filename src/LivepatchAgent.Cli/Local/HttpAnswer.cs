@@ -4,7 +4,7 @@ using System.Text;
 namespace LivepatchAgent.Cli.Local;
 
 /// <summary>Gathers the bytes of one HTTP answer, bounded, and tells when it is whole or cannot become so.</summary>
-internal sealed class HttpAnswer
+internal sealed class HttpAnswer(int maxBytes = HttpAnswer.MaxBytes)
 {
     public const int MaxBytes = 1 << 20;
 
@@ -14,7 +14,7 @@ internal sealed class HttpAnswer
 
     public Span<byte> Room()
     {
-        if (_count == _bytes.Length) Array.Resize(ref _bytes, Math.Min(_bytes.Length * 2, MaxBytes + 1));
+        if (_count == _bytes.Length) Array.Resize(ref _bytes, Math.Min(_bytes.Length * 2, maxBytes + 1));
         return _bytes.AsSpan(_count);
     }
 
@@ -22,14 +22,14 @@ internal sealed class HttpAnswer
     public ApiAnswer? Take(int count)
     {
         _count += count;
-        if (_count > MaxBytes) return Bad($"its answer is longer than {MaxBytes >> 20} MiB");
+        if (_count > maxBytes) return Bad($"its answer is longer than {maxBytes >> 20} MiB");
         if (_head is null)
         {
             var end = _bytes.AsSpan(0, _count).IndexOf("\r\n\r\n"u8);
             if (end < 0) return count == 0 ? Bad(_count == 0 ? "it hung up without an answer" : "its answer is cut off") : null;
             _head = Head.Read(Encoding.Latin1.GetString(_bytes, 0, end), end + 4);
             if (_head is null) return Bad("its answer is not HTTP");
-            if (_head.Length > MaxBytes) return Bad($"its answer is longer than {MaxBytes >> 20} MiB");
+            if (_head.Length > maxBytes) return Bad($"its answer is longer than {maxBytes >> 20} MiB");
         }
         var body = _count - _head.Size;
         if (_head.Length is { } length && body >= length) return Whole((int)length);

@@ -6,6 +6,7 @@ namespace LivepatchAgent.Core.Agent;
 /// <summary>
 /// Everything the agent remembers, in one value and one file (journal.json, 0600). The kernel is the truth and this a
 /// hint: what is wrong here is put right by what is seen there.
+/// The reader of JSON gives null to what a file does not have, an older agent's for instance: lists take that for empty.
 /// </summary>
 public sealed record AgentState
 {
@@ -20,7 +21,7 @@ public sealed record AgentState
     /// <summary>The server's last word; null until a check-in succeeded.</summary>
     public AssignmentRef? Assignment { get; init; }
 
-    public TalkState Talk { get; init; } = new();
+    public TalkState Talk { get; init => field = value ?? new(); } = new();
 
     /// <summary>The patch of ours whose transition was seen complete, or null.</summary>
     public RunningPatch? Running { get; init; }
@@ -28,19 +29,19 @@ public sealed record AgentState
     /// <summary>The last patch that survived its probation: what a crash falls back to.</summary>
     public PatchRef? LastGood { get; init; }
 
-    public IReadOnlyList<Quarantined> Quarantine { get; init; } = [];
+    public IReadOnlyList<Quarantined> Quarantine { get; init => field = value ?? []; } = [];
 
     /// <summary>Modules of ours that no longer patch anything and can be removed.</summary>
-    public IReadOnlyList<string> Leftovers { get; init; } = [];
+    public IReadOnlyList<string> Leftovers { get; init => field = value ?? []; } = [];
 
     /// <summary>The catalogue says that the running patch was withdrawn, by this document.</summary>
     public string? PendingWithdrawal { get; init; }
 
     /// <summary>Not yet told to the server.</summary>
-    public IReadOnlyList<Happening> Outcomes { get; init; } = [];
+    public IReadOnlyList<Happening> Outcomes { get; init => field = value ?? []; } = [];
 
     /// <summary>Per kernel release: the highest catalogue and the highest patch this host has believed.</summary>
-    public IReadOnlyDictionary<string, Floor> Floors { get; init; } = new Dictionary<string, Floor>();
+    public IReadOnlyDictionary<string, Floor> Floors { get; init => field = value ?? new Dictionary<string, Floor>(); } = new Dictionary<string, Floor>();
 
     /// <summary>How often loading the target was begun without an end.</summary>
     public int LoadAttempts { get; init; }

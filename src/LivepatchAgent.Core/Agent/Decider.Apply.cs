@@ -10,7 +10,7 @@ public static partial class Decider
     {
         Step.Load load => state with { Phase = new Phase.Loading(load.Patch, host.BootId), LoadAttempts = state.LoadAttempts + 1 },
         Step.Reverse or Step.RemoveModule or Step.Enrol or Step.CheckIn or Step.Listen or Step.FetchCatalogue or Step.FetchManifest
-            or Step.FetchWithdrawal or Step.Download or Step.Verify or Step.Tidy or Step.Rest or Step.Believe => state,
+            or Step.FetchWithdrawal or Step.Download or Step.Verify or Step.Preflight or Step.Tidy or Step.Rest or Step.Believe => state,
         _ => throw new UnreachableException($"step {step.GetType().Name}"),
     };
 
@@ -54,18 +54,16 @@ public static partial class Decider
         (Step.Verify s, StepResult.Failed { InPassing: true } f) => state with { Phase = new Phase.Listed(s.Patch.Manifest, Again(Retry.Now, f, host, now)) },
         (Step.Verify s, StepResult.Failed f) => Refused(state, s.Patch.Manifest, s.Patch, f.Problem, HappeningKind.Refused, host),
 
+        (Step.Preflight s, StepResult.Preflighted r) => Preflighted(state, s.Patch, r.Report, host, now),
+        (Step.Preflight s, StepResult.Failed { InPassing: true } f) => Later(state, s.Patch, f, host, now),
+        (Step.Preflight s, StepResult.Failed f) => Refused(state, s.Patch.Manifest, s.Patch, f.Problem, HappeningKind.Refused, host),
+
         (Step.Load s, StepResult.Done) => Told(state, host, HappeningKind.Loaded, s.Patch.Manifest, null, s.Patch.Manifest + state.LoadAttempts) with
         {
             Phase = new Phase.Transitioning(s.Patch, host.BootId, now, false),
             BusyAnswers = 0,
         },
-        // The file is there: after the pause it is verified anew and given to the kernel once more.
-        (Step.Load s, StepResult.Failed { InPassing: true } f) => state with
-        {
-            Phase = new Phase.Downloading(s.Patch, Again(new Retry(state.BusyAnswers, DateTimeOffset.MinValue, null), f, host, now)),
-            BusyAnswers = state.BusyAnswers + 1,
-            LoadAttempts = 0,
-        },
+        (Step.Load s, StepResult.Failed { InPassing: true } f) => Later(state, s.Patch, f, host, now),
         (Step.Load s, StepResult.Failed f) => Refused(state, s.Patch.Manifest, s.Patch, f.Problem, HappeningKind.Failed, host),
 
         // Whether or not the kernel would reverse it: look what comes of it, and do not ask again at once.
@@ -207,6 +205,20 @@ public static partial class Decider
             ? Refused(state, patch.Manifest, patch, Problems.RolledBack(patch, floor), HappeningKind.Refused, host)
             : state with { Phase = new Phase.Downloading(patch, Retry.Now) };
     }
+
+    private static AgentState Preflighted(AgentState state, PatchRef patch, PreflightReport report, HostSnapshot host, DateTimeOffset now)
+    {
+        if (Preflight.Refusal(report, out var inPassing) is not { } problem) return state with { Phase = new Phase.Cleared(patch, (state.Phase as Phase.Verified)?.BuildId) };
+        return inPassing ? Later(state, patch, new StepResult.Failed(problem, InPassing: true), host, now) : Refused(state, patch.Manifest, patch, problem, HappeningKind.Refused, host);
+    }
+
+    /// <summary>The file is there: after the pause it is verified anew, and asked for once more.</summary>
+    private static AgentState Later(AgentState state, PatchRef patch, StepResult.Failed failed, HostSnapshot host, DateTimeOffset now) => state with
+    {
+        Phase = new Phase.Downloading(patch, Again(new Retry(state.BusyAnswers, DateTimeOffset.MinValue, null), failed, host, now)),
+        BusyAnswers = state.BusyAnswers + 1,
+        LoadAttempts = 0,
+    };
 
     private static Retry Again(Retry before, StepResult.Failed failed, HostSnapshot host, DateTimeOffset now) =>
         new(before.Failures + 1, now + Cadence.Backoff(before.Failures + 1, host.Jitter), failed.Problem);

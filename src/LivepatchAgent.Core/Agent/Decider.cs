@@ -14,7 +14,7 @@ public static partial class Decider
     {
         if (host.KillSwitch == KillSwitch.Off) return new Step.Rest(DateTimeOffset.MaxValue);
         // Disabled meanwhile: without an enrolment there is nobody whose signature counts.
-        if (state.Enrolment is null && state.Phase is Phase.Offered or Phase.Listed or Phase.Downloading or Phase.Downloaded or Phase.Verified)
+        if (state.Enrolment is null && state.Phase is Phase.Offered or Phase.Listed or Phase.Downloading or Phase.Downloaded or Phase.Verified or Phase.Cleared)
             return new Step.Believe(state with { Phase = new Phase.NotEnrolled(null), LoadAttempts = 0 }, "no longer enrolled: nothing more is loaded");
         return state.Phase switch
         {
@@ -26,7 +26,8 @@ public static partial class Decider
             Phase.Listed p => OnTheWay(state, host, now, p.Retry, new Step.FetchManifest(p.Manifest)),
             Phase.Downloading p => OnTheWay(state, host, now, p.Retry, new Step.Download(p.Patch)),
             Phase.Downloaded p => new Step.Verify(p.Patch),
-            Phase.Verified p => AfterVerifying(state, p, host),
+            Phase.Verified p => AfterVerifying(state, p.Patch, p.BuildId, new Step.Preflight(p.Patch), host),
+            Phase.Cleared p => AfterVerifying(state, p.Patch, p.BuildId, new Step.Load(p.Patch), host),
             Phase.Loading p => AfterInterruptedLoad(state, p, host, policy, now),
             Phase.Transitioning p => InTransition(state, p, host, policy, now),
             _ => throw new UnreachableException($"phase {state.Phase.GetType().Name}"),
@@ -161,23 +162,22 @@ public static partial class Decider
     private static bool TellsTheSame(MachineReport report, MachineReport? told) =>
         told is not null && report with { Problem = null } == told with { Problem = null } && report.Problem?.Code == told.Problem?.Code;
 
-    /// <summary>The file is believed and held open: load it, unless the kernel has it already.</summary>
-    private static Step AfterVerifying(AgentState state, Phase.Verified phase, HostSnapshot host)
+    /// <summary>The file is believed and held open: go on with it, unless the kernel has it already.</summary>
+    private static Step AfterVerifying(AgentState state, PatchRef patch, string? patchBuildId, Step next, HostSnapshot host)
     {
-        var patch = phase.Patch;
         if (host.KillSwitch == KillSwitch.Observe) return Refuse(state, patch.Manifest, Problems.SwitchedOff(patch), patch);
         var sighting = host.Sight(patch.Name);
         switch (sighting)
         {
             case PatchSighting.Absent:
-                return new Step.Load(patch);
+                return next;
             case PatchSighting.Lingering or PatchSighting.Disabled:
                 // Only a module that we left behind is ours to remove; anybody else's stays.
                 return sighting is PatchSighting.Lingering && state.Leftovers.Contains(patch.Name) && host.Modules[patch.Name].References == 0
                     ? new Step.RemoveModule(patch.Name)
                     : Refuse(state, patch.Manifest, Problems.NameTaken(patch, "a module of this name is loaded that patches nothing"), patch);
             case PatchSighting.Switching or PatchSighting.Running or PatchSighting.Reverting:
-                return host.Modules.GetValueOrDefault(patch.Name)?.BuildId is { } buildId && buildId == phase.BuildId
+                return host.Modules.GetValueOrDefault(patch.Name)?.BuildId is { } buildId && buildId == patchBuildId
                     ? new Step.Believe(
                         Told(state, host, HappeningKind.Adopted, patch.Manifest, null, host.BootId) with { Phase = new Phase.Transitioning(patch, host.BootId, DateTimeOffset.MinValue, false) },
                         $"the kernel has {patch.Name} already")

@@ -16,6 +16,7 @@ namespace LivepatchAgent.Core.Agent;
 [JsonDerivedType(typeof(Downloading), "downloading")]
 [JsonDerivedType(typeof(Downloaded), "downloaded")]
 [JsonDerivedType(typeof(Verified), "verified")]
+[JsonDerivedType(typeof(Cleared), "cleared")]
 [JsonDerivedType(typeof(Loading), "loading")]
 [JsonDerivedType(typeof(Transitioning), "transitioning")]
 [JsonDerivedType(typeof(Refused), "refused")]
@@ -62,6 +63,12 @@ public abstract record Phase
     /// restart goes back to <see cref="Downloaded"/>.
     /// </summary>
     public sealed record Verified(PatchRef Patch, string? BuildId) : Phase
+    {
+        public override PatchRef Target => Patch;
+    }
+
+    /// <summary>Preflight found nothing against it. Like <see cref="Verified"/> never read back: the host may have changed since.</summary>
+    public sealed record Cleared(PatchRef Patch, string? BuildId) : Phase
     {
         public override PatchRef Target => Patch;
     }

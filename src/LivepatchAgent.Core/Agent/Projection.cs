@@ -16,7 +16,7 @@ public static class Projection
         // What is in force stays so while its catalogue is looked at again.
         Phase.Offered p when p.Manifest is null || p.Manifest == state.Running?.Patch.Manifest => AtRest(state),
         Phase.Offered { Before: { } r } => Refused(r.Problem.Code),
-        Phase.Offered or Phase.Listed or Phase.Downloading or Phase.Downloaded or Phase.Verified or Phase.Loading or Phase.Transitioning => PatchState.Applying,
+        Phase.Offered or Phase.Listed or Phase.Downloading or Phase.Downloaded or Phase.Verified or Phase.Cleared or Phase.Loading or Phase.Transitioning => PatchState.Applying,
         Phase.Refused r => Refused(r.Problem.Code),
         Phase.Resting => AtRest(state),
         _ => throw new UnreachableException($"phase {state.Phase.GetType().Name}"),
@@ -152,8 +152,8 @@ public static class Projection
         ActivityKind? kind = (step, state.Phase) switch
         {
             (Step.Download, _) or (_, Phase.Downloading) => ActivityKind.Downloading,
-            (Step.Verify, _) or (_, Phase.Downloaded) => ActivityKind.Verifying,
-            (Step.Load, _) or (_, Phase.Verified or Phase.Loading) => ActivityKind.Loading,
+            (Step.Verify or Step.Preflight, _) or (_, Phase.Downloaded) => ActivityKind.Verifying,
+            (Step.Load, _) or (_, Phase.Verified or Phase.Cleared or Phase.Loading) => ActivityKind.Loading,
             (_, Phase.Enrolling) => ActivityKind.Enrolling,
             (Step.FetchManifest or Step.FetchCatalogue, _) or (_, Phase.Offered or Phase.Listed) => ActivityKind.FetchingManifest,
             (Step.CheckIn, _) => ActivityKind.CheckingIn,

@@ -23,7 +23,11 @@ public static class StateJson
             if (JsonSerializer.Deserialize(text, StateJsonContext.Default.StateVersion) is { Version: > AgentState.CurrentVersion } newer)
                 return new Problem(ProblemCode.StateNewer, $"cannot use {file}: a newer agent wrote it (version {newer.Version}, this one knows {AgentState.CurrentVersion})", "install that version again, or move the file away and enrol anew");
             if (JsonSerializer.Deserialize(text, StateJsonContext.Default.AgentState) is { Version: AgentState.CurrentVersion } state)
-                return state.Phase is Phase.Verified v ? state with { Phase = new Phase.Downloaded(v.Patch) } : state;
+            {
+                if (!IsWhole(state)) return Invalid(file, "it is damaged");
+                return state.Phase is Phase.Verified or Phase.Cleared ? state with { Phase = new Phase.Downloaded(state.Phase.Target!) } : state;
+            }
+
             return Invalid(file, "it has no version");
         }
         catch (Exception e) when (e is JsonException or NotSupportedException)
@@ -31,6 +35,10 @@ public static class StateJson
             return Invalid(file, text.IsEmpty ? "it is empty" : "it is damaged");
         }
     }
+
+    /// <summary>JSON can have a null in any list, and no phase at all.</summary>
+    private static bool IsWhole(AgentState state) => state.Phase is not null && !state.Quarantine.Contains(null!) && !state.Leftovers.Contains(null!)
+        && !state.Outcomes.Contains(null!) && !state.Floors.Values.Contains(null!);
 
     private static Problem Invalid(string file, string why) =>
         new(ProblemCode.StateInvalid, $"cannot use {file}: {why}", "the kernel keeps what it runs; it was moved aside, and if the host shows as not enrolled run `livepatch-agent enable TOKEN`");

@@ -37,6 +37,9 @@ public abstract record Step
 
     public sealed record Verify(PatchRef Patch) : Step;
 
+    /// <summary>Ask the host, before the kernel sees the module, what it would make of it. Reads only.</summary>
+    public sealed record Preflight(PatchRef Patch) : Step;
+
     /// <summary>finit_module on the file that was verified.</summary>
     public sealed record Load(PatchRef Patch) : Step;
 
@@ -70,6 +73,8 @@ public abstract record StepResult
     public sealed record WithdrawalRead(PatchWithdrawal Withdrawal) : StepResult;
 
     public sealed record ModuleVerified(VerifiedModule Module) : StepResult;
+
+    public sealed record Preflighted(PreflightReport Report) : StepResult;
 
     /// <param name="InPassing">Worth another try later: the network, the disk, a busy kernel.</param>
     public sealed record Failed(Problem Problem, bool InPassing) : StepResult;

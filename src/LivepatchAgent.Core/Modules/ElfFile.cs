@@ -6,7 +6,7 @@ namespace LivepatchAgent.Core.Modules;
 /// <summary>One row of the section header table.</summary>
 internal readonly record struct ElfSection(uint NameOffset, uint Type, ulong Flags, ulong Offset, ulong Size, uint Link, uint Info)
 {
-    public const uint SymbolTable = 2, Rela = 4, NoBits = 8;
+    public const uint ProgBits = 1, SymbolTable = 2, Rela = 4, NoBits = 8;
     public const ulong Write = 1, Alloc = 2, Execute = 4, LivepatchRela = 0x0010_0000;
 
     public bool Has(ulong flag) => (Flags & flag) != 0;
@@ -15,8 +15,8 @@ internal readonly record struct ElfSection(uint NameOffset, uint Type, ulong Fla
 /// <summary>
 /// An ELF64 relocatable file, read in place. What is wrong with it is kept in <see cref="Fault"/>, the first fault wins and
 /// every later read gives nothing, so that a reader can go on and look once at the end. Two rules keep a hostile file
-/// cheap: sections must not overlap, so walking all of them is linear in the file, and all text that is taken out of it
-/// is paid from one budget of about its own size.
+/// cheap: sections must not overlap, so walking all of them is linear in the file, and all that is kept of it (text,
+/// tables of its pointers) is paid from one budget of about its own size.
 /// </summary>
 internal ref struct ElfFile
 {
@@ -27,8 +27,8 @@ internal ref struct ElfFile
 
     private const int HeaderSize = 64, SectionSize = 64;
 
-    /// <summary>What a string or a record costs beside its characters.</summary>
-    private const int TextOverhead = 32;
+    /// <summary>What a string costs beside its characters, and the record or list that it stands in.</summary>
+    private const int TextOverhead = 64;
 
     /// <summary>Section numbers from here on have other meanings (SHN_LORESERVE); the kernel takes no more sections.</summary>
     private const int MaxSections = 0xff00;
@@ -37,13 +37,13 @@ internal ref struct ElfFile
     private readonly bool _bigEndian;
     private readonly ElfSection[] _sections;
     private readonly int _namesIndex;
-    private long _textBudget;
+    private long _budget;
 
     public ElfFile(ReadOnlySpan<byte> file)
     {
         _file = file;
         _sections = [];
-        _textBudget = file.Length + (64L << 10);
+        _budget = file.Length + (64L << 10);
         if (file.Length < HeaderSize || !file.StartsWith("\u007fELF"u8))
         {
             Fault = "it is not an ELF file";
@@ -74,6 +74,7 @@ internal ref struct ElfFile
         }
 
         _sections = new ElfSection[count];
+        End = (long)at + (count * SectionSize);
         ReadSections(file.Slice((int)at, count * SectionSize));
     }
 
@@ -81,6 +82,9 @@ internal ref struct ElfFile
     public string? Fault { get; private set; }
 
     public ushort Machine { get; }
+
+    /// <summary>Where its last section or its section table ends; what follows is no part of it.</summary>
+    public long End { get; private set; }
 
     public readonly string Architecture => ArchitectureOf(Machine, _bigEndian) ?? "";
 
@@ -103,11 +107,18 @@ internal ref struct ElfFile
         section.Type is ElfSection.NoBits or 0 ? [] : _file.Slice((int)section.Offset, (int)section.Size);
 
     /// <summary>Index of the first section of this name, or -1.</summary>
-    public readonly int Find(ReadOnlySpan<byte> name)
+    public readonly int Find(ReadOnlySpan<byte> name) => FindAfter(0, name);
+
+    /// <summary>Index of the next section of this name behind one, or -1.</summary>
+    public readonly int FindAfter(int index, ReadOnlySpan<byte> name)
     {
-        for (var i = 1; i < _sections.Length; i++)
+        var names = Bytes(_sections[_namesIndex]);
+        for (var i = index + 1; i < _sections.Length; i++)
         {
-            if (NameBytes(_sections[i]).SequenceEqual(name)) return i;
+            var at = _sections[i].NameOffset;
+            if (at >= (uint)names.Length) continue;
+            var rest = names[(int)at..];
+            if (rest.Length > name.Length && rest[name.Length] == 0 && rest.StartsWith(name)) return i;
         }
 
         return -1;
@@ -125,12 +136,15 @@ internal ref struct ElfFile
     }
 
     /// <summary>Takes text out of the file; a file that asks for more text than it has bytes is at fault.</summary>
-    public string Text(scoped ReadOnlySpan<byte> bytes)
+    public string Text(scoped ReadOnlySpan<byte> bytes) => TryPay(TextOverhead + (2L * bytes.Length)) ? Encoding.UTF8.GetString(bytes) : "";
+
+    /// <summary>False, and the file at fault, when this many bytes are more than is left for it.</summary>
+    public bool TryPay(long bytes)
     {
-        _textBudget -= TextOverhead + (2L * bytes.Length);
-        if (_textBudget >= 0) return Encoding.UTF8.GetString(bytes);
+        _budget -= bytes;
+        if (_budget >= 0) return true;
         Fail("its tables name far more than a file of its size can hold");
-        return "";
+        return false;
     }
 
     private void ReadSections(ReadOnlySpan<byte> table)
@@ -144,6 +158,7 @@ internal ref struct ElfFile
             {
                 if (!Fits(section.Offset, section.Size)) Fail($"its section {i} reaches beyond the end of the file");
                 else if ((total += section.Size) > (ulong)_file.Length) Fail("its sections overlap");
+                else End = Math.Max(End, (long)(section.Offset + section.Size));
             }
 
             _sections[i] = section;

@@ -1,9 +1,33 @@
 namespace LivepatchAgent.Core.Modules;
 
-/// <summary>A place in a section.</summary>
-internal readonly record struct ElfPlace(int Section, ulong Offset) : IComparable<ElfPlace>
+/// <summary>A place in a section, 8 bytes small: a file can have one for each 24 bytes of it.</summary>
+internal readonly struct ElfPlace : IComparable<ElfPlace>, IEquatable<ElfPlace>
 {
-    public int CompareTo(ElfPlace other) => Section != other.Section ? Section.CompareTo(other.Section) : Offset.CompareTo(other.Offset);
+    /// <summary>Sections are fewer than 2^16. No offset that means anything is as large; what is larger means this one.</summary>
+    private const ulong MaxOffset = (1UL << 48) - 1;
+
+    private readonly ulong _value;
+
+    public ElfPlace(int section, ulong offset) => _value = ((ulong)section << 48) | Math.Min(offset, MaxOffset);
+
+    public int Section => (int)(_value >> 48);
+
+    public ulong Offset => _value & MaxOffset;
+
+    /// <summary>A place some bytes further on.</summary>
+    public static ElfPlace operator +(ElfPlace place, ulong bytes) => new(place.Section, place.Offset + bytes);
+
+    public static bool operator ==(ElfPlace a, ElfPlace b) => a._value == b._value;
+
+    public static bool operator !=(ElfPlace a, ElfPlace b) => a._value != b._value;
+
+    public int CompareTo(ElfPlace other) => _value.CompareTo(other._value);
+
+    public bool Equals(ElfPlace other) => _value == other._value;
+
+    public override bool Equals(object? obj) => obj is ElfPlace other && Equals(other);
+
+    public override int GetHashCode() => _value.GetHashCode();
 }
 
 /// <summary>
@@ -13,44 +37,32 @@ internal readonly record struct ElfPlace(int Section, ulong Offset) : IComparabl
 internal sealed class ElfPointers
 {
     private const int EntrySize = 24;
+
+    /// <summary>What is kept of a pointer (two places) and of a symbol (a place and an index).</summary>
+    private const int PointerCost = 16, SymbolCost = 12;
+
     private readonly ElfPlace[] _at;
     private readonly ElfPlace[] _target;
     private readonly ElfPlace[] _symbolAt;
-    private readonly ulong[] _symbolSize;
+    private readonly int[] _symbol;
 
-    private ElfPointers(ElfPlace[] at, ElfPlace[] target, ElfPlace[] symbolAt, ulong[] symbolSize)
+    private ElfPointers(ElfPlace[] at, ElfPlace[] target, ElfPlace[] symbolAt, int[] symbol)
     {
         _at = at;
         _target = target;
         _symbolAt = symbolAt;
-        _symbolSize = symbolSize;
+        _symbol = symbol;
     }
 
     public int Count => _at.Length;
 
-    public static ElfPointers Read(scoped in ElfFile elf, scoped in ElfSymbols symbols)
+    public static ElfPointers Read(scoped ref ElfFile elf, scoped in ElfSymbols symbols)
     {
-        var type = PointerType(elf.Machine);
-        List<ElfPlace> at = [], target = [];
-        foreach (var section in elf.Sections)
-        {
-            if (!HoldsDataPointers(elf, section, symbols.Index)) continue;
-            var rows = elf.Bytes(section);
-            for (; rows.Length >= EntrySize; rows = rows[EntrySize..])
-            {
-                var info = elf.U64(rows, 8);
-                if ((uint)info != type || info >> 32 >= (ulong)symbols.Count) continue;
-                var symbol = symbols[elf, (int)(info >> 32)];
-                if (symbol.Section == ElfSymbol.Undefined || symbol.Section >= elf.Sections.Length) continue;
-                at.Add(new ElfPlace((int)section.Info, elf.U64(rows, 0)));
-                target.Add(new ElfPlace(symbol.Section, symbol.Value + elf.U64(rows, 16)));
-            }
-        }
-
-        var (atSorted, targetSorted) = (at.ToArray(), target.ToArray());
-        Array.Sort(atSorted, targetSorted);
-        var (symbolAt, symbolSize) = Sized(elf, symbols);
-        return new ElfPointers(atSorted, targetSorted, symbolAt, symbolSize);
+        var (at, target) = Pointers(ref elf, symbols);
+        Array.Sort(at, target);
+        var (symbolAt, symbol) = Sized(ref elf, symbols);
+        Array.Sort(symbolAt, symbol);
+        return new ElfPointers(at, target, symbolAt, symbol);
     }
 
     /// <summary>Index of the first pointer at or after a place.</summary>
@@ -72,11 +84,61 @@ internal sealed class ElfPointers
     }
 
     /// <summary>Where the variable that starts here ends, by its symbol; the end of its section when no symbol says.</summary>
-    public ulong EndOf(ElfPlace start, scoped in ElfFile elf)
+    public ulong EndOf(ElfPlace start, scoped in ElfFile elf, scoped in ElfSymbols symbols)
     {
         var sectionSize = elf.Sections[start.Section].Size;
         var index = Array.BinarySearch(_symbolAt, start);
-        return index < 0 || _symbolSize[index] > sectionSize - Math.Min(start.Offset, sectionSize) ? sectionSize : start.Offset + _symbolSize[index];
+        if (index < 0) return sectionSize;
+        var size = symbols[elf, _symbol[index]].Size;
+        return size > sectionSize - Math.Min(start.Offset, sectionSize) ? sectionSize : start.Offset + size;
+    }
+
+    /// <summary>The symbol that starts here; empty when none does.</summary>
+    public ReadOnlySpan<byte> NameOf(ElfPlace place, scoped in ElfFile elf, ElfSymbols symbols)
+    {
+        var index = Array.BinarySearch(_symbolAt, place);
+        if (index < 0) return [];
+        var symbol = symbols[elf, _symbol[index]];
+        return symbols.NameBytes(symbol);
+    }
+
+    /// <summary>Counted before they are kept, so that no list has to grow.</summary>
+    private static (ElfPlace[] At, ElfPlace[] Target) Pointers(scoped ref ElfFile elf, scoped in ElfSymbols symbols)
+    {
+        var count = 0;
+        foreach (var section in elf.Sections)
+        {
+            if (!HoldsDataPointers(elf, section, symbols.Index)) continue;
+            for (var rows = elf.Bytes(section); rows.Length >= EntrySize; rows = rows[EntrySize..])
+            {
+                if (IsPointer(elf, symbols, rows, out _)) count++;
+            }
+        }
+
+        if (!elf.TryPay((long)count * PointerCost)) return ([], []);
+        var (at, target) = (new ElfPlace[count], new ElfPlace[count]);
+        count = 0;
+        foreach (var section in elf.Sections)
+        {
+            if (!HoldsDataPointers(elf, section, symbols.Index)) continue;
+            for (var rows = elf.Bytes(section); rows.Length >= EntrySize; rows = rows[EntrySize..])
+            {
+                if (!IsPointer(elf, symbols, rows, out var symbol)) continue;
+                at[count] = new ElfPlace((int)section.Info, elf.U64(rows, 0));
+                target[count++] = new ElfPlace(symbol.Section, symbol.Value + elf.U64(rows, 16));
+            }
+        }
+
+        return (at, target);
+    }
+
+    private static bool IsPointer(scoped in ElfFile elf, scoped in ElfSymbols symbols, scoped ReadOnlySpan<byte> row, out ElfSymbol symbol)
+    {
+        symbol = default;
+        var info = elf.U64(row, 8);
+        if ((uint)info != PointerType(elf.Machine) || info >> 32 >= (ulong)symbols.Count) return false;
+        symbol = symbols[elf, (int)(info >> 32)];
+        return symbol.Section != ElfSymbol.Undefined && symbol.Section < elf.Sections.Length;
     }
 
     private static bool HoldsDataPointers(scoped in ElfFile elf, ElfSection section, int symbolTable)
@@ -86,22 +148,30 @@ internal sealed class ElfPointers
         return patched.Has(ElfSection.Alloc) && !patched.Has(ElfSection.Execute) && patched.Type != ElfSection.NoBits;
     }
 
-    private static (ElfPlace[] At, ulong[] Size) Sized(scoped in ElfFile elf, scoped in ElfSymbols symbols)
+    private static (ElfPlace[] At, int[] Index) Sized(scoped ref ElfFile elf, scoped in ElfSymbols symbols)
     {
-        List<ElfPlace> at = [];
-        List<ulong> size = [];
+        var count = 0;
+        for (var i = 1; i < symbols.Count; i++)
+        {
+            if (IsSized(elf, symbols[elf, i])) count++;
+        }
+
+        if (!elf.TryPay((long)count * SymbolCost)) return ([], []);
+        var (at, index) = (new ElfPlace[count], new int[count]);
+        count = 0;
         for (var i = 1; i < symbols.Count; i++)
         {
             var symbol = symbols[elf, i];
-            if (symbol.Size == 0 || symbol.Section == ElfSymbol.Undefined || symbol.Section >= elf.Sections.Length) continue;
-            at.Add(new ElfPlace(symbol.Section, symbol.Value));
-            size.Add(symbol.Size);
+            if (!IsSized(elf, symbol)) continue;
+            at[count] = new ElfPlace(symbol.Section, symbol.Value);
+            index[count++] = i;
         }
 
-        var (atSorted, sizeSorted) = (at.ToArray(), size.ToArray());
-        Array.Sort(atSorted, sizeSorted);
-        return (atSorted, sizeSorted);
+        return (at, index);
     }
+
+    private static bool IsSized(scoped in ElfFile elf, ElfSymbol symbol) =>
+        symbol.Size != 0 && symbol.Section != ElfSymbol.Undefined && symbol.Section < elf.Sections.Length;
 
     /// <summary>R_X86_64_64, R_AARCH64_ABS64, R_390_64.</summary>
     private static uint PointerType(ushort machine) => machine switch

@@ -54,5 +54,5 @@ internal readonly ref struct ElfSymbols
         }
     }
 
-    public ReadOnlySpan<byte> NameBytes(in ElfSymbol symbol) => ElfFile.CString(_names, symbol.NameOffset);
+    public ReadOnlySpan<byte> NameBytes(scoped in ElfSymbol symbol) => ElfFile.CString(_names, symbol.NameOffset);
 }

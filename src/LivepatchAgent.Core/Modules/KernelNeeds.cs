@@ -6,9 +6,9 @@ namespace LivepatchAgent.Core.Modules;
 /// <summary>What a module wants from the kernel that loads it, as its symbol table and sections tell.</summary>
 internal static class KernelNeeds
 {
-    private static ReadOnlySpan<byte> SymbolPrefix => ".klp.sym."u8;
+    internal static ReadOnlySpan<byte> SymbolPrefix => ".klp.sym."u8;
 
-    private static ReadOnlySpan<byte> RelaPrefix => ".klp.rela."u8;
+    internal static ReadOnlySpan<byte> RelaPrefix => ".klp.rela."u8;
 
     public static (IReadOnlyList<string> Undefined, IReadOnlyList<LivepatchSymbol> Livepatch) Symbols(scoped ref ElfFile elf, scoped in ElfSymbols symbols)
     {
@@ -20,7 +20,8 @@ internal static class KernelNeeds
             if (symbol.Section is not (ElfSymbol.Undefined or ElfSymbol.Livepatch)) continue;
             var name = symbols.NameBytes(symbol);
             if (symbol.Section == ElfSymbol.Livepatch || name.StartsWith(SymbolPrefix)) livepatch.Add(Symbol(elf.Text(name), symbol.Section == ElfSymbol.Livepatch));
-            else if (!name.IsEmpty) undefined.Add(elf.Text(name));
+            // The kernel lets a weak symbol that nobody has be 0.
+            else if (!name.IsEmpty && !symbol.IsWeak) undefined.Add(elf.Text(name));
         }
 
         return (undefined, livepatch);

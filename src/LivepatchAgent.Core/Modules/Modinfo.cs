@@ -42,6 +42,18 @@ internal static class Modinfo
         return entries;
     }
 
+    /// <summary>Keys that stand more than once although the kernel takes the first of them only, in their order.</summary>
+    public static IReadOnlyList<string> Repeated(IReadOnlyList<KeyValuePair<string, string>> entries)
+    {
+        HashSet<string> seen = [], repeated = [];
+        foreach (var entry in entries)
+        {
+            if (IsSingle(entry.Key) && !seen.Add(entry.Key)) repeated.Add(entry.Key);
+        }
+
+        return [.. repeated];
+    }
+
     /// <summary>The first value of a key, as the kernel's get_modinfo() takes it.</summary>
     public static string? First(IReadOnlyList<KeyValuePair<string, string>> entries, string key)
     {
@@ -52,4 +64,8 @@ internal static class Modinfo
 
         return null;
     }
+
+    /// <summary>What the kernel's get_modinfo() or its tools ask for once; authors, aliases, parameters and the like may be many.</summary>
+    private static bool IsSingle(string key) => key is "name" or "vermagic" or "livepatch" or "license" or "version" or "srcversion"
+        or "depends" or "intree" or "staging" or "retpoline" or "scmversion" or "built_with";
 }

@@ -20,11 +20,26 @@ public sealed record ModuleFacts
     /// <summary>All of .modinfo, in its order; a key can stand more than once.</summary>
     public required IReadOnlyList<KeyValuePair<string, string>> Modinfo { get; init; }
 
+    /// <summary>Keys of .modinfo that stand more than once where one is meant; the kernel takes the first.</summary>
+    public IReadOnlyList<string> RepeatedModinfo { get; init; } = [];
+
+    /// <summary>Whose tables of a livepatch it has; null where none are visible.</summary>
+    public PatchTables? Tables { get; init; }
+
     /// <summary>Null where the file does not show it.</summary>
     public bool? Replace { get; init; }
 
     /// <summary>The functions it redirects, as far as the file shows them.</summary>
     public IReadOnlyList<PatchedFunction> Functions { get; init; } = [];
+
+    /// <summary>Code of its own that runs around the switch, as far as the file shows it.</summary>
+    public IReadOnlyList<PatchCallback> Callbacks { get; init; } = [];
+
+    /// <summary>Its entries of struct klp_state; null where the file does not show them.</summary>
+    public IReadOnlyList<SystemState>? States { get; init; }
+
+    /// <summary>Symbols that an old kpatch-build's patch looks up itself when it is loaded.</summary>
+    public IReadOnlyList<DynamicRelocation> DynamicRelocations { get; init; } = [];
 
     /// <summary>The linker's build id (.note.gnu.build-id) in lower-case hex, or null.</summary>
     public string? BuildId { get; init; }
@@ -32,17 +47,42 @@ public sealed record ModuleFacts
     /// <summary>Symbols that the kernel or other modules must export.</summary>
     public IReadOnlyList<string> NeededSymbols { get; init; } = [];
 
+    /// <summary>CRCs of <c>__versions</c>; null where the module has no such section.</summary>
+    public IReadOnlyList<SymbolVersion>? SymbolVersions { get; init; }
+
+    /// <summary>CRCs of <c>__version_ext_crcs</c>, for kernels from 6.14 on; null where the module has no such section.</summary>
+    public IReadOnlyList<SymbolVersion>? ExtendedSymbolVersions { get; init; }
+
+    /// <summary>Size of its struct module, .gnu.linkonce.this_module, in bytes: each build of a kernel has one.</summary>
+    public long ThisModuleSize { get; init; }
+
     /// <summary>Symbols that the kernel's livepatch code looks up itself, exported or not.</summary>
     public IReadOnlyList<LivepatchSymbol> LivepatchSymbols { get; init; } = [];
 
     /// <summary>Relocations that the kernel's livepatch code applies, by object and section.</summary>
     public IReadOnlyList<LivepatchRelocations> LivepatchRelocations { get; init; } = [];
 
-    /// <summary>Null when the file is unsigned.</summary>
+    /// <summary>What is wrong with any of its relocations, as far as the file alone tells.</summary>
+    public IReadOnlyList<RelocationFault> RelocationFaults { get; init; } = [];
+
+    /// <summary>Where the signature stands that a kernel would check; null when the file is unsigned, or signed in a way that no kernel knows.</summary>
     public ModuleSignature? Signature { get; init; }
+
+    /// <summary>All appended signatures, the last one first: the kernel checks that one, and takes the others for content.</summary>
+    public IReadOnlyList<AppendedSignature> Signatures { get; init; } = [];
+
+    /// <summary>Bytes between the end of the ELF file and its signature, or the end of the file.</summary>
+    public long TrailingBytes { get; init; }
+
+    /// <summary>Bytes behind a signature that is not at the end of the file, so that a kernel does not see it; 0 where there is none.</summary>
+    public long BytesBehindSignature { get; init; }
 
     /// <summary>The kernel release in the vermagic: its first word.</summary>
     public string KernelRelease => Vermagic.Split(' ', 2)[0];
+
+    /// <summary>The kernel's functions for shadow variables and states that it calls; with which ids is in its code, not in its tables.</summary>
+    public IEnumerable<string> StateCalls =>
+        NeededSymbols.Where(n => n.StartsWith("klp_shadow_", StringComparison.Ordinal) || n is "klp_get_state" or "klp_get_prev_state");
 }
 
 /// <summary>One <c>.klp.sym.OBJECT.NAME,POSITION</c>; a name that does not read like that stands whole in <paramref name="Name"/>, with no object.</summary>

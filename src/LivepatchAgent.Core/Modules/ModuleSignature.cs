@@ -18,9 +18,9 @@ public readonly record struct ModuleSignature(long ContentLength, int Pkcs7Lengt
     public const int TrailerLength = DescriptorLength + 28;
 
     private const int DescriptorLength = 12;
-    private const byte Pkcs7IdType = 2;
+    internal const byte Pkcs7IdType = 2;
 
-    private static ReadOnlySpan<byte> Marker => "~Module signature appended~\n"u8;
+    internal static ReadOnlySpan<byte> Marker => "~Module signature appended~\n"u8;
 
     /// <summary>Whether the file claims to be signed; a claim may still be malformed.</summary>
     public static bool IsMarked(ReadOnlySpan<byte> trailer) => trailer.EndsWith(Marker);

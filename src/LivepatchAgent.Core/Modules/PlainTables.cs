@@ -2,9 +2,6 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Modules;
 
-/// <summary>What a livepatch's own static tables say.</summary>
-internal readonly record struct LivepatchTables(bool? Replace, IReadOnlyList<PatchedFunction> Functions);
-
 /// <summary>
 /// The tables of a livepatch written by hand, as in the kernel's samples/livepatch: a static struct klp_patch, found as
 /// a pointer to __this_module followed by one to an array of struct klp_object. The sizes of these structures change
@@ -18,38 +15,41 @@ internal ref struct PlainTables
 
     private const ulong PointerSize = 8;
     private readonly ElfPointers _pointers;
+    private readonly ElfSymbols _symbols;
     private int _visits;
 
-    private PlainTables(ElfPointers pointers)
+    private PlainTables(ElfPointers pointers, ElfSymbols symbols)
     {
         _pointers = pointers;
+        _symbols = symbols;
         // Each pointer is part of one table: a file that shares them between tables is walked twice at most.
         _visits = 2 * pointers.Count;
     }
 
     /// <summary>Null where no such table is visible: tables in .bss and those filled at run time are not.</summary>
-    /// <param name="replaceOffset">Where this kernel's struct klp_patch has <c>replace</c>; null when it is not known.</param>
-    public static LivepatchTables? Find(scoped ref ElfFile elf, ElfPointers pointers, int thisModule, int? replaceOffset)
+    /// <param name="layout">What is known of this kernel's struct klp_patch.</param>
+    public static LivepatchTables? Find(scoped ref ElfFile elf, ElfSymbols symbols, ElfPointers pointers, int thisModule, PatchLayout layout)
     {
-        var reader = new PlainTables(pointers);
+        var reader = new PlainTables(pointers, symbols);
         var candidates = 0;
         for (var i = 0; i + 1 < pointers.Count && candidates < MaxCandidates && elf.Fault is null; i++)
         {
             if (pointers.Target(i) != new ElfPlace(thisModule, 0)) continue;
             var patch = pointers.At(i);
-            if (!pointers.TryFollow(patch with { Offset = patch.Offset + PointerSize }, out var objects) || !IsWritable(elf, objects)) continue;
+            if (!pointers.TryFollow(patch + PointerSize, out var objects) || !IsWritable(elf, objects)) continue;
             candidates++;
-            var functions = reader.Objects(ref elf, objects);
-            if (functions.Count > 0) return new LivepatchTables(Flag(elf, patch, replaceOffset), functions);
+            var tables = new LivepatchTables(PatchTables.KlpPatch) { Replace = Flag(elf, patch, layout.Replace), States = reader.States(elf, patch, layout.States) };
+            reader.Objects(ref elf, objects, tables);
+            if (tables.Functions.Count > 0) return tables;
         }
 
         return null;
     }
 
-    private List<PatchedFunction> Objects(scoped ref ElfFile elf, ElfPlace start)
+    private void Objects(scoped ref ElfFile elf, ElfPlace start, LivepatchTables tables)
     {
-        List<PatchedFunction> functions = [];
-        var end = _pointers.EndOf(start, elf);
+        const ulong Callbacks = 2 * PointerSize; // struct klp_object: name, funcs, callbacks
+        var end = _pointers.EndOf(start, elf, _symbols);
         for (var i = _pointers.FirstFrom(start); i < _pointers.Count && _visits-- > 0; i++)
         {
             var (at, target) = (_pointers.At(i), _pointers.Target(i));
@@ -59,31 +59,30 @@ internal ref struct PlainTables
             var name = "vmlinux";
             if (!IsWritable(elf, target))
             {
-                if (!_pointers.TryFollow(at with { Offset = at.Offset + PointerSize }, out var following) || !IsWritable(elf, following)) break;
-                name = TextAt(ref elf, target);
-                target = following;
+                if (!_pointers.TryFollow(at + PointerSize, out var following) || !IsWritable(elf, following)) break;
+                name = TableText.At(ref elf, target);
+                (at, target) = (at + PointerSize, following);
                 i++;
             }
 
-            if (!Functions(ref elf, name, target, functions)) break;
+            if (!Functions(ref elf, name, target, tables.Functions)) break;
+            TableText.Callbacks(ref elf, _symbols, _pointers, name, at + (Callbacks - PointerSize), tables.Callbacks);
         }
-
-        return functions;
     }
 
     private bool Functions(scoped ref ElfFile elf, string objectName, ElfPlace start, List<PatchedFunction> functions)
     {
         var before = functions.Count;
-        var end = _pointers.EndOf(start, elf);
+        var end = _pointers.EndOf(start, elf, _symbols);
         var data = elf.Bytes(elf.Sections[start.Section]);
         for (var i = _pointers.FirstFrom(start); i + 1 < _pointers.Count && _visits-- > 0; i += 2)
         {
             var (at, name, code) = (_pointers.At(i), _pointers.Target(i), _pointers.Target(i + 1));
             if (at.Section != start.Section || at.Offset >= end) break;
             var position = at.Offset + (2 * PointerSize);
-            if (_pointers.At(i + 1) != at with { Offset = at.Offset + PointerSize } || !elf.Sections[code.Section].Has(ElfSection.Execute)
+            if (_pointers.At(i + 1) != at + PointerSize || !elf.Sections[code.Section].Has(ElfSection.Execute)
                 || position + PointerSize > (ulong)data.Length) break;
-            var oldName = TextAt(ref elf, name);
+            var oldName = TableText.At(ref elf, name);
             if (oldName.Length == 0 || elf.Fault is not null) break;
             functions.Add(new PatchedFunction(objectName, oldName, (long)elf.U64(data, (int)position)));
         }
@@ -91,8 +90,27 @@ internal ref struct PlainTables
         return functions.Count > before;
     }
 
-    private static string TextAt(scoped ref ElfFile elf, ElfPlace place) =>
-        elf.Text(ElfFile.CString(elf.Bytes(elf.Sections[place.Section]), place.Offset));
+    /// <summary>struct klp_state: id, version, data; a row of zeros ends them. None is no pointer to them.</summary>
+    private readonly List<SystemState>? States(scoped in ElfFile elf, ElfPlace patch, int? offset)
+    {
+        const ulong Size = 24, Version = 8;
+        if (offset is not { } member) return null;
+        List<SystemState> states = [];
+        if (!_pointers.TryFollow(patch + (ulong)member, out var start)) return states;
+        var data = elf.Bytes(elf.Sections[start.Section]);
+        var end = Math.Min(_pointers.EndOf(start, elf, _symbols), (ulong)data.Length);
+        for (var at = start.Offset; at < end && Size <= end - at && states.Count < MaxStates; at += Size)
+        {
+            var id = elf.U64(data, (int)at);
+            if (id == 0) break;
+            states.Add(new SystemState(id, elf.U32(data, (int)(at + Version))));
+        }
+
+        return states;
+    }
+
+    /// <summary>The kernel walks them for each other state of each other patch: nobody has more than a few.</summary>
+    private const int MaxStates = 4096;
 
     private static bool IsWritable(scoped in ElfFile elf, ElfPlace place) => elf.Sections[place.Section].Has(ElfSection.Write);
 
@@ -102,5 +120,22 @@ internal ref struct PlainTables
         var at = patch.Offset + (ulong)offset.Value;
         var data = elf.Bytes(elf.Sections[patch.Section]);
         return at < (ulong)data.Length ? data[(int)at] != 0 : null;
+    }
+}
+
+/// <summary>Where struct klp_patch has its members behind mod and objs; null where it has not, or it is not known.</summary>
+internal readonly record struct PatchLayout(int? States, int? Replace)
+{
+    /// <summary>Linux 5.1 brought <c>replace</c>, 5.5 put <c>states</c> before it.</summary>
+    public static PatchLayout Of(string vermagic)
+    {
+        var numbers = vermagic.Split('.', 3);
+        if (numbers.Length < 3 || !int.TryParse(numbers[0], out var major) || !int.TryParse(numbers[1], out var minor)) return default;
+        return (major, minor) switch
+        {
+            ( > 5, _) or (5, >= 5) => new PatchLayout(16, 24),
+            (5, >= 1) => new PatchLayout(null, 16),
+            _ => default,
+        };
     }
 }

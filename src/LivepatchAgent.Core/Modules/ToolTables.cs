@@ -4,50 +4,92 @@ namespace LivepatchAgent.Core.Modules;
 
 /// <summary>
 /// The tables that patch-making tools leave in sections of their own, arrays of a fixed layout: kpatch-build's
-/// <c>.kpatch.funcs</c> (its kmod/patch/kpatch-patch.h) and klp-build's <c>__klp_objects</c>, since Linux 7
-/// <c>.init.klp_objects</c> (include/linux/livepatch_external.h). Their module init makes the kernel's structures of
-/// them, and decides then whether the patch replaces: that is not visible.
+/// <c>.kpatch.funcs</c> and <c>.kpatch.dynrelas</c> (its kmod/patch/kpatch-patch.h), <c>.kpatch.callbacks.*</c>
+/// (kpatch-macros.h), and klp-build's <c>__klp_objects</c>, since Linux 7 <c>.init.klp_objects</c>
+/// (include/linux/livepatch_external.h). Their module init makes the kernel's structures of them, and decides then
+/// whether the patch replaces: that is not visible.
 /// </summary>
 internal static class ToolTables
 {
-    public static LivepatchTables? Find(scoped ref ElfFile elf, ElfPointers pointers)
+    public static LivepatchTables? Find(scoped ref ElfFile elf, scoped in ElfSymbols symbols, ElfPointers pointers) =>
+        KpatchBuild(ref elf, symbols, pointers) ?? KlpBuild(ref elf, symbols, pointers);
+
+    private static LivepatchTables? KpatchBuild(scoped ref ElfFile elf, scoped in ElfSymbols symbols, ElfPointers pointers)
     {
-        List<PatchedFunction> functions = [];
-        KpatchBuild(ref elf, pointers, functions);
-        KlpBuild(ref elf, pointers, elf.Find("__klp_objects"u8), functions);
-        KlpBuild(ref elf, pointers, elf.Find(".init.klp_objects"u8), functions);
-        return functions.Count > 0 ? new LivepatchTables(null, functions) : null;
+        var tables = new LivepatchTables(PatchTables.KpatchBuild);
+        KpatchFunctions(ref elf, pointers, elf.Find(".kpatch.funcs"u8), tables.Functions);
+        KpatchDynamicRelocations(ref elf, pointers, elf.Find(".kpatch.dynrelas"u8), tables.DynamicRelocations);
+        KpatchCallbacks(ref elf, symbols, pointers, elf.Find(".kpatch.callbacks.pre_patch"u8), CallbackMoment.PrePatch, tables.Callbacks);
+        KpatchCallbacks(ref elf, symbols, pointers, elf.Find(".kpatch.callbacks.post_patch"u8), CallbackMoment.PostPatch, tables.Callbacks);
+        KpatchCallbacks(ref elf, symbols, pointers, elf.Find(".kpatch.callbacks.pre_unpatch"u8), CallbackMoment.PreUnpatch, tables.Callbacks);
+        KpatchCallbacks(ref elf, symbols, pointers, elf.Find(".kpatch.callbacks.post_unpatch"u8), CallbackMoment.PostUnpatch, tables.Callbacks);
+        return tables.Functions.Count > 0 || tables.Callbacks.Count > 0 ? tables : null;
     }
 
-    /// <summary>struct kpatch_patch_func: new_addr, new_size, old_addr, old_size, sympos, name, objname.</summary>
-    private static void KpatchBuild(scoped ref ElfFile elf, ElfPointers pointers, List<PatchedFunction> functions)
+    /// <summary>struct kpatch_patch_func: new_addr, new_size, old_addr, old_size, sympos (not before 2016), name, objname.</summary>
+    private static void KpatchFunctions(scoped ref ElfFile elf, ElfPointers pointers, int section, List<PatchedFunction> functions)
     {
-        const ulong Size = 56, Position = 32, Name = 40, Object = 48;
-        var section = elf.Find(".kpatch.funcs"u8);
+        const ulong Position = 32, PositionSize = 8;
         if (section < 0) return;
+        var hasPosition = !pointers.TryFollow(new ElfPlace(section, Position), out _);
+        var (name, size) = hasPosition ? (Position + PositionSize, 56UL) : (Position, 48UL);
         var data = elf.Bytes(elf.Sections[section]);
-        for (var at = 0UL; at + Size <= (ulong)data.Length && elf.Fault is null; at += Size)
+        for (var at = 0UL; at + size <= (ulong)data.Length && elf.Fault is null; at += size)
         {
-            var (name, holder) = (Text(ref elf, pointers, section, at + Name), Text(ref elf, pointers, section, at + Object));
-            if (name is not null && holder is not null) functions.Add(new PatchedFunction(holder, name, (long)elf.U64(data, (int)(at + Position))));
+            if (Named(ref elf, pointers, new ElfPlace(section, at + name)) is not var (text, holder)) continue;
+            functions.Add(new PatchedFunction(holder, text, hasPosition ? (long)elf.U64(data, (int)(at + Position)) : 0));
         }
     }
 
-    /// <summary>struct klp_object_ext: name (none for vmlinux), funcs, four callbacks and a bool, nr_funcs.</summary>
-    private static void KlpBuild(scoped ref ElfFile elf, ElfPointers pointers, int section, List<PatchedFunction> functions)
+    /// <summary>struct kpatch_patch_dynrela: dest, src, type, sympos (not before 2016), name, objname, external, addend.</summary>
+    private static void KpatchDynamicRelocations(scoped ref ElfFile elf, ElfPointers pointers, int section, List<DynamicRelocation> relocations)
     {
-        const ulong Size = 64, Funcs = 8, Count = 56;
+        const ulong Position = 24, PositionSize = 8;
+        if (section < 0) return;
+        var hasPosition = !pointers.TryFollow(new ElfPlace(section, Position), out _);
+        var (name, size) = hasPosition ? (Position + PositionSize, 64UL) : (Position, 48UL);
+        var data = elf.Bytes(elf.Sections[section]);
+        for (var at = 0UL; at + size <= (ulong)data.Length && elf.Fault is null; at += size)
+        {
+            if (Named(ref elf, pointers, new ElfPlace(section, at + name)) is not var (text, holder)) continue;
+            relocations.Add(new DynamicRelocation(holder, text, hasPosition ? (long)elf.U64(data, (int)(at + Position)) : 0));
+        }
+    }
+
+    /// <summary>Two pointers: the callback, and the object's name, null for vmlinux.</summary>
+    private static void KpatchCallbacks(scoped ref ElfFile elf, scoped in ElfSymbols symbols, ElfPointers pointers, int section, CallbackMoment moment, List<PatchCallback> callbacks)
+    {
+        const ulong Size = 16, Object = 8;
+        if (section < 0) return;
+        var length = (ulong)elf.Bytes(elf.Sections[section]).Length;
+        for (var at = new ElfPlace(section, 0); at.Offset + Size <= length && elf.Fault is null; at += Size)
+            TableText.Callback(ref elf, symbols, pointers, TableText.Follow(ref elf, pointers, at + Object) ?? "vmlinux", moment, at, callbacks);
+    }
+
+    private static LivepatchTables? KlpBuild(scoped ref ElfFile elf, scoped in ElfSymbols symbols, ElfPointers pointers)
+    {
+        var tables = new LivepatchTables(PatchTables.KlpBuild);
+        KlpObjects(ref elf, symbols, pointers, elf.Find("__klp_objects"u8), tables);
+        KlpObjects(ref elf, symbols, pointers, elf.Find(".init.klp_objects"u8), tables);
+        return tables.Functions.Count > 0 || tables.Callbacks.Count > 0 ? tables : null;
+    }
+
+    /// <summary>struct klp_object_ext: name (none for vmlinux), funcs, four callbacks and a bool, nr_funcs.</summary>
+    private static void KlpObjects(scoped ref ElfFile elf, scoped in ElfSymbols symbols, ElfPointers pointers, int section, LivepatchTables tables)
+    {
+        const ulong Size = 64, Funcs = 8, Callbacks = 16, Count = 56;
         if (section < 0) return;
         var data = elf.Bytes(elf.Sections[section]);
         // No file has more entries than pointers to names: that bounds tables which overlap.
         var budget = pointers.Count;
-        for (var at = 0UL; at + Size <= (ulong)data.Length && elf.Fault is null; at += Size)
+        for (var at = new ElfPlace(section, 0); at.Offset + Size <= (ulong)data.Length && elf.Fault is null; at += Size)
         {
-            if (!pointers.TryFollow(new ElfPlace(section, at + Funcs), out var funcs)) continue;
-            var holder = Text(ref elf, pointers, section, at) ?? "vmlinux";
-            var count = Math.Min(elf.U32(data, (int)(at + Count)), (uint)budget);
+            var holder = TableText.Follow(ref elf, pointers, at) ?? "vmlinux";
+            TableText.Callbacks(ref elf, symbols, pointers, holder, at + Callbacks, tables.Callbacks);
+            if (!pointers.TryFollow(at + Funcs, out var funcs)) continue;
+            var count = Math.Min(elf.U32(data, (int)(at.Offset + Count)), (uint)budget);
             budget -= (int)count;
-            KlpFunctions(ref elf, pointers, funcs, count, holder, functions);
+            KlpFunctions(ref elf, pointers, funcs, count, holder, tables.Functions);
         }
     }
 
@@ -56,16 +98,13 @@ internal static class ToolTables
     {
         const ulong Size = 24, Position = 16;
         var data = elf.Bytes(elf.Sections[start.Section]);
-        for (var at = start.Offset; count > 0 && at < (ulong)data.Length && Size <= (ulong)data.Length - at && elf.Fault is null; at += Size, count--)
+        for (var at = start; count > 0 && at.Offset < (ulong)data.Length && Size <= (ulong)data.Length - at.Offset && elf.Fault is null; at += Size, count--)
         {
-            if (Text(ref elf, pointers, start.Section, at) is { } name) functions.Add(new PatchedFunction(holder, name, (long)elf.U64(data, (int)(at + Position))));
+            if (TableText.Follow(ref elf, pointers, at) is { } name) functions.Add(new PatchedFunction(holder, name, (long)elf.U64(data, (int)(at.Offset + Position))));
         }
     }
 
-    private static string? Text(scoped ref ElfFile elf, ElfPointers pointers, int section, ulong at)
-    {
-        if (!pointers.TryFollow(new ElfPlace(section, at), out var target)) return null;
-        var text = elf.Text(ElfFile.CString(elf.Bytes(elf.Sections[target.Section]), target.Offset));
-        return text.Length > 0 ? text : null;
-    }
+    /// <summary>A pointer to a symbol's name and behind it one to its object's.</summary>
+    private static (string Name, string Holder)? Named(scoped ref ElfFile elf, ElfPointers pointers, ElfPlace at) =>
+        TableText.Follow(ref elf, pointers, at) is { } name && TableText.Follow(ref elf, pointers, at + 8) is { } holder ? (name, holder) : null;
 }

@@ -57,7 +57,7 @@ public sealed record ManifestModule
     public bool? Replace { get; init; }
 
     /// <summary>The functions it redirects, as far as the file shows them.</summary>
-    public IReadOnlyList<PatchedFunction> Functions { get; init; } = [];
+    public IReadOnlyList<PatchedFunction> Functions { get; init => field = value ?? []; } = [];
 }
 
 /// <summary>One redirected function.</summary>

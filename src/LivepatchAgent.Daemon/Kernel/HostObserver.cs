@@ -70,7 +70,7 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
         foreach (var name in state.Leftovers) yield return name;
     }
 
-    private List<LoadedPatch> Patches()
+    public List<LoadedPatch> Patches()
     {
         var patches = new List<LoadedPatch>();
         if (!Directory.Exists(paths.Livepatch)) return patches;

@@ -14,7 +14,7 @@ using Microsoft.AspNetCore.Http.Features;
 namespace LivepatchAgent.Daemon.LocalApi;
 
 /// <summary>What can be asked of the daemon, and by whom: one table.</summary>
-internal sealed class Routes(HostPaths paths, StatusBoard board, Inbox inbox) : IHttpApplication<HttpContext>
+internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox inbox, PreflightRunner preflight) : IHttpApplication<HttpContext>
 {
     public const int MaxBody = 16 * 1024;
     private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(60);
@@ -34,6 +34,8 @@ internal sealed class Routes(HostPaths paths, StatusBoard board, Inbox inbox) : 
     [
         new("GET", "/v1/status", Access.Read, (r, c) => r.StatusAsync(c)),
         new("GET", "/metrics", Access.Read, (r, c) => r.MetricsAsync(c)),
+        new("GET", "/v1/facts", Access.Change, (r, c) => r.FactsAsync(c)),
+        new("POST", "/v1/check", Access.Change, (r, c) => r.CheckAsync(c)),
         new("POST", "/v1/enable", Access.Change, (r, c) => r.EnableAsync(c)),
         new("POST", "/v1/disable", Access.Change, (r, c) => r.ChangeAsync(c, new Command.Disable())),
         new("POST", "/v1/refresh", Access.Change, (r, c) => r.ChangeAsync(c, new Command.Refresh())),
@@ -138,9 +140,10 @@ internal sealed class Routes(HostPaths paths, StatusBoard board, Inbox inbox) : 
     private static Task RefuseAsync(HttpContext context, int status, Problem problem) =>
         context.Response.HasStarted ? Task.CompletedTask : AnswerAsync(context, status, new ErrorAnswer(problem), WireJson.Readable.ErrorAnswer);
 
-    private static async Task AnswerAsync<T>(HttpContext context, int status, T answer, JsonTypeInfo<T> type)
+    private static Task AnswerAsync<T>(HttpContext context, int status, T answer, JsonTypeInfo<T> type) => AnswerAsync(context, status, JsonSerializer.SerializeToUtf8Bytes(answer, type));
+
+    private static async Task AnswerAsync(HttpContext context, int status, byte[] body)
     {
-        var body = JsonSerializer.SerializeToUtf8Bytes(answer, type);
         context.Response.StatusCode = status;
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = body.Length;

@@ -15,6 +15,9 @@ internal sealed class StateStore(string folder)
     /// <summary>True when a newer agent's file is there: then nothing may be written.</summary>
     public bool ReadOnly { get; private set; }
 
+    /// <summary>What was saved last, for a look at it: nothing is mended, and what cannot be read is an empty state.</summary>
+    public AgentState Peek() => Read(_file).TryGet(out var state, out _) ? state : new AgentState();
+
     /// <summary>
     /// What was saved last. A damaged file is moved aside and its older copy taken; the problem then goes with the state.
     /// </summary>

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using System.Text.Json;
+using System.Text;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Publisher.Files;
@@ -23,7 +23,7 @@ internal static class InspectCommand
     {
         if (!LocalFile.ReadModule(path).TryGet(out var bytes, out var problem)) return problem;
         if (!ModuleReader.Read(bytes).TryGet(out var facts, out problem)) return problem with { Message = $"{path}: {problem.Message}" };
-        if (json) surroundings.Out.WriteLine(JsonSerializer.Serialize(facts, ModuleJson.Readable.ModuleFacts));
+        if (json) surroundings.Out.WriteLine(Encoding.UTF8.GetString(ModuleJson.Write(facts)));
         else surroundings.Out.Write(ModuleText.Of(facts));
         return null;
     }

@@ -37,11 +37,12 @@ internal sealed class SignCommand
         if (!LocalFile.ReadModule(path).TryGet(out var file, out var problem)) return problem;
         if (!ModuleReader.Read(file).TryGet(out var facts, out problem)) return problem with { Message = $"cannot sign {path}: {problem.Message}" };
         var content = file.AsSpan();
-        if (facts.Signature is not null)
+        if (facts.Signatures.Count > 0)
         {
             if (!parsed.GetValue(_replace))
                 return new Problem(ProblemCode.RequestInvalid, $"cannot sign {path}: it is signed already", "--replace-signature takes the old signature off first");
-            content = Unsigned(content);
+            // A file signed twice has two signatures to take off.
+            content = content[..(int)facts.Signatures[^1].ContentLength];
         }
 
         if (!facts.IsLivepatch) _surroundings.Warn($"{path} is not a livepatch (its modinfo has no livepatch=Y); a host will not load it");
@@ -54,13 +55,5 @@ internal sealed class SignCommand
         }
 
         return null;
-    }
-
-    /// <summary>A file signed twice has two signatures to take off.</summary>
-    private static Span<byte> Unsigned(Span<byte> file)
-    {
-        while (ModuleSignature.TryFind(file[Math.Max(0, file.Length - ModuleSignature.TrailerLength)..], file.Length, out var signature, out _))
-            file = file[..(int)signature.ContentLength];
-        return file;
     }
 }

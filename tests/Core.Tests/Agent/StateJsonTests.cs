@@ -52,6 +52,33 @@ public class StateJsonTests
         Assert.Contains(why, problem.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>An older agent's file lacks what a newer one keeps; a damaged one may lack anything.</summary>
+    [Fact]
+    public void Read_OfAFileThatLacksAField_TakesItsDefaultOrSaysSo()
+    {
+        var whole = System.Text.Json.Nodes.JsonNode.Parse(StateJson.Write(new AgentState { Outcomes = [new Happening("id", Given.Now, HappeningKind.Loaded, One.Manifest, null)] }))!.AsObject();
+        foreach (var name in whole.Select(p => p.Key).ToList())
+        {
+            var lacking = whole.DeepClone().AsObject();
+            lacking.Remove(name);
+            var read = StateJson.Read(Encoding.UTF8.GetBytes(lacking.ToJsonString()), "f");
+            if (name is "version" or "phase") Assert.Equal(ProblemCode.StateInvalid, read.Problem?.Code);
+            else Assert.NotEmpty(StateJson.Write(read.Value));
+        }
+    }
+
+    [Theory]
+    [InlineData("outcomes", "[null]")]
+    [InlineData("quarantine", "[null]")]
+    [InlineData("leftovers", "[null]")]
+    [InlineData("floors", "{\"6.12\":null}")]
+    public void Read_OfANullWhereNoneBelongs_IsAProblem(string name, string value)
+    {
+        var state = System.Text.Json.Nodes.JsonNode.Parse(StateJson.Write(new AgentState()))!.AsObject();
+        state[name] = System.Text.Json.Nodes.JsonNode.Parse(value);
+        Assert.Equal(ProblemCode.StateInvalid, StateJson.Read(Encoding.UTF8.GetBytes(state.ToJsonString()), "f").Problem?.Code);
+    }
+
     [Fact]
     public void Read_OfANewerVersion_SaysWhichAgentIsNeeded() =>
         Assert.Equal(ProblemCode.StateNewer, StateJson.Read("{\"version\":2,\"whatever\":true}"u8, "f").Problem!.Code);

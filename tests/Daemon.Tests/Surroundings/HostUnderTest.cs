@@ -104,7 +104,7 @@ internal sealed class HostUnderTest : IAsyncDisposable
 
     public async Task StartSocketAsync()
     {
-        _socket = new OnDemandServer(Paths, new Routes(Paths, Board, Inbox!), _services, _services.GetRequiredService<ILogger<OnDemandServer>>());
+        _socket = new OnDemandServer(Paths, new Routes(Paths, Board, Inbox!, new PreflightRunner(Paths, new HostObserver(Paths, Time))), _services, _services.GetRequiredService<ILogger<OnDemandServer>>());
         await _socket.StartAsync(Ct);
     }
 

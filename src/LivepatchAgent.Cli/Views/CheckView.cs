@@ -1,0 +1,45 @@
+using System.Globalization;
+using System.Text;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Cli.Views;
+
+/// <summary>A preflight's report, one line a check; what matters most stands last, where the eye is.</summary>
+internal static class CheckView
+{
+    public static string Render(PreflightReport report, Style style)
+    {
+        var text = new StringBuilder();
+        var width = report.Checks.Select(c => c.Check.Length).DefaultIfEmpty().Max();
+        foreach (var finding in report.Checks.OrderBy(c => c.Outcome))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{style.Of(Of(finding.Outcome))} {style.Clean(finding.Check).PadRight(width)}  {style.Clean(finding.Found)}\n");
+            if (finding.Cure is { Length: > 0 } cure) text.Append(' ', style.Unicode ? 2 : 5).Append(' ', width).Append(CultureInfo.InvariantCulture, $"  {(style.Unicode ? "→" : "->")} {style.Clean(cure)}\n");
+        }
+
+        text.Append(CultureInfo.InvariantCulture, $"\n{style.Clean(report.Module)}: {Words(report)}\n");
+        return text.ToString();
+    }
+
+    private static Mark Of(CheckOutcome outcome) => outcome switch
+    {
+        CheckOutcome.Ok => Mark.Good,
+        CheckOutcome.Refused => Mark.Bad,
+        _ => Mark.Wait,
+    };
+
+    private static string Words(PreflightReport report) => report.Verdict switch
+    {
+        CheckOutcome.Ok => "nothing stands against it",
+        CheckOutcome.Warning => $"the kernel would take it; {Count(report, CheckOutcome.Warning)} worth knowing",
+        CheckOutcome.CannotTell => $"nothing found against it; {Count(report, CheckOutcome.CannotTell)} could not be looked at",
+        _ => $"{Kebab.Of(report.Verdict)}: {Count(report, CheckOutcome.Refused)} against it",
+    };
+
+    private static string Count(PreflightReport report, CheckOutcome outcome)
+    {
+        var count = report.Of(outcome).Count();
+        return count == 1 ? "one check" : $"{count.ToString(CultureInfo.InvariantCulture)} checks";
+    }
+}

@@ -1,0 +1,16 @@
+using LivepatchAgent.Core.Modules;
+
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>The kernel was built for live patching and still takes modules.</summary>
+internal static class LivepatchSupportCheck
+{
+    public static CheckResult Run(ModuleFacts module, HostFacts host)
+    {
+        if (Traits.HasLivepatch(host) == false) return CheckResult.Refused($"kernel {host.KernelRelease} was built without CONFIG_LIVEPATCH", "boot a kernel that has /sys/kernel/livepatch");
+        if (host.ModulesDisabled == true) return CheckResult.Refused("this kernel takes no more modules: kernel.modules_disabled is 1", "it cannot be set back: reboot, and keep it from being set before patches are loaded");
+        return Traits.HasLivepatch(host) is null
+            ? CheckResult.CannotTell("neither /sys/kernel/livepatch nor the kernel's build options could be read", "run it on the host itself, as root")
+            : CheckResult.Ok("the kernel has CONFIG_LIVEPATCH and takes modules");
+    }
+}

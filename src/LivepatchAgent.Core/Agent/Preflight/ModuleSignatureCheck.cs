@@ -1,0 +1,74 @@
+using LivepatchAgent.Core.Modules;
+
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>
+/// The kernel's own check of the module's signature, against its own keys (kernel/module/signing.c). What it does not find
+/// a key for counts as unsigned: it insists on signatures only when it is locked down or told to.
+/// </summary>
+internal static class ModuleSignatureCheck
+{
+    private const string Sign = "sign it with a key that this kernel has (`livepatch-publisher sign`)";
+    private const string Enrol = "enrol the publisher's certificate: `mokutil --import publisher.der`, then reboot";
+
+    public static CheckResult Run(ModuleFacts module, HostFacts host)
+    {
+        var insists = host.SignaturesEnforced == true ? "module.sig_enforce is set"
+            : host.Lockdown is "integrity" or "confidentiality" ? $"the kernel is locked down ({host.Lockdown}, as under Secure Boot)" : null;
+        if (module.Signatures is not [var signature, ..]) return Unsigned(module.BytesBehindSignature > 0 ? "there are bytes behind its signature, so that it counts as unsigned" : "it is not signed", insists);
+        if (signature.Type != "PKCS#7") return Unsigned($"its signature is of type {signature.Type}, which counts as none", insists);
+        if (signature.Fault is { } fault && signature.Signers.Count == 0) return CheckResult.Refused($"its signature cannot be read: {fault}", Sign);
+        if (host.Keys is null) return Unknown("the kernel's keys could not be read", insists);
+        return host.Keys.Signers is { } asked ? ByKernel(signature, asked, host.Keys.SignatureHolds, insists) : ByName(signature, host.Keys, insists);
+    }
+
+    private static CheckResult ByKernel(AppendedSignature signature, IReadOnlyDictionary<string, string> asked, bool? holds, string? insists)
+    {
+        var rings = signature.Signers.Select(s => asked.GetValueOrDefault(s.KeyringQuery, "")).ToList();
+        if (rings.Contains(".blacklist")) return CheckResult.Refused($"its signer's key is revoked on this host (.blacklist): {Names(signature)}", Sign);
+        var ring = rings.Find(r => r.Length > 0 && r != ".platform") ?? rings.Find(r => r.Length > 0);
+        if (ring is null)
+        {
+            var changed = holds == false ? "; and it was changed after it was signed" : "";
+            return insists is not null
+                ? CheckResult.Refused($"the kernel has no key of {Names(signature)}, and {insists}{changed}", Enrol)
+                : CheckResult.Warning($"the kernel has no key of {Names(signature)}: it takes the module and is tainted (E){changed}", holds == false ? "publish it anew: this agent loads no such module" : Enrol);
+        }
+
+        if (holds == false) return CheckResult.Refused($"it was changed after {Names(signature)} signed it", "build and sign it again, or fetch it again");
+        return ring == ".platform"
+            ? CheckResult.Warning($"the key of {Names(signature)} is in .platform alone, which distributions' kernels take for modules and others do not", Enrol)
+            : CheckResult.Ok($"signed by {Names(signature)}, whose key the kernel has in {ring}");
+    }
+
+    /// <summary>Only the names of keys are known, as of a host that is described by a file: subject, and key id or serial number.</summary>
+    private static CheckResult ByName(AppendedSignature signature, KeyringFacts keys, string? insists)
+    {
+        var found = keys.Keys.FirstOrDefault(k => k.Ring != ".blacklist" && signature.Signers.Any(s => Fits(s, k.Description)));
+        if (found is null) return Unknown($"no key that the kernel shows has the name of {Names(signature)}", insists);
+        return keys.Keys.Any(k => k.Ring == ".blacklist" && signature.Signers.Any(s => Fits(s, k.Description)))
+            ? CheckResult.CannotTell($"keys of this name are trusted and revoked: {found.Description}", "run it on the host itself, as root")
+            : CheckResult.Ok($"signed by {Names(signature)}; the kernel has \"{found.Description}\"{(found.Ring is { } ring ? $" in {ring}" : "")}");
+    }
+
+    private static bool Fits(SignatureSigner signer, string description)
+    {
+        if (signer.KeyId is { Length: >= 16 } id) return description.EndsWith(": " + id, StringComparison.Ordinal);
+        var name = CommonName(signer);
+        return name is { Length: > 0 } && (description.StartsWith(name + ":", StringComparison.Ordinal) || description.Contains($": {name}:", StringComparison.Ordinal));
+    }
+
+    private static CheckResult Unsigned(string found, string? insists) => insists is not null
+        ? CheckResult.Refused($"{found}, and {insists}", Sign)
+        : CheckResult.Warning($"{found}: the kernel takes it and is tainted (E)", Sign);
+
+    private static CheckResult Unknown(string found, string? insists) => insists is not null
+        ? CheckResult.CannotTell($"{found}, and {insists}", "run it on the host itself, as root")
+        : CheckResult.Ok($"{found}; this kernel does not insist on signatures");
+
+    private static string Names(AppendedSignature signature) =>
+        Listing.Of([.. signature.Signers.Select(s => CommonName(s) ?? s.Issuer ?? (s.KeyId is { } id ? $"key {id}" : "an unnamed signer")).Distinct()]);
+
+    private static string? CommonName(SignatureSigner signer) =>
+        signer.Issuer?.Split(", ").FirstOrDefault(p => p.StartsWith("CN=", StringComparison.Ordinal))?["CN=".Length..];
+}

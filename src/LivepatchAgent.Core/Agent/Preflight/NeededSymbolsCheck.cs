@@ -1,0 +1,32 @@
+using LivepatchAgent.Core.Modules;
+
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>Every ordinary undefined symbol must be exported by the kernel or by a module that is loaded.</summary>
+internal static class NeededSymbolsCheck
+{
+    public static CheckResult Run(ModuleFacts module, HostFacts host)
+    {
+        if (module.NeededSymbols.Count == 0) return CheckResult.Ok("it needs none");
+        if (host.Symbols is null) return CheckResult.CannotTell("the kernel's symbols could not be read", "run it on the host itself, as root");
+        var showsExports = Traits.ShowsExports(host);
+        List<string> missing = [], unexported = [];
+        foreach (var name in module.NeededSymbols)
+        {
+            if (name.StartsWith(".klp.", StringComparison.Ordinal)) continue; // told by livepatch-symbols
+            if (IsIn(host, HostQuestions.ExportPrefix + name)) continue;
+            if (!IsIn(host, name)) missing.Add(name);
+            else if (showsExports) unexported.Add(name);
+        }
+
+        if (missing.Count > 0)
+            return CheckResult.Refused($"this kernel has no symbol {Listing.Of(missing)}", Depends(module) is { } needed ? $"load {needed} first, or build it against exactly this kernel" : "build it against exactly this kernel");
+        if (unexported.Count > 0)
+            return CheckResult.Refused($"this kernel has {Listing.Of(unexported)} and does not export it", "make it a livepatch symbol (.klp.sym.OBJECT.NAME,POSITION), as klp-convert and kpatch-build do");
+        return CheckResult.Ok($"{module.NeededSymbols.Count} symbols, all {(showsExports ? "exported" : "there")}");
+    }
+
+    private static bool IsIn(HostFacts host, string name) => host.Symbols!.Values.Any(names => names.ContainsKey(name));
+
+    private static string? Depends(ModuleFacts module) => module.Modinfo.FirstOrDefault(m => m.Key == "depends").Value is { Length: > 0 } depends ? depends : null;
+}

@@ -1,0 +1,47 @@
+using LivepatchAgent.Core.Modules;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>Each function that is patched is in its object's symbol table, and is patched once.</summary>
+internal static class PatchedFunctionsCheck
+{
+    public static CheckResult Run(ModuleFacts module, HostFacts host)
+    {
+        if (module.Functions.Count == 0) return CheckResult.CannotTell("which functions it patches is not visible in the file", "ask whoever made it");
+        // Position 0 and 1 make the same directory in sysfs.
+        var twice = module.Functions.GroupBy(f => (f.Object, f.Name, Math.Max(1, f.Position))).FirstOrDefault(g => g.Count() > 1);
+        if (twice is not null) return CheckResult.Refused($"it patches {twice.Key.Object}:{twice.Key.Name} twice", "leave one of the two in its tables");
+        if (host.Symbols is null) return CheckResult.CannotTell("the kernel's symbols could not be read", "run it on the host itself, as root");
+        List<string> missing = [], unknown = [];
+        foreach (var function in module.Functions)
+        {
+            switch (host.CountOf(function.Object, function.Name))
+            {
+                case null when host.IsLoaded(function.Object) != false:
+                    unknown.Add($"{function.Object}:{function.Name}");
+                    break;
+                case 0:
+                    missing.Add($"{function.Object}:{function.Name}{Explain(host, function)}");
+                    break;
+                default:
+                    break;
+            }
+        }
+
+        if (missing.Count > 0) return CheckResult.Refused($"no such function: {Listing.Of(missing)}", "patch the functions that it was inlined into, or the clone by its own name; check with `grep NAME /proc/kallsyms`");
+        if (unknown.Count > 0) return CheckResult.CannotTell($"whether {Listing.Of(unknown)} exists is not known", "run it on the host itself, with that module loaded");
+        return CheckResult.Ok($"{module.Functions.Count} functions, {(module.Functions.All(f => host.CountOf(f.Object, f.Name) is not null) ? "all there" : "those of loaded objects are there")}");
+    }
+
+    /// <summary>A compiler that changes a function's arguments or splits it gives what is left a name of its own.</summary>
+    private static string Explain(HostFacts host, PatchedFunction function)
+    {
+        var names = HostFacts.Names(host.Symbols, function.Object) ?? HostFacts.Names(host.InstalledSymbols, function.Object);
+        var clones = names is null ? [] : names.Keys.Where(n => n.StartsWith(function.Name + ".", StringComparison.Ordinal)).Order(StringComparer.Ordinal).ToList();
+        var whole = clones.Where(c => c.Contains(".isra.", StringComparison.Ordinal) || c.Contains(".constprop.", StringComparison.Ordinal)).ToList();
+        return whole.Count > 0 ? $" (the compiler made {Listing.Of(whole)} of it)"
+            : clones.Count > 0 ? $" (only its part {Listing.Of(clones)}; the rest was inlined)"
+            : " (inlined everywhere, or not in this kernel)";
+    }
+}

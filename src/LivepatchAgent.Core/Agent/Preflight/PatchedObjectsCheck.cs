@@ -1,0 +1,28 @@
+using LivepatchAgent.Core.Modules;
+
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>Objects that are not loaded are patched when they come; those that never come are not.</summary>
+internal static class PatchedObjectsCheck
+{
+    /// <summary>The kernel's MODULE_NAME_LEN on 64 bits, its end included.</summary>
+    private const int MaxName = 56;
+
+    public static CheckResult Run(ModuleFacts module, HostFacts host)
+    {
+        var objects = module.Functions.Select(f => f.Object).Distinct().ToList();
+        if (objects.Count == 0) return CheckResult.CannotTell("which objects it patches is not visible in the file", "ask whoever made it");
+        if (objects.Find(o => o.Length >= MaxName) is { } tooLong) return CheckResult.Refused($"{tooLong} is longer than a module's name can be", "correct the patch's tables");
+        var wrong = objects.Where(o => o.Contains('-', StringComparison.Ordinal)).ToList();
+        if (wrong.Count > 0) return CheckResult.Warning($"no module is ever called {Listing.Of(wrong)}: names of loaded modules have _ for -", "correct the name in the patch's tables");
+        var modules = objects.Where(o => o != "vmlinux").ToList();
+        if (modules.Count == 0) return CheckResult.Ok("vmlinux alone");
+        if (host.LoadedModules is null) return CheckResult.CannotTell($"whether {Listing.Of(modules)} is loaded is not known", "run it on the host itself");
+        var away = modules.Where(o => host.IsLoaded(o) == false).ToList();
+        if (away.Count == 0) return CheckResult.Ok($"{Listing.Of(objects)}: all loaded");
+        var unknown = host.InstalledModules is null ? [] : away.Where(o => !host.InstalledModules.Contains(o)).ToList();
+        return unknown.Count > 0
+            ? CheckResult.Warning($"{Listing.Of(unknown)} is neither loaded nor installed: that part patches nothing", "nothing, if this host never uses it; else check the name")
+            : CheckResult.Ok($"{Listing.Of(away)} is not loaded: patched when it comes");
+    }
+}

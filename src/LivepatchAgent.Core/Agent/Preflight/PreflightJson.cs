@@ -1,0 +1,39 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>JSON of preflight: host facts (which a stranger may have written) and reports.</summary>
+[JsonSourceGenerationOptions(
+    GenerationMode = JsonSourceGenerationMode.Metadata,
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true,
+    MaxDepth = 16)]
+[JsonSerializable(typeof(HostFacts))]
+[JsonSerializable(typeof(PreflightReport))]
+public sealed partial class PreflightJson : JsonSerializerContext
+{
+    /// <summary>For people and pipes, not for HTML.</summary>
+    public static PreflightJson Readable => field ??= new(new JsonSerializerOptions(Default.Options!) { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+
+    /// <summary>Host facts of this schema, or why these are none.</summary>
+    public static Result<HostFacts> ReadFacts(ReadOnlySpan<byte> json, string file)
+    {
+        try
+        {
+            if (JsonSerializer.Deserialize(json, Default.HostFacts) is { } facts)
+                return facts.Schema == Agent.HostFacts.CurrentSchema ? facts : Unreadable(file, $"it has schema {facts.Schema}, this program knows {Agent.HostFacts.CurrentSchema}");
+        }
+        catch (JsonException)
+        {
+            // told below
+        }
+
+        return Unreadable(file, "it is no description of a host");
+    }
+
+    private static Problem Unreadable(string file, string why) =>
+        new(ProblemCode.RequestInvalid, $"cannot use {file}: {why}", "make it with `livepatch-agent facts`");
+}

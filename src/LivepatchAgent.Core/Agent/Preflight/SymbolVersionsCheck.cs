@@ -1,0 +1,49 @@
+using LivepatchAgent.Core.Modules;
+
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>With CONFIG_MODVERSIONS each exported symbol has a CRC of its type; a module's must be the kernel's.</summary>
+internal static class SymbolVersionsCheck
+{
+    private const string Rebuild = "build it against the headers of exactly this kernel";
+
+    /// <summary>Every module was built against this one: it stands for struct module and its like.</summary>
+    private const string Layout = "module_layout";
+
+    public static CheckResult Run(ModuleFacts module, HostFacts host)
+    {
+        switch (Traits.HasModuleVersions(host))
+        {
+            case null:
+                return CheckResult.CannotTell("whether this kernel compares CRCs is not known", "run it on the host itself, as root");
+            case false:
+                return CheckResult.Ok("this kernel was built without CONFIG_MODVERSIONS and compares none");
+            default:
+                break;
+        }
+
+        if ((module.SymbolVersions ?? module.ExtendedSymbolVersions) is not { } versions) return WithoutVersions(host);
+        if (host.SymbolVersions is null) return CheckResult.CannotTell("the kernel's CRCs could not be read", "run it on the host itself, as root, with livepatch-agentd of this version");
+        var needed = module.NeededSymbols.Append(Layout).ToHashSet();
+        List<string> wrong = [], unknown = [];
+        foreach (var version in versions)
+        {
+            if (!needed.Remove(version.Name)) continue;
+            if (!host.SymbolVersions.TryGetValue(version.Name, out var crc)) unknown.Add(version.Name);
+            else if (crc != version.Crc) wrong.Add(version.Name);
+        }
+
+        if (wrong.Count > 0) return CheckResult.Refused($"built against another {Listing.Of(wrong)}", Rebuild);
+        if (unknown.Count > 0) return CheckResult.CannotTell($"this kernel's CRC is not known of {Listing.Of(unknown)}", Rebuild);
+        return needed.Count > 0
+            ? CheckResult.Warning($"it has no CRC for {Listing.Of(needed)}, which the kernel takes as it is", Rebuild)
+            : CheckResult.Ok($"{versions.Count} CRCs, all the kernel's own");
+    }
+
+    private static CheckResult WithoutVersions(HostFacts host) => host.Option("MODULE_FORCE_LOAD") switch
+    {
+        "y" => CheckResult.Warning("it was built without CRCs: this kernel takes it by force and is tainted (F)", Rebuild),
+        null => CheckResult.CannotTell("it was built without CRCs; whether this kernel takes it by force is not known", Rebuild),
+        _ => CheckResult.Refused("it was built without CRCs, and this kernel wants them (CONFIG_MODVERSIONS)", Rebuild),
+    };
+}

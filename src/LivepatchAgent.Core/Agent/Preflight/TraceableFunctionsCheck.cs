@@ -1,0 +1,25 @@
+using LivepatchAgent.Core.Modules;
+
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>A livepatch redirects a function by ftrace: what cannot be traced cannot be patched.</summary>
+internal static class TraceableFunctionsCheck
+{
+    public static CheckResult Run(ModuleFacts module, HostFacts host)
+    {
+        if (host.Traceable is null) return CheckResult.CannotTell("the kernel's list of functions that can be traced could not be read", "mount tracefs (`mount -t tracefs tracefs /sys/kernel/tracing`) and ask as root");
+        List<string> not = [], perhaps = [];
+        foreach (var function in module.Functions)
+        {
+            if (HostFacts.Names(host.Traceable, function.Object) is not { } names || host.CountOf(function.Object, function.Name) is not > 0) continue;
+            var traceable = names.GetValueOrDefault(function.Name);
+            if (traceable == 0) not.Add($"{function.Object}:{function.Name}");
+            else if (traceable < host.CountOf(function.Object, function.Name)) perhaps.Add($"{function.Object}:{function.Name}");
+        }
+
+        if (not.Count > 0) return CheckResult.Refused($"cannot be traced, and so not patched: {Listing.Of(not)} (notrace, assembly or of ftrace itself)", "patch its callers instead");
+        return perhaps.Count > 0
+            ? CheckResult.CannotTell($"only some of several functions of this name can be traced: {Listing.Of(perhaps)}", "see available_filter_functions and /proc/kallsyms for the one that is meant")
+            : CheckResult.Ok("every function that is there can be traced");
+    }
+}

@@ -1,0 +1,48 @@
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>What a kernel can do, by its build options where they can be read, else by the symbols that they bring.</summary>
+internal static class Traits
+{
+    private const string StackWalk = "arch_stack_walk_reliable", Layout = "module_layout", Exported = "__ksymtab_klp_enable_patch", Enable = "klp_enable_patch";
+
+    private static readonly string[] DeleteModule = ["__x64_sys_delete_module", "__arm64_sys_delete_module", "__s390x_sys_delete_module"];
+
+    /// <summary>Symbols to look for, beside a module's own.</summary>
+    public static IEnumerable<string> Symbols => [StackWalk, Layout, Exported, Enable, HostQuestions.ExportPrefix + Layout, .. DeleteModule];
+
+    /// <summary>CONFIG_MODVERSIONS.</summary>
+    public static bool? HasModuleVersions(HostFacts host) => Is(host, "MODVERSIONS") ?? Has(host, Layout);
+
+    /// <summary>CONFIG_MODULE_UNLOAD.</summary>
+    public static bool? CanUnload(HostFacts host) => Is(host, "MODULE_UNLOAD") ?? (host.Symbols is null ? null : DeleteModule.Any(s => Has(host, s) == true));
+
+    /// <summary>CONFIG_HAVE_RELIABLE_STACKTRACE.</summary>
+    public static bool? HasReliableStacks(HostFacts host) => Is(host, "HAVE_RELIABLE_STACKTRACE") ?? Has(host, StackWalk);
+
+    /// <summary>CONFIG_LIVEPATCH.</summary>
+    public static bool? HasLivepatch(HostFacts host) => host.Livepatch ? true : Is(host, "LIVEPATCH") ?? Has(host, Enable);
+
+    /// <summary>Whether the symbol table shows what is exported.</summary>
+    public static bool ShowsExports(HostFacts host) => Has(host, Exported) == true || Has(host, HostQuestions.ExportPrefix + Layout) == true;
+
+    /// <summary>What the kernel compares a module's vermagic with (include/linux/vermagic.h); null when a part of it is not known.</summary>
+    public static string? Vermagic(HostFacts host)
+    {
+        if (Word(host, "SMP", " SMP ") is not { } smp || Preempt(host) is not { } preempt || CanUnload(host) is not { } unload || HasModuleVersions(host) is not { } versions) return null;
+        var arch = host.Architecture == "aarch64" ? "aarch64 " : "";
+        return $"{host.KernelRelease} {(smp ? "SMP " : "")}{preempt}{(unload ? "mod_unload " : "")}{(versions ? "modversions " : "")}{arch}";
+    }
+
+    private static string? Preempt(HostFacts host)
+    {
+        if (host.Config is not null) return host.Option("PREEMPT_BUILD") == "y" ? "preempt " : host.Option("PREEMPT_RT") == "y" ? "preempt_rt " : "";
+        if (host.KernelVersion is not { } version) return null;
+        return version.Contains("PREEMPT_RT", StringComparison.Ordinal) ? "preempt_rt " : version.Contains("PREEMPT", StringComparison.Ordinal) ? "preempt " : "";
+    }
+
+    private static bool? Word(HostFacts host, string option, string word) => Is(host, option) ?? host.KernelVersion?.Contains(word, StringComparison.Ordinal);
+
+    private static bool? Is(HostFacts host, string option) => host.Option(option) is { } value ? value == "y" : null;
+
+    private static bool? Has(HostFacts host, string symbol) => host.Symbols is null ? null : host.CountOf("vmlinux", symbol) > 0;
+}

@@ -1,0 +1,42 @@
+using LivepatchAgent.Core.Modules;
+
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>
+/// The kernel's same_magic(): release and build options must be its own. With CRCs of symbols in the module and
+/// CONFIG_MODVERSIONS in the kernel it leaves the release out of the comparison.
+/// </summary>
+internal static class VermagicCheck
+{
+    private const string Rebuild = "build it against the headers of exactly this kernel";
+
+    public static CheckResult Run(ModuleFacts module, HostFacts host)
+    {
+        var (release, options) = Parts(module.Vermagic);
+        var expected = Traits.Vermagic(host);
+        if (expected is not null && Parts(expected).Options != options)
+            return CheckResult.Refused($"it was built with \"{options}\", this kernel with \"{Parts(expected).Options}\"", Rebuild);
+        if (release == host.KernelRelease)
+        {
+            return expected is not null
+                ? CheckResult.Ok($"\"{module.Vermagic.TrimEnd()}\", as the kernel's own")
+                : CheckResult.CannotTell($"the release agrees ({release}); with which options (\"{options}\") this kernel was built is not known", "run it on the host itself, as root");
+        }
+
+        if (!HasVersions(module)) return CheckResult.Refused($"it was built for {release}, this host runs {host.KernelRelease}", Rebuild);
+        return Traits.HasModuleVersions(host) switch
+        {
+            true => CheckResult.Warning($"it was built for {release}, this host runs {host.KernelRelease}: the kernel goes by the symbols' CRCs instead, the agent loads no such patch", Rebuild),
+            false => CheckResult.Refused($"it was built for {release}, this host runs {host.KernelRelease}", Rebuild),
+            null => CheckResult.CannotTell($"it was built for {release}, this host runs {host.KernelRelease}; whether the kernel minds is not known", Rebuild),
+        };
+    }
+
+    private static bool HasVersions(ModuleFacts module) => (module.SymbolVersions ?? module.ExtendedSymbolVersions) is not null;
+
+    private static (string Release, string Options) Parts(string vermagic)
+    {
+        var space = vermagic.IndexOf(' ', StringComparison.Ordinal);
+        return space < 0 ? (vermagic, "") : (vermagic[..space], vermagic[(space + 1)..].TrimEnd());
+    }
+}

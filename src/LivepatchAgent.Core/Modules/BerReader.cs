@@ -1,0 +1,72 @@
+using System.Formats.Asn1;
+
+namespace LivepatchAgent.Core.Modules;
+
+/// <summary>Reads BER in place, one value after the other. What does not fit is an <see cref="AsnContentException"/>.</summary>
+internal ref struct BerReader(ReadOnlySpan<byte> rest)
+{
+    /// <summary>Those in use have up to 12 bytes; a longer one would only cost time.</summary>
+    private const int MaxObjectId = 32;
+
+    public ReadOnlySpan<byte> Rest { get; private set; } = rest;
+
+    public readonly bool IsEmpty => Rest.IsEmpty;
+
+    public static Asn1Tag Context(int number) => new(TagClass.ContextSpecific, number);
+
+    public readonly bool IsNext(Asn1Tag tag) => !IsEmpty && Asn1Tag.Decode(Rest, out _).HasSameClassAndValue(tag);
+
+    public BerReader Sequence() => Constructed(Asn1Tag.Sequence);
+
+    public BerReader Set()
+    {
+        AsnDecoder.ReadSetOf(Rest, AsnEncodingRules.BER, out var offset, out var length, out var consumed, skipSortOrderValidation: true);
+        return Into(offset, length, consumed);
+    }
+
+    /// <summary>A SEQUENCE under a tag of its own.</summary>
+    public BerReader Constructed(Asn1Tag tag)
+    {
+        AsnDecoder.ReadSequence(Rest, AsnEncodingRules.BER, out var offset, out var length, out var consumed, tag);
+        return Into(offset, length, consumed);
+    }
+
+    public string ObjectId()
+    {
+        var length = Peek(out _).Length;
+        if (length > MaxObjectId) throw new AsnContentException("an object identifier is too long");
+        var id = AsnDecoder.ReadObjectIdentifier(Rest, AsnEncodingRules.BER, out var consumed);
+        Rest = Rest[consumed..];
+        return id;
+    }
+
+    public ReadOnlySpan<byte> Integer()
+    {
+        var bytes = AsnDecoder.ReadIntegerBytes(Rest, AsnEncodingRules.BER, out var consumed);
+        Rest = Rest[consumed..];
+        return bytes;
+    }
+
+    /// <summary>The content of the next value, whatever its type.</summary>
+    public ReadOnlySpan<byte> Value()
+    {
+        var content = Peek(out var consumed);
+        Rest = Rest[consumed..];
+        return content;
+    }
+
+    public void Skip() => Value();
+
+    private BerReader Into(int offset, int length, int consumed)
+    {
+        var content = Rest.Slice(offset, length);
+        Rest = Rest[consumed..];
+        return new BerReader(content);
+    }
+
+    private readonly ReadOnlySpan<byte> Peek(out int consumed)
+    {
+        AsnDecoder.ReadEncodedValue(Rest, AsnEncodingRules.BER, out var offset, out var length, out consumed);
+        return Rest.Slice(offset, length);
+    }
+}

@@ -1,0 +1,211 @@
+using System.Globalization;
+using System.Text;
+
+namespace LivepatchAgent.Core.Modules;
+
+/// <summary>
+/// Goes through every relocation that the kernel would apply and finds those that it would refuse, or that it would apply
+/// wrongly without a word. One pass over the entries, no allocation but for what is found.
+/// </summary>
+internal static class LivepatchRelocationReader
+{
+    /// <summary>A module with faults is refused whole: the first ones tell enough.</summary>
+    private const int MaxFaults = 64;
+
+    private const int EntrySize = 24;
+
+    /// <summary>
+    /// Tables that module_finalize() and the module notifiers read before the livepatch's init runs. What is filled in
+    /// after that, as relocations for a module are, comes too late.
+    /// </summary>
+    private static readonly string[] EarlyTables =
+    [
+        "__jump_table", ".static_call_sites", ".altinstructions", ".altinstr_replacement", ".parainstructions", ".retpoline_sites", ".return_sites",
+        ".call_sites", ".cfi_sites", ".ibt_endbr_seal", ".smp_locks", "__tracepoints_ptrs",
+    ];
+
+    public static IReadOnlyList<RelocationFault> Faults(scoped ref ElfFile elf, scoped in ElfSymbols symbols)
+    {
+        List<RelocationFault> faults = [];
+        foreach (var section in elf.Sections)
+        {
+            if (faults.Count >= MaxFaults || elf.Fault is not null) break;
+            var name = elf.NameBytes(section);
+            var isNamed = name.StartsWith(KernelNeeds.RelaPrefix);
+            var isMarked = section.Has(ElfSection.LivepatchRela);
+            if (!isNamed && !isMarked && section.Type != ElfSection.Rela) continue;
+            var found = new Found(faults);
+            if (isNamed || isMarked) Livepatch(ref elf, symbols, section, ref found);
+            else Ordinary(ref elf, symbols, section, ref found);
+            found.Flush(ref elf, name);
+        }
+
+        return faults;
+    }
+
+    private static void Livepatch(scoped ref ElfFile elf, scoped in ElfSymbols symbols, ElfSection section, ref Found found)
+    {
+        var holder = LivepatchSymbolName.ObjectOfSection(elf.NameBytes(section));
+        var isKernels = holder.SequenceEqual("vmlinux"u8);
+        if (holder.IsEmpty) found.Add(RelocationFaultKind.NameMalformed, "");
+        if (section.Type != ElfSection.Rela || !section.Has(ElfSection.LivepatchRela)) found.Add(RelocationFaultKind.NotMarked, "");
+        if (!isKernels && !section.Has(ElfSection.Alloc)) found.Add(RelocationFaultKind.NotAllocated, "");
+        if (section.Type != ElfSection.Rela) return;
+        if (section.Info == 0 || section.Info >= elf.Sections.Length || !elf.Sections[(int)section.Info].Has(ElfSection.Alloc))
+        {
+            found.Add(RelocationFaultKind.TargetMissing, $"section {section.Info.ToString(CultureInfo.InvariantCulture)}");
+            return;
+        }
+
+        var target = elf.Sections[(int)section.Info];
+        if (!isKernels && IsEarly(elf.NameBytes(target))) found.Add(RelocationFaultKind.ReadTooEarly, elf.Text(elf.NameBytes(target)));
+        var rows = elf.Bytes(section);
+        if (rows.Length % EntrySize != 0) found.Add(RelocationFaultKind.EntriesMalformed, "");
+        for (var at = 0; at + EntrySize <= rows.Length; at += EntrySize)
+        {
+            var row = rows.Slice(at, EntrySize);
+            if (!Place(ref elf, target, row, ref found)) continue;
+            var index = elf.U64(row, 8) >> 32;
+            if (index >= (ulong)symbols.Count)
+            {
+                found.Add(RelocationFaultKind.SymbolOutOfRange, index);
+                continue;
+            }
+
+            var symbol = symbols[elf, (int)index];
+            if (symbol.Section != ElfSymbol.Livepatch)
+            {
+                found.Add(RelocationFaultKind.SymbolNotLivepatch, index);
+                continue;
+            }
+
+            var of = LivepatchSymbolName.ObjectOfSymbol(symbols.NameBytes(symbol));
+            if (of.IsEmpty) found.Add(RelocationFaultKind.SymbolNameMalformed, index);
+            else if (of.SequenceEqual(holder)) continue;
+            else found.Add(of.SequenceEqual("vmlinux"u8) ? RelocationFaultKind.KernelSymbolInModuleSection : RelocationFaultKind.SymbolOfOtherObject, index);
+            found.Name(symbols.NameBytes(symbol));
+        }
+    }
+
+    /// <summary>What the kernel applies as the module loads; sections for debugging and the like are left out, as it does.</summary>
+    private static void Ordinary(scoped ref ElfFile elf, scoped in ElfSymbols symbols, ElfSection section, ref Found found)
+    {
+        if (section.Info >= elf.Sections.Length)
+        {
+            found.Add(RelocationFaultKind.TargetMissing, $"section {section.Info.ToString(CultureInfo.InvariantCulture)}");
+            return;
+        }
+
+        var target = elf.Sections[(int)section.Info];
+        if (!target.Has(ElfSection.Alloc)) return;
+        var rows = elf.Bytes(section);
+        for (var at = 0; at + EntrySize <= rows.Length; at += EntrySize)
+        {
+            var row = rows.Slice(at, EntrySize);
+            if (!Place(ref elf, target, row, ref found)) continue;
+            var index = elf.U64(row, 8) >> 32;
+            if (index >= (ulong)symbols.Count)
+            {
+                found.Add(RelocationFaultKind.SymbolOutOfRange, index);
+                continue;
+            }
+
+            var symbol = symbols[elf, (int)index];
+            if (symbol.Section != ElfSymbol.Livepatch) continue;
+            found.Add(RelocationFaultKind.LivepatchSymbolInOrdinarySection, index);
+            found.Name(symbols.NameBytes(symbol));
+        }
+    }
+
+    /// <summary>False when the entry writes nothing, or nowhere.</summary>
+    private static bool Place(scoped ref ElfFile elf, ElfSection target, ReadOnlySpan<byte> row, ref Found found)
+    {
+        var type = (uint)elf.U64(row, 8);
+        var width = RelocationTypes.Width(elf.Machine, type);
+        var at = elf.U64(row, 0);
+        if (width < 0)
+        {
+            found.Add(RelocationFaultKind.TypeUnknown, type);
+            return false;
+        }
+
+        if (width == 0) return false;
+        if (at > target.Size || (ulong)width > target.Size - at)
+        {
+            found.Add(RelocationFaultKind.PlaceOutOfTarget, at);
+            return false;
+        }
+
+        var bytes = elf.Bytes(target);
+        if (!bytes.IsEmpty && RelocationTypes.WantsZero(elf.Machine) && bytes.Slice((int)at, width).ContainsAnyExcept((byte)0)) found.Add(RelocationFaultKind.PlaceNotZero, at);
+        return true;
+    }
+
+    private static bool IsEarly(ReadOnlySpan<byte> target)
+    {
+        foreach (var table in EarlyTables)
+        {
+            if (Ascii.Equals(target, table)) return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>What was found in one section: of each kind the first, and how many.</summary>
+    private ref struct Found(List<RelocationFault> faults)
+    {
+        private Entry[]? _entries;
+        private RelocationFaultKind _last;
+
+        public void Add(RelocationFaultKind kind, string detail)
+        {
+            ref var entry = ref At(kind);
+            if (entry.Count++ == 0) entry.Detail = detail;
+        }
+
+        public void Add(RelocationFaultKind kind, ulong number)
+        {
+            ref var entry = ref At(kind);
+            if (entry.Count++ == 0) entry.Number = number;
+        }
+
+        /// <summary>The symbol of what was added last; kept where it is in the file until it is told.</summary>
+        public void Name(scoped ReadOnlySpan<byte> symbol)
+        {
+            ref var entry = ref At(_last);
+            if (entry.Count == 1) entry.Detail = Encoding.UTF8.GetString(symbol);
+        }
+
+        public readonly void Flush(scoped ref ElfFile elf, ReadOnlySpan<byte> name)
+        {
+            if (_entries is null) return;
+            for (var kind = 0; kind < _entries.Length && faults.Count < MaxFaults; kind++)
+            {
+                var entry = _entries[kind];
+                if (entry.Count == 0) continue;
+                faults.Add(new RelocationFault((RelocationFaultKind)kind, elf.Text(name), entry.Detail ?? Words((RelocationFaultKind)kind, entry.Number), entry.Count));
+            }
+        }
+
+        private static string Words(RelocationFaultKind kind, ulong number) => kind switch
+        {
+            RelocationFaultKind.PlaceOutOfTarget or RelocationFaultKind.PlaceNotZero => string.Create(CultureInfo.InvariantCulture, $"offset 0x{number:x}"),
+            RelocationFaultKind.TypeUnknown => string.Create(CultureInfo.InvariantCulture, $"type {number}"),
+            _ => string.Create(CultureInfo.InvariantCulture, $"symbol {number}"),
+        };
+
+        private ref Entry At(RelocationFaultKind kind)
+        {
+            _last = kind;
+            _entries ??= new Entry[Enum.GetValues<RelocationFaultKind>().Length];
+            return ref _entries[(int)kind];
+        }
+
+        private struct Entry
+        {
+            public long Count;
+            public string? Detail;
+            public ulong Number;
+        }
+    }
+}

@@ -1,0 +1,34 @@
+namespace LivepatchAgent.Core.Modules;
+
+/// <summary>The names that a module's file defines, as the kernel's table of a loaded module would have them.</summary>
+public static class ModuleSymbols
+{
+    /// <summary>How often each name occurs; null when it is no module.</summary>
+    public static IReadOnlyDictionary<string, int>? Read(ReadOnlySpan<byte> file)
+    {
+        if (ModuleSignature.IsMarked(file))
+        {
+            var trailer = file[Math.Max(0, file.Length - ModuleSignature.TrailerLength)..];
+            if (!ModuleSignature.TryFind(trailer, file.Length, out var signature, out _)) return null;
+            file = file[..(int)signature.ContentLength];
+        }
+
+        var elf = new ElfFile(file);
+        if (elf.Fault is not null) return null;
+        var symbols = new ElfSymbols(ref elf);
+        if (elf.Fault is not null) return null;
+        var names = new Dictionary<string, int>();
+        for (var i = 1; i < symbols.Count && elf.Fault is null; i++)
+        {
+            var symbol = symbols[elf, i];
+            var name = symbols.NameBytes(symbol);
+            if (symbol.Section == ElfSymbol.Undefined || name.IsEmpty) continue;
+            // Only what stays in memory is in the kernel's table.
+            if (symbol.Section < elf.Sections.Length && !elf.Sections[symbol.Section].Has(ElfSection.Alloc)) continue;
+            var text = elf.Text(name);
+            names[text] = names.GetValueOrDefault(text) + 1;
+        }
+
+        return elf.Fault is null ? names : null;
+    }
+}

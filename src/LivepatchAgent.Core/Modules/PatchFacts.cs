@@ -1,0 +1,38 @@
+using System.Text.Json.Serialization;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Core.Modules;
+
+/// <summary>Whose tables a livepatch has.</summary>
+[JsonConverter(typeof(KebabEnumConverter<PatchTables>))]
+public enum PatchTables
+{
+    /// <summary>The kernel's own struct klp_patch, static: a patch written by hand.</summary>
+    KlpPatch,
+
+    /// <summary>kpatch-build's sections.</summary>
+    KpatchBuild,
+
+    /// <summary>klp-build's sections (Linux 6.19 and later).</summary>
+    KlpBuild,
+}
+
+/// <summary>When a callback runs, in the order of struct klp_callbacks.</summary>
+[JsonConverter(typeof(KebabEnumConverter<CallbackMoment>))]
+public enum CallbackMoment
+{
+    PrePatch,
+    PostPatch,
+    PreUnpatch,
+    PostUnpatch,
+}
+
+/// <summary>A function that the livepatch core calls when an object is patched or unpatched.</summary>
+/// <param name="Function">Its symbol; empty where the file has none for it.</param>
+public sealed record PatchCallback(string Object, CallbackMoment Moment, string Function);
+
+/// <summary>struct klp_state: a change of the system's state that the patch makes, and its version.</summary>
+public readonly record struct SystemState(ulong Id, uint Version);
+
+/// <summary>A symbol of an old kpatch-build's <c>.kpatch.dynrelas</c>.</summary>
+public sealed record DynamicRelocation(string Object, string Symbol, long Position);

@@ -1,0 +1,115 @@
+using System.Globalization;
+using System.Text;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Kernel;
+
+namespace LivepatchAgent.Daemon.Kernel;
+
+/// <summary>What preflight asks of this host: reads, and changes nothing. What cannot be read is left out.</summary>
+internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
+{
+    private const int MaxHooks = 10_000;
+
+    /// <param name="questions">What is of interest for one module; null for all that there is.</param>
+    public HostFacts Collect(HostQuestions? questions)
+    {
+        var release = SmallFile.Read(paths.OsRelease) ?? "unknown";
+        var loaded = LoadedModules();
+        var collector = new SymbolCollector(questions, loaded);
+        var symbols = collector.Symbols(paths.Symbols);
+        var installed = new InstalledModules(paths.InstalledModules(release), questions?.Objects);
+        return new HostFacts
+        {
+            KernelRelease = release,
+            KernelVersion = SmallFile.Read(paths.KernelVersion),
+            Architecture = HostObserver.Architecture,
+            Config = KernelOptions.Read(paths, release),
+            Livepatch = Directory.Exists(paths.Livepatch),
+            ModulesDisabled = Flag(paths.ModulesDisabled),
+            BlockedModules = Blocked(SmallFile.Read(paths.CommandLine) ?? ""),
+            Lockdown = KernelTexts.Lockdown(SmallFile.Read(paths.Lockdown) ?? ""),
+            SignaturesEnforced = Flag(paths.SignaturesEnforced),
+            Keys = new KernelKeys(paths).Read(questions?.Signers ?? []),
+            Taint = long.TryParse(SmallFile.Read(paths.Tainted), NumberStyles.None, CultureInfo.InvariantCulture, out var taint) ? taint : 0,
+            FtraceEnabled = Flag(paths.FtraceEnabled),
+            Patches = observer.Patches(),
+            Modules = ModuleNames(),
+            LoadedModules = loaded,
+            InstalledModules = installed.Names,
+            Symbols = symbols,
+            InstalledSymbols = questions is null ? null : installed.Symbols(questions.Objects.Except(loaded ?? [])),
+            Traceable = paths.Tracing.Select(t => collector.Traceable(Path.Combine(t, "available_filter_functions"))).FirstOrDefault(t => t is not null),
+            Hooks = paths.Tracing.Select(t => Hooks(Path.Combine(t, "enabled_functions"), questions)).FirstOrDefault(h => h is not null),
+            Probes = Probes(questions),
+            SymbolVersions = symbols is null ? null : ExportTable.Crcs(paths.KernelMemory, collector.Addresses),
+            MemoryAvailable = MemoryAvailable(),
+            GoingDown = GoingDown(),
+        };
+    }
+
+    private List<string>? LoadedModules()
+    {
+        var names = new List<string>();
+        return LongFile.Read(paths.LoadedModules, line =>
+        {
+            var space = line.IndexOf((byte)' ');
+            if (space > 0) names.Add(Encoding.UTF8.GetString(line[..space]));
+        }) ? names : null;
+    }
+
+    private List<string>? ModuleNames()
+    {
+        try
+        {
+            return [.. Directory.EnumerateDirectories(paths.Modules).Select(d => Path.GetFileName(d)!).Order(StringComparer.Ordinal)];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private static List<FunctionHook>? Hooks(string path, HostQuestions? questions)
+    {
+        var hooks = new List<FunctionHook>();
+        return LongFile.Read(path, line =>
+        {
+            if (hooks.Count < MaxHooks && SymbolTexts.Hook(Encoding.UTF8.GetString(line)) is { } hook && questions?.Functions.Contains(hook.Name) != false) hooks.Add(hook);
+        }) ? hooks : null;
+    }
+
+    private List<KernelProbe>? Probes(HostQuestions? questions)
+    {
+        var probes = new List<KernelProbe>();
+        return LongFile.Read(paths.Probes, line =>
+        {
+            if (probes.Count < MaxHooks && SymbolTexts.Probe(Encoding.UTF8.GetString(line)) is { } probe && questions?.Functions.Contains(probe.Name) != false) probes.Add(probe);
+        }) ? probes : null;
+    }
+
+    private static List<string> Blocked(string commandLine) =>
+    [
+        .. commandLine.Split(' ').Where(w => w.StartsWith("module_blacklist=", StringComparison.Ordinal)).SelectMany(w => w["module_blacklist=".Length..].Split(',', StringSplitOptions.RemoveEmptyEntries)),
+    ];
+
+    private long? MemoryAvailable()
+    {
+        long? bytes = null;
+        LongFile.Read(paths.MemoryInfo, line =>
+        {
+            if (!line.StartsWith("MemAvailable:"u8)) return;
+            var words = Encoding.UTF8.GetString(line).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            if (words.Length > 1 && long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out var kib)) bytes = kib * 1024;
+        });
+        return bytes;
+    }
+
+    /// <summary>systemd-logind's schedule, and pam_nologin's file, which systemd makes as it begins to go down.</summary>
+    private string? GoingDown()
+    {
+        if (File.Exists(paths.ScheduledShutdown)) return "a shutdown is scheduled (`shutdown -c` cancels it)";
+        return SmallFile.Read(paths.NoLogin) is { } reason && reason.Contains("down", StringComparison.OrdinalIgnoreCase) ? "it takes no more logins" : null;
+    }
+
+    private static bool? Flag(string path) => SmallFile.Read(path) is { Length: > 0 } text ? text[0] is 'Y' or '1' : null;
+}

@@ -1,0 +1,41 @@
+using System.Text.Json;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Modules;
+using LivepatchAgent.Daemon.Kernel;
+using LivepatchAgent.Daemon.Store;
+
+namespace LivepatchAgent.Daemon;
+
+/// <summary>Preflight on this host: of the patch on its way, of a file that somebody asks about, of a version that is stored.</summary>
+internal sealed class PreflightRunner(HostPaths paths, HostObserver observer)
+{
+    private readonly HostFactsCollector _collector = new(paths, observer);
+
+    public PreflightReport Of(ModuleFacts module) => Preflight.Run(module, _collector.Collect(HostQuestions.Of(module)));
+
+    public PreflightReport OfFile(ReadOnlySpan<byte> file, string name) =>
+        ModuleReader.Read(file).TryGet(out var module, out var problem) ? Of(module) : Preflight.Unreadable(name, problem);
+
+    /// <param name="version">Null for the patch on its way, else for the one that runs.</param>
+    public Result<PreflightReport> OfVersion(string? version)
+    {
+        var state = new StateStore(paths.StateFolder).Peek();
+        PatchRef?[] known = [state.Phase.Target, state.Running?.Patch, state.LastGood];
+        if (known.FirstOrDefault(p => p is not null && (version is null || p.Version == version)) is not { } patch)
+        {
+            return new Problem(
+                ProblemCode.NotFound,
+                version is null ? "cannot check: no patch is assigned to this host" : $"cannot check patch {version}: this host does not hold it",
+                "name a module's file, or run `livepatch-agent refresh` first");
+        }
+
+        var path = new PatchStore(paths.StateFolder).Module(patch.ModuleSha256);
+        return File.Exists(path)
+            ? OfFile(File.ReadAllBytes(path), patch.Name)
+            : new Problem(ProblemCode.NotFound, $"cannot check patch {patch.Version}: its module is not on this host yet", "wait for its download, or name a module's file");
+    }
+
+    /// <summary>All that preflight could ask of this host, for any module.</summary>
+    public byte[] Facts() => JsonSerializer.SerializeToUtf8Bytes(_collector.Collect(null), PreflightJson.Readable.HostFacts);
+}

@@ -1,0 +1,43 @@
+using System.Text.Json;
+
+namespace LivepatchAgent.Cli.Tests;
+
+/// <summary>Works without a daemon: the socket leads nowhere.</summary>
+public sealed class InspectCommandTests
+{
+    private const string NoDaemon = "/nonexistent";
+    private static readonly string Module = Path.Combine(AppContext.BaseDirectory, "corpus", "modules", "livepatch_cmdline-6.12-sign-file.ko.bin");
+
+    [Fact]
+    public void Inspect_Module_IsShown()
+    {
+        var ran = Ran.Of(NoDaemon, "inspect", Module);
+        Assert.Equal((ExitCode.Ok, ""), (ran.Code, ran.Error));
+        Golden.Verify("inspect", ran.Out);
+    }
+
+    [Fact]
+    public void Inspect_Json_IsOneDocument()
+    {
+        using var document = JsonDocument.Parse(Ran.Of(NoDaemon, "inspect", Module, "--format", "json").Out);
+        Assert.Equal("livepatch_cmdline", document.RootElement.GetProperty("name").GetString());
+        Assert.Equal("sha512", document.RootElement.GetProperty("signatures")[0].GetProperty("signers")[0].GetProperty("digest").GetString());
+    }
+
+    [Fact]
+    public void Inspect_Yaml_SaysTheSame() =>
+        Assert.Contains("name: livepatch_cmdline\n", Ran.Of(NoDaemon, "inspect", Module, "--format", "yaml").Out, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("/nonexistent/x.ko", "cannot read /nonexistent/x.ko: there is no such file or folder; ")]
+    [InlineData("/tmp", "cannot read /tmp: it is a folder or the right to it is missing; ")]
+    [InlineData("/dev/null", "/dev/null: cannot read the module: it is not an ELF file; ")]
+    [InlineData("/dev/zero", "cannot read /dev/zero: it has more than 268435456 bytes; ")]
+    public void Inspect_WhatIsNoModule_IsOneLineAndExit1(string path, string line)
+    {
+        var ran = Ran.Of(NoDaemon, "inspect", path);
+        Assert.Equal((ExitCode.Failed, ""), (ran.Code, ran.Out));
+        Assert.StartsWith(line, ran.Error, StringComparison.Ordinal);
+        Assert.Equal(1, ran.Error.Count(c => c == '\n'));
+    }
+}

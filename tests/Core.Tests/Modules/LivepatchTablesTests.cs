@@ -1,0 +1,94 @@
+using LivepatchAgent.Core.Modules;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Core.Tests.Modules;
+
+/// <summary>Tables of each tool, written by hand after its headers: callbacks, states, old and new layouts, each architecture.</summary>
+public sealed class LivepatchTablesTests
+{
+    public static TheoryData<ushort, bool, string> Architectures => new() { { 62, false, "x86_64" }, { 183, false, "aarch64" }, { 22, true, "s390x" } };
+
+    /// <summary>struct klp_patch with a module's object, callbacks and states, as a C compiler would lay it out.</summary>
+    [Theory]
+    [MemberData(nameof(Architectures))]
+    public void Read_KlpPatch_TellsCallbacksAndStates(ushort machine, bool isBigEndian, string architecture)
+    {
+        var facts = ModuleReader.Read(SampleModules.KlpPatch(machine, isBigEndian, "name=test_patch\0livepatch=Y\0vermagic=6.12.0 SMP \0")).Value;
+
+        Assert.Equal(architecture, facts.Architecture);
+        Assert.Equal(PatchTables.KlpPatch, facts.Tables);
+        Assert.True(facts.Replace);
+        Assert.Equal([new PatchedFunction("vmlinux", "do_exit"), new PatchedFunction("ext4", "ext4_iget", 2)], facts.Functions);
+        Assert.Equal([new PatchCallback("vmlinux", CallbackMoment.PostUnpatch, "undo_it"), new PatchCallback("ext4", CallbackMoment.PrePatch, "ask_first"), new PatchCallback("ext4", CallbackMoment.PostPatch, "")], facts.Callbacks);
+        Assert.Equal([new SystemState(0x1_0000_0007, 3), new SystemState(9, 1)], facts.States);
+    }
+
+    [Theory]
+    [InlineData("5.4.0 SMP ", null, false)] // replace stood where states is now: here the pointer's first byte, 0 before it is relocated
+    [InlineData("4.19.0 SMP ", null, null)]
+    [InlineData("something", null, null)]
+    public void Read_KlpPatchOfOlderKernels_TellsNoMoreThanItKnows(string vermagic, int? states, bool? replace)
+    {
+        var facts = ModuleReader.Read(SampleModules.KlpPatch(62, false, $"name=test_patch\0livepatch=Y\0vermagic={vermagic}\0")).Value;
+
+        Assert.Equal(states, facts.States?.Count);
+        Assert.Equal(replace, facts.Replace);
+        Assert.Equal(2, facts.Functions.Count);
+    }
+
+    [Fact]
+    public void Read_KpatchBuild_TellsCallbacksAndDynamicRelocations()
+    {
+        var facts = ModuleReader.Read(SampleModules.KpatchBuild(hasPosition: true)).Value;
+
+        Assert.Equal(PatchTables.KpatchBuild, facts.Tables);
+        Assert.Equal([new PatchedFunction("ext4", "ext4_iget", 3)], facts.Functions);
+        Assert.Equal([new DynamicRelocation("ext4", "ext4_iget", 4)], facts.DynamicRelocations);
+        Assert.Equal([new PatchCallback("vmlinux", CallbackMoment.PrePatch, "ask_first"), new PatchCallback("ext4", CallbackMoment.PostUnpatch, "undo_it")], facts.Callbacks);
+        Assert.Null(facts.Replace);
+        Assert.Null(facts.States);
+    }
+
+    /// <summary>Before 2016 its tables had no symbol position.</summary>
+    [Fact]
+    public void Read_OldKpatchBuild_TellsTheSameWithoutPositions()
+    {
+        var facts = ModuleReader.Read(SampleModules.KpatchBuild(hasPosition: false)).Value;
+
+        Assert.Equal([new PatchedFunction("ext4", "ext4_iget")], facts.Functions);
+        Assert.Equal([new DynamicRelocation("ext4", "ext4_iget", 0)], facts.DynamicRelocations);
+    }
+
+    /// <summary>klp-build of Linux 6.19 and of Linux 7 name the section differently.</summary>
+    [Theory]
+    [InlineData("__klp_objects")]
+    [InlineData(".init.klp_objects")]
+    public void Read_KlpBuild_TellsObjectsFunctionsAndCallbacks(string objects)
+    {
+        var facts = ModuleReader.Read(SampleModules.KlpBuild(objects)).Value;
+
+        Assert.Equal(PatchTables.KlpBuild, facts.Tables);
+        Assert.Equal([new PatchedFunction("vmlinux", "do_exit"), new PatchedFunction("ext4", "ext4_iget", 5)], facts.Functions);
+        Assert.Equal([new PatchCallback("ext4", CallbackMoment.PrePatch, "ask_first")], facts.Callbacks);
+        Assert.Null(facts.Replace);
+    }
+
+    [Fact]
+    public void Read_NoTables_SaysNotVisible()
+    {
+        var facts = ModuleReader.Read(ElfBuilder.Livepatch().Build()).Value;
+
+        Assert.Null(facts.Tables);
+        Assert.Null(facts.States);
+        Assert.Contains("tables:        not visible in the file\n", ModuleText.Of(facts), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Read_ShadowVariables_AreSeenByTheirCalls()
+    {
+        var facts = ModuleReader.Read(ElfBuilder.Livepatch().Symbol("klp_shadow_alloc").Symbol("klp_get_state").Symbol("kfree").Build()).Value;
+
+        Assert.Equal(["klp_shadow_alloc", "klp_get_state"], facts.StateCalls);
+        Assert.Contains("shadow data:   calls klp_shadow_alloc, klp_get_state; with which ids is not visible in the file\n", ModuleText.Of(facts), StringComparison.Ordinal);
+    }
+}
