@@ -79,7 +79,8 @@ class Case:
     call: str = "cat /proc/cmdline"
     after: str = ""
     where: tuple = PERMISSIVE
-    untold: bool = False  # nothing that the host has can tell: preflight may say that it cannot, but not that all is well
+    untold: bool = False  # nothing that the host shows can tell: preflight may warn or say that it cannot tell, but not that all is well
+    taints: bool = False  # the kernel, for the cases after it: it comes last
     built_for: str = ""  # "other": the other kernel series
 
     def hurts(self, environment):

@@ -48,7 +48,7 @@ def preflight_faults(case, environment, seen):
         return [f"preflight says {verdict} and ends with status {seen.preflight_status}"]
     if case.answer(environment).may_load:
         return [f"preflight refuses what runs: {_told(seen)}"] if verdict == REFUSED else []
-    if case.untold and verdict == "cannot-tell":
+    if case.untold and verdict in ("cannot-tell", "warning"):
         return []
     if verdict != REFUSED:
         return [f"preflight says {verdict}, not refused"]

@@ -83,7 +83,7 @@ try() {
         fi
     fi
     mark after
-    [ -z "$6" ] || eval "$6" >/dev/null 2>&1
+    [ -z "$6" ] || eval "$6" 2>/dev/null
     clean
     log
     say end
