@@ -4,16 +4,31 @@ from .table import CASES
 
 INTRODUCTION = """# What preflight says and what the kernel does
 
-Printed by `tests/lab/cases/run`, which has preflight judge each module on a real host and then lets the kernel do what it does with it;
-`make test` checks that this page says the same. The hosts are Debian's {kernels}, permissive and (SB) under UEFI Secure Boot.
-A case is seen on both kernels, permissive, unless it says otherwise. *Oops* is a crash of the kernel that was seen, and *takes it* means that
-finit_module answered 0.
+Printed by `tests/lab/cases/run`: on a real host preflight judges each module, then the kernel does with it what it does. `make test` checks that
+this page says what was seen. The hosts are Debian's {kernels}, permissive; *(SB)* is under UEFI Secure Boot alone, *(also SB)* there too.
+A row holds on all of its hosts unless a cell names one. *Takes it* means that finit_module answered 0, an *Oops* is a crash of the kernel that was seen.
 
-The rule: what the kernel refuses or does not survive, preflight refuses, with the right reason; what runs, preflight does not refuse.
-Two rows say `cannot-tell`, where the answer depends on a module that the host has not loaded.
+The rule: what the kernel refuses or does not survive, preflight refuses, with the right reason; what runs, preflight does not refuse. Where the answer
+depends on what no host shows (a module that is not loaded, the states of a patch that is), preflight may not say `ok`.
+What a check's name means is in [preflight.md](preflight.md); how to add a case in [tests/lab/cases](../tests/lab/cases/README.md).
 
 | # | case | preflight | kernel |
 |---|---|---|---|
+"""
+
+SURPRISES = """
+## What one would not guess of the kernels
+- vermagic: where symbols have checksums (CONFIG_MODVERSIONS) its first word, the release, is not compared. The checksums are all that holds a module back.
+- Without vermagic, or without any checksum, Debian's kernels load a module by force and set taint F; with checksums for some of its symbols alone it is refused.
+- Two modules to be patched that share one table of functions: a BUG inside finit_module, because each entry is set up twice. The same function or the same module
+  twice, each with an entry of its own, is refused with a stack trace of sysfs.
+- A static key of another module: the livepatch loads and runs, whether the module is there or comes later, and never sees the key switched. The kernel entered the jump
+  before it knew the key; it notices when the livepatch is removed (a warning in jump_label.c), and after the patched module is gone it runs into freed memory.
+- A livepatch section without SHF_ALLOC works for symbols of the kernel, which are resolved while the file is at hand, and is an Oops for those of a module.
+- A kprobe on a patched function is harmless unless it has a post handler; kretprobes and the function tracer are harmless.
+- A patch without replace may be stacked on one that replaces.
+- The states of a loaded patch decide whether the next one is compatible, and are shown nowhere.
+- In `unresolvable ambiguity for symbol … in object '(null)'` the null is the kernel itself.
 """
 
 
@@ -26,7 +41,7 @@ def page(results, abis):
         preflight = _each({environment: judge.cell(by[environment]) for environment in environments})
         kernel = _each({environment: _escaped(str(case.answer(environment)).replace("{name}", case.module)) for environment in environments})
         rows.append(f"| {number} | {case.name}{_where(case)} | {preflight} | {kernel} |\n")
-    return INTRODUCTION.format(kernels=" and ".join(abis)) + "".join(rows)
+    return INTRODUCTION.format(kernels=" and ".join(abis)) + "".join(rows) + SURPRISES
 
 
 def _where(case):
