@@ -58,6 +58,9 @@ internal sealed class HostPaths(string root)
 
     public string Keys => Under("proc/keys");
 
+    /// <summary>The firmware's machine owner keys, as shim passes them on.</summary>
+    public string MachineOwnerKeys => Under("sys/firmware/efi/efivars/MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23");
+
     public string MemoryInfo => Under("proc/meminfo");
 
     public string FtraceEnabled => Under("proc/sys/kernel/ftrace_enabled");

@@ -2,6 +2,7 @@ using System.Text.Json;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Modules;
+using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Daemon.Kernel;
 using LivepatchAgent.Daemon.Store;
 
@@ -14,8 +15,14 @@ internal sealed class PreflightRunner(HostPaths paths, HostObserver observer)
 
     public PreflightReport Of(ModuleFacts module) => Preflight.Run(module, _collector.Collect(HostQuestions.Of(module)));
 
-    public PreflightReport OfFile(ReadOnlySpan<byte> file, string name) =>
-        ModuleReader.Read(file).TryGet(out var module, out var problem) ? Of(module) : Preflight.Unreadable(name, problem);
+    /// <summary>Of a file that nobody verified: whether its signature is right is asked too, where that can be known.</summary>
+    public PreflightReport OfFile(ReadOnlySpan<byte> file, string name)
+    {
+        if (!ModuleReader.Read(file).TryGet(out var module, out var problem)) return Preflight.Unreadable(name, problem);
+        var host = _collector.Collect(HostQuestions.Of(module));
+        var holds = module.Signature is { } signature ? ModuleProof.SignatureHolds(file, signature, new KnownCertificates(paths).Read(new StateStore(paths.StateFolder).Peek())) : null;
+        return Preflight.Run(module, host.Keys is { } keys ? host with { Keys = keys with { SignatureHolds = holds } } : host);
+    }
 
     /// <param name="version">Null for the patch on its way, else for the one that runs.</param>
     public Result<PreflightReport> OfVersion(string? version)

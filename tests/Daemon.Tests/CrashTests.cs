@@ -12,7 +12,7 @@ public sealed class CrashTests
     private static readonly Published One = Workshop.Patch(1);
     private static readonly Published Two = Workshop.Patch(2);
 
-    public static TheoryData<string> FirstPatch => [.. Both("enrol", "believe", "check-in", "fetch-catalogue", "fetch-manifest", "download", "verify", "load", "tidy", "listen")];
+    public static TheoryData<string> FirstPatch => [.. Both("enrol", "believe", "check-in", "fetch-catalogue", "fetch-manifest", "download", "verify", "preflight", "load", "tidy", "listen")];
 
     [Theory]
     [MemberData(nameof(FirstPatch))]
@@ -31,7 +31,7 @@ public sealed class CrashTests
         if (at.StartsWith("download:after", StringComparison.Ordinal)) Assert.Equal(1, host.Server.Count(One.ModulePath));
     }
 
-    public static TheoryData<string> SecondPatch => [.. Both("believe", "fetch-catalogue", "fetch-manifest", "download", "verify", "load", "remove-module", "check-in")];
+    public static TheoryData<string> SecondPatch => [.. Both("believe", "fetch-catalogue", "fetch-manifest", "download", "verify", "preflight", "load", "remove-module", "check-in")];
 
     [Theory]
     [MemberData(nameof(SecondPatch))]

@@ -12,7 +12,7 @@ public sealed class CrashTests(Workshop workshop)
     private static readonly string[] Points =
     [
         "enrol:after", "enrol:before", .. Both("check-in"), .. Both("believe"), .. Both("fetch-catalogue"), .. Both("fetch-manifest"),
-        .. Both("download"), .. Both("verify"), .. Both("load"), .. Both("tidy"), .. Both("listen"),
+        .. Both("download"), .. Both("verify"), .. Both("preflight"), .. Both("load"), .. Both("tidy"), .. Both("listen"),
     ];
 
     /// <summary>

@@ -40,6 +40,7 @@ public sealed record SignatureSigner
     /// How a kernel's keyring is asked for the key (crypto/asymmetric_keys): <c>ex:</c> and serial number and issuer, or
     /// <c>id:</c> and the key id, in hex. Empty when it is longer than any that a key has.
     /// </summary>
+    [System.Text.Json.Serialization.JsonIgnore] // serial number or key id say it to people
     public string KeyringQuery { get; init; } = "";
 
     /// <summary>E.g. <c>sha512</c>; an algorithm that has no name here is its object identifier.</summary>

@@ -103,6 +103,13 @@ public static class ModuleJson
             json.WriteBoolean("isMarked", relocations.IsMarked);
             json.WriteBoolean("isAllocated", relocations.IsAllocated);
         });
+        Array(json, "relocationFaults", facts.RelocationFaults, static (json, fault) =>
+        {
+            json.WriteString("kind", Kebab.Of(fault.Kind));
+            json.WriteString("section", fault.Section);
+            json.WriteString("detail", fault.Detail);
+            json.WriteNumber("count", fault.Count);
+        });
     }
 
     private static void Version(Utf8JsonWriter json, SymbolVersion version)

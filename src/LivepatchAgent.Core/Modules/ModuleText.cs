@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
 
+using LivepatchAgent.Core.Wire;
+
 namespace LivepatchAgent.Core.Modules;
 
 /// <summary>What a module's file says, for people, as lines.</summary>
@@ -42,7 +44,7 @@ public static class ModuleText
         if (facts.Functions.Count == 0) text.Add("functions", NotVisible);
         foreach (var function in facts.Functions) text.Add("function", $"{function.Object}:{function.Name}{(function.Position > 0 ? $",{function.Position}" : "")}");
         if (facts.Callbacks.Count == 0) text.Add("callbacks", facts.Tables is null ? NotVisible : "none");
-        foreach (var callback in facts.Callbacks) text.Add("callback", $"{Wire.Kebab.Of(callback.Moment)} of {callback.Object}: {(callback.Function.Length > 0 ? callback.Function : "a function without a symbol")}");
+        foreach (var callback in facts.Callbacks) text.Add("callback", $"{Kebab.Of(callback.Moment)} of {callback.Object}: {(callback.Function.Length > 0 ? callback.Function : "a function without a symbol")}");
         text.Add("states", facts.States switch
         {
             null => NotVisible,
@@ -54,6 +56,7 @@ public static class ModuleText
         foreach (var symbol in facts.LivepatchSymbols) text.Add("klp symbol", $"{symbol.Object}:{symbol.Name},{symbol.Position}{(symbol.IsMarked ? "" : " (not marked as one)")}");
         foreach (var rela in facts.LivepatchRelocations)
             text.Add("klp rela", $"{rela.Count} for {rela.Object}{rela.Section}{(rela.IsMarked ? "" : " (flag missing)")}{(rela.IsAllocated ? "" : " (not allocated)")}");
+        foreach (var fault in facts.RelocationFaults) text.Add("fault", $"{fault.Section}: {Kebab.Of(fault.Kind)}{(fault.Detail.Length > 0 ? $" ({fault.Detail})" : "")}{(fault.Count > 1 ? $", {fault.Count} times" : "")}");
         foreach (var relocation in facts.DynamicRelocations) text.Add("dynrela", $"{relocation.Object}:{relocation.Symbol}{(relocation.Position > 0 ? $",{relocation.Position}" : "")}");
     }
 

@@ -1,23 +1,35 @@
 using System.Buffers.Binary;
+using System.Collections;
 using System.Text;
 
 namespace LivepatchAgent.Daemon.Kernel;
 
-/// <summary>A few names that are looked for among very many, without making a string of each of the many.</summary>
+/// <summary>
+/// A few names that are looked for among very many, without making a string of each of the many. Nearly all of the many
+/// are told by a bit of their first and last bytes not to be among the few.
+/// </summary>
 internal sealed class NameSet
 {
+    private const int Bits = 1 << 14;
+
     private readonly Dictionary<byte[], string> _names = new(new ByteComparer());
     private readonly Dictionary<byte[], string>.AlternateLookup<ReadOnlySpan<byte>> _lookup;
+    private readonly BitArray _mayBe = new(Bits);
 
     public NameSet(IEnumerable<string> names)
     {
         _lookup = _names.GetAlternateLookup<ReadOnlySpan<byte>>();
-        foreach (var name in names) _names[Encoding.UTF8.GetBytes(name)] = name;
+        foreach (var name in names)
+        {
+            var bytes = Encoding.UTF8.GetBytes(name);
+            _names[bytes] = name;
+            _mayBe[Hash(bytes) & (Bits - 1)] = true;
+        }
     }
 
     public bool TryGet(ReadOnlySpan<byte> bytes, out string name)
     {
-        if (_lookup.TryGetValue(bytes, out var found))
+        if (_mayBe[Hash(bytes) & (Bits - 1)] && _lookup.TryGetValue(bytes, out var found))
         {
             name = found;
             return true;
@@ -28,31 +40,32 @@ internal sealed class NameSet
     }
 
     /// <summary>Both ends and the length tell symbols apart well enough, and cost the same for any length.</summary>
+    private static int Hash(ReadOnlySpan<byte> bytes)
+    {
+        ulong hash;
+        if (bytes.Length >= sizeof(ulong))
+        {
+            hash = BinaryPrimitives.ReadUInt64LittleEndian(bytes) ^ (BinaryPrimitives.ReadUInt64LittleEndian(bytes[^sizeof(ulong)..]) * 31);
+        }
+        else
+        {
+            hash = 0;
+            foreach (var b in bytes) hash = (hash << 8) | b;
+        }
+
+        return (int)(((hash + (uint)bytes.Length) * 0x9E37_79B9_7F4A_7C15) >> 33);
+    }
+
     private sealed class ByteComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
     {
         public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);
 
-        public int GetHashCode(byte[] obj) => GetHashCode(obj.AsSpan());
+        public int GetHashCode(byte[] obj) => Hash(obj);
 
         public byte[] Create(ReadOnlySpan<byte> alternate) => alternate.ToArray();
 
         public bool Equals(ReadOnlySpan<byte> alternate, byte[] other) => alternate.SequenceEqual(other);
 
-        public int GetHashCode(ReadOnlySpan<byte> alternate)
-        {
-            ulong hash;
-            if (alternate.Length >= 8)
-            {
-                hash = BinaryPrimitives.ReadUInt64LittleEndian(alternate) ^ (BinaryPrimitives.ReadUInt64LittleEndian(alternate[^8..]) * 31);
-            }
-            else
-            {
-                hash = 0;
-                foreach (var b in alternate) hash = (hash << 8) | b;
-            }
-
-            hash = (hash + (uint)alternate.Length) * 0x9E37_79B9_7F4A_7C15;
-            return (int)(hash >> 32);
-        }
+        public int GetHashCode(ReadOnlySpan<byte> alternate) => Hash(alternate);
     }
 }

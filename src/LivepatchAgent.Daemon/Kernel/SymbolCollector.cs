@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Kernel;
@@ -11,28 +12,31 @@ namespace LivepatchAgent.Daemon.Kernel;
 internal sealed class SymbolCollector
 {
     private const string Kernel = "vmlinux";
-    private const int AddressLength = 16;
 
     private readonly bool _all;
-    private readonly NameSet _names;
-    private readonly NameSet _functions;
+    private readonly NameSet _asked;
+    private readonly HashSet<string> _names;
+    private readonly HashSet<string> _functions;
+    private readonly HashSet<string> _marks;
+    private readonly NameSet _functionNames;
     private readonly NameSet _objects;
-    private readonly NameSet _marks;
     private readonly Dictionary<string, Dictionary<string, int>> _symbols = new() { [Kernel] = [] };
     private readonly Dictionary<string, HashSet<string>> _aliases = [];
-    private readonly byte[] _lastAddress = new byte[AddressLength];
-    private byte[] _lastName = new byte[512];
+    private readonly byte[] _lastName = new byte[512];
+    private (ulong High, ulong Low) _lastAddress;
     private int _lastLength;
     private string? _groupFunction;
 
     /// <param name="loaded">Loaded modules: that one has no symbol of a name is known of these.</param>
-    public SymbolCollector(HostQuestions? questions, IEnumerable<string>? loaded)
+    public SymbolCollector(HostQuestions? questions, IReadOnlyList<string>? loaded)
     {
         _all = questions is null;
-        _names = new NameSet(questions?.Names ?? Enumerable.Empty<string>());
-        _functions = new NameSet(questions?.Functions ?? Enumerable.Empty<string>());
+        _names = [.. questions?.Names ?? Enumerable.Empty<string>()];
+        _functions = [.. questions?.Functions ?? Enumerable.Empty<string>()];
+        _marks = [.. ExportTable.Marks, .. (questions?.Exports ?? Enumerable.Empty<string>()).Append("module_layout").Select(e => HostQuestions.ExportPrefix + e)];
+        _asked = new NameSet(_names.Concat(_functions).Concat(_marks));
+        _functionNames = new NameSet(_functions);
         _objects = new NameSet(loaded ?? []);
-        _marks = new NameSet(ExportTable.Marks.Concat((questions?.Exports ?? Enumerable.Empty<string>()).Append("module_layout").Select(e => HostQuestions.ExportPrefix + e)));
         foreach (var name in loaded ?? [])
         {
             if (_all || questions!.Objects.Contains(name)) _symbols[name] = [];
@@ -55,7 +59,7 @@ internal sealed class SymbolCollector
         {
             any = true;
             SymbolTexts.Function(line, out var name, out var module);
-            var isFunction = _functions.TryGet(name, out var text);
+            var isFunction = _functionNames.TryGet(name, out var text);
             var isAlias = !isFunction && aliases.TryGet(name, out text);
             if (!_all && !isFunction && !isAlias) return;
             if (!found.TryGetValue(Object(module), out var names)) return;
@@ -78,26 +82,23 @@ internal sealed class SymbolCollector
         {
             // Symbols that only pad functions tell nothing.
             if (!symbol.Name.StartsWith("__pfx_"u8)) Keep(symbol, Encoding.UTF8.GetString(symbol.Name));
+            if (symbol.Module.IsEmpty && (symbol.Name.StartsWith("__ksymtab_"u8) || _asked.TryGet(symbol.Name, out _))) KeepAddress(symbol, Encoding.UTF8.GetString(symbol.Name));
+            return;
         }
-        else if (_names.TryGet(symbol.Name, out var name))
+
+        string? function = null;
+        if (_asked.TryGet(symbol.Name, out var name))
         {
-            Keep(symbol, name);
+            if (_names.Contains(name)) Keep(symbol, name);
+            if (_functions.Contains(name)) function = name;
+            if (symbol.Module.IsEmpty && _marks.Contains(name)) KeepAddress(symbol, name);
         }
-        else if (symbol.Name.IndexOf((byte)'.') is var dot and > 0 && _functions.TryGet(symbol.Name[..dot], out _))
+        else if (symbol.Name.IndexOf((byte)'.') is var dot and > 0 && _functionNames.TryGet(symbol.Name[..dot], out _))
         {
             Keep(symbol, Encoding.UTF8.GetString(symbol.Name));
         }
 
-        if (symbol.Module.IsEmpty && IsMark(symbol.Name, out var mark) && symbol.Address is var address and not 0) Addresses.TryAdd(mark, address);
-        Alias(symbol);
-    }
-
-    private bool IsMark(ReadOnlySpan<byte> name, out string mark)
-    {
-        if (_marks.TryGet(name, out mark)) return true;
-        if (!_all || !name.StartsWith("__ksymtab_"u8)) return false;
-        mark = Encoding.UTF8.GetString(name);
-        return true;
+        Alias(symbol, function);
     }
 
     private void Keep(SymbolLine symbol, string name)
@@ -107,12 +108,19 @@ internal sealed class SymbolCollector
         else if (name.StartsWith(HostQuestions.ExportPrefix, StringComparison.Ordinal) || _all) _symbols[holder] = new Dictionary<string, int> { [name] = 1 };
     }
 
-    /// <summary>kallsyms is in the order of addresses: names of one address follow each other.</summary>
-    private void Alias(SymbolLine symbol)
+    private void KeepAddress(SymbolLine symbol, string name)
     {
-        var isSame = symbol.AddressText.SequenceEqual(_lastAddress) && symbol.AddressText.ContainsAnyExcept((byte)'0');
+        if (symbol.Address is var address and not 0) Addresses.TryAdd(name, address);
+    }
+
+    /// <summary>kallsyms is in the order of addresses: names of one address follow each other. Hidden ones are all 0 and tell nothing.</summary>
+    private void Alias(SymbolLine symbol, string? function)
+    {
+        const ulong Zeros = 0x3030_3030_3030_3030; // "00000000"
+        var address = (BinaryPrimitives.ReadUInt64LittleEndian(symbol.AddressText), BinaryPrimitives.ReadUInt64LittleEndian(symbol.AddressText[sizeof(ulong)..]));
+        var isSame = address == _lastAddress && address != (Zeros, Zeros);
         if (!isSame) _groupFunction = null;
-        if (_functions.TryGet(symbol.Name, out var function))
+        if (function is not null)
         {
             if (isSame) AddAlias(Encoding.UTF8.GetString(_lastName.AsSpan(0, _lastLength)), function);
             _groupFunction = function;
@@ -122,10 +130,9 @@ internal sealed class SymbolCollector
             AddAlias(Encoding.UTF8.GetString(symbol.Name), _groupFunction);
         }
 
-        symbol.AddressText.CopyTo(_lastAddress);
-        if (symbol.Name.Length > _lastName.Length) _lastName = new byte[symbol.Name.Length];
-        symbol.Name.CopyTo(_lastName);
-        _lastLength = symbol.Name.Length;
+        _lastAddress = address;
+        _lastLength = Math.Min(symbol.Name.Length, _lastName.Length);
+        symbol.Name[.._lastLength].CopyTo(_lastName);
     }
 
     private void AddAlias(string alias, string function)

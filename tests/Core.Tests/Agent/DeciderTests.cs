@@ -51,6 +51,28 @@ public class DeciderTests
         Assert.Equal(new Step.RemoveModule(Two.Name), Next(state, host));
     }
 
+    [Theory]
+    [InlineData(null, "cleared", null)]
+    [InlineData("memory", "downloading", ProblemCode.PreflightRefused)]
+    [InlineData("vermagic", "refused", ProblemCode.PreflightRefused)]
+    public void Apply_OfAPreflight_GoesOnWaitsOrRefuses(string? refused, string phase, ProblemCode? code)
+    {
+        var verified = new Phase.Verified(Two, "aa");
+        var report = new PreflightReport
+        {
+            Module = Two.Name,
+            Checks = [new("patch-stack", CheckOutcome.Warning, "f", "c"), new("module-name", CheckOutcome.CannotTell, "f", "c"), .. refused is null ? [] : new[] { new CheckFinding(refused, CheckOutcome.Refused, "found", "cure") }],
+        };
+        var after = Decider.Apply(Given.Enrolled(verified, Two.Manifest), new Step.Preflight(Two), new StepResult.Preflighted(report), Given.Host(), Given.Now);
+        Assert.Equal(phase, Given.Kind(after.Phase));
+        var problem = (after.Phase as Phase.Refused)?.Problem ?? (after.Phase as Phase.Downloading)?.Retry.Problem;
+        Assert.Equal(code, problem?.Code);
+        if (refused is not null) Assert.Equal($"cannot load {Two.Name}: {refused}: found; cure", problem!.ToString());
+        if (after.Phase is Phase.Cleared cleared) Assert.Equal("aa", cleared.BuildId);
+        // The server hears of a refusal, not of a wait.
+        Assert.Equal(phase == "refused" ? [HappeningKind.Refused] : [], after.Outcomes.Select(o => o.Kind));
+    }
+
     [Fact]
     public void Next_WhenLoadingNeverEnds_GivesUp()
     {

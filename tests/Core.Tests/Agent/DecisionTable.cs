@@ -42,7 +42,8 @@ public class DecisionTable
         downloaded     target     same     | verify               | verify               | verify                | verify                | verify                | verify
         downloaded     target     clean    | verify               | verify               | verify                | verify                | verify                | verify
         downloaded     target     unclean  | verify               | verify               | verify                | verify                | verify                | verify
-        verified       target     same     | load                 | believe refused      | believe transitioning | believe transitioning | believe transitioning | believe refused
+        verified       target     same     | preflight            | believe refused      | believe transitioning | believe transitioning | believe transitioning | believe refused
+        cleared        target     same     | load                 | believe refused      | believe transitioning | believe transitioning | believe transitioning | believe refused
         loading        target     same     | believe downloaded   | remove-module        | believe transitioning | believe transitioning | believe transitioning | believe transitioning
         loading        target     clean    | believe downloaded   | believe downloaded   | believe downloaded    | believe downloaded    | believe downloaded    | believe downloaded
         loading        target     unclean  | believe refused      | believe refused      | believe refused       | believe refused       | believe refused       | believe refused
@@ -91,7 +92,7 @@ public class DecisionTable
             foreach (var boot in new[] { "same", "clean", "unclean" })
             {
                 // What is verified lives in memory alone, so no reboot can find it.
-                if (phase == "verified" && boot != "same") continue;
+                if (phase is "verified" or "cleared" && boot != "same") continue;
                 Assert.Contains((phase, boot), told);
             }
         }
@@ -130,6 +131,7 @@ public class DecisionTable
             "downloading" => new Phase.Downloading(two, Retry.Now),
             "downloaded" => new Phase.Downloaded(two),
             "verified" => new Phase.Verified(two, "aa"),
+            "cleared" => new Phase.Cleared(two, "aa"),
             "loading" => new Phase.Loading(two, bootId),
             "transitioning" => new Phase.Transitioning(two, bootId, Given.Now.AddSeconds(-1), false),
             "refused" => new Phase.Refused(two.Manifest, two, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure")),

@@ -30,7 +30,7 @@ public class StateJsonTests
         var text = StateJson.Write(state);
         var back = StateJson.Read(text, "journal.json");
         Assert.Null(back.Problem);
-        if (phase == nameof(Phase.Verified))
+        if (phase is nameof(Phase.Verified) or nameof(Phase.Cleared))
             Assert.IsType<Phase.Downloaded>(back.Value.Phase); // only Trust can say "verified"
         else
             Assert.Equal(Encoding.UTF8.GetString(text), Encoding.UTF8.GetString(StateJson.Write(back.Value)));
@@ -103,6 +103,7 @@ public class StateJsonTests
             nameof(Phase.Downloading) => new Phase.Downloading(Two, Retry.Now),
             nameof(Phase.Downloaded) => new Phase.Downloaded(Two),
             nameof(Phase.Verified) => new Phase.Verified(Two, null),
+            nameof(Phase.Cleared) => new Phase.Cleared(Two, null),
             nameof(Phase.Loading) => new Phase.Loading(Two, "b"),
             nameof(Phase.Transitioning) => new Phase.Transitioning(Two, "b", Given.Now, true),
             nameof(Phase.Refused) => new Phase.Refused(Two.Manifest, null, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure")),

@@ -44,6 +44,7 @@ public sealed class ModuleJsonTests
         ExtendedSymbolVersions = [new("a", 1)],
         LivepatchSymbols = [new("vmlinux", "y", 1, true)],
         LivepatchRelocations = [new("vmlinux", ".text", 4, true, false)],
+        RelocationFaults = [new(RelocationFaultKind.NotMarked, ".klp.rela.vmlinux", "d", 3)],
         Signatures = [new() { ContentLength = 1, Length = 2, Type = "PGP", Fault = "no", Certificates = 1, TrailingBytes = 3, Signers = [new() { KeyId = "ab", Digest = "sha1", Algorithm = "rsa", HasSignedAttributes = true }] }],
         TrailingBytes = 5,
         BytesBehindSignature = 6,

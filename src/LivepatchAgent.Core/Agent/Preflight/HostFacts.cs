@@ -32,7 +32,7 @@ public sealed record HostFacts
     public bool? ModulesDisabled { get; init; }
 
     /// <summary>module_blacklist= on the kernel's command line.</summary>
-    public IReadOnlyList<string> BlockedModules { get; init; } = [];
+    public IReadOnlyList<string> BlockedModules { get; init => field = value ?? []; } = [];
 
     public string? Lockdown { get; init; }
 
@@ -48,7 +48,7 @@ public sealed record HostFacts
     public bool? FtraceEnabled { get; init; }
 
     /// <summary>/sys/kernel/livepatch.</summary>
-    public IReadOnlyList<LoadedPatch> Patches { get; init; } = [];
+    public IReadOnlyList<LoadedPatch> Patches { get; init => field = value ?? []; } = [];
 
     /// <summary>Names in /sys/module: loaded modules, and those built in that have parameters.</summary>
     public IReadOnlyList<string>? Modules { get; init; }

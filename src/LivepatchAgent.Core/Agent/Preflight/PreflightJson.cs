@@ -23,7 +23,7 @@ public sealed partial class PreflightJson : JsonSerializerContext
     {
         try
         {
-            if (JsonSerializer.Deserialize(json, Default.HostFacts) is { } facts)
+            if (JsonSerializer.Deserialize(json, Default.HostFacts) is { } facts && IsWhole(facts))
                 return facts.Schema == Agent.HostFacts.CurrentSchema ? facts : Unreadable(file, $"it has schema {facts.Schema}, this program knows {Agent.HostFacts.CurrentSchema}");
         }
         catch (JsonException)
@@ -33,6 +33,15 @@ public sealed partial class PreflightJson : JsonSerializerContext
 
         return Unreadable(file, "it is no description of a host");
     }
+
+    /// <summary>JSON can have a null in any list.</summary>
+    private static bool IsWhole(HostFacts facts) =>
+        !Holes(facts.BlockedModules) && !Holes(facts.Patches) && !Holes(facts.Modules) && !Holes(facts.LoadedModules) && !Holes(facts.InstalledModules) && !Holes(facts.Hooks) && !Holes(facts.Probes)
+        && !Holes(facts.Keys?.Keys) && !Holes(facts.Symbols?.Values) && !Holes(facts.InstalledSymbols?.Values) && !Holes(facts.Traceable?.Values)
+        && !facts.Patches.Any(p => p.Name is null || p.Functions is null || Holes(p.Functions)) && facts.Hooks?.Any(h => h.Handlers is null || Holes(h.Handlers)) != true;
+
+    private static bool Holes<T>(IEnumerable<T>? list)
+        where T : class => list?.Contains(null!) == true;
 
     private static Problem Unreadable(string file, string why) =>
         new(ProblemCode.RequestInvalid, $"cannot use {file}: {why}", "make it with `livepatch-agent facts`");

@@ -1,0 +1,239 @@
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Modules;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Core.Tests.Agent;
+
+/// <summary>A module that a host would take, and each change to either that brings one check to another answer.</summary>
+public sealed class PreflightTests
+{
+    private const string Query = "ex:0102";
+
+    private static readonly ModuleFacts Module = new()
+    {
+        Name = "livepatch_two",
+        Vermagic = "6.12.117+deb12-cloud-amd64 SMP preempt mod_unload modversions ",
+        Architecture = "x86_64",
+        IsLivepatch = true,
+        Modinfo = [new("license", "GPL"), new("name", "livepatch_two")],
+        Replace = true,
+        Functions = [new("vmlinux", "cmdline_proc_show"), new("vmlinux", "show", 2), new("ext4", "ext4_iget")],
+        NeededSymbols = ["klp_enable_patch", "seq_printf"],
+        SymbolVersions = [new("module_layout", 1), new("klp_enable_patch", 2), new("seq_printf", 3)],
+        LivepatchSymbols = [new("vmlinux", "si_swapinfo", 0, true), new("ext4", "ext4_sops", 0, true)],
+        LivepatchRelocations = [new("vmlinux", ".text", 1, true, true), new("ext4", ".text", 1, true, true)],
+        Signatures = [new AppendedSignature { ContentLength = 1, Length = 1, Type = "PKCS#7", Signers = [new SignatureSigner { Issuer = "O=x, CN=publisher", Serial = "01", KeyringQuery = Query, Digest = "sha256", Algorithm = "rsa" }] }],
+        Signature = new ModuleSignature(1, 1),
+    };
+
+    private static readonly HostFacts Host = new()
+    {
+        KernelRelease = "6.12.117+deb12-cloud-amd64",
+        KernelVersion = "#1 SMP PREEMPT_DYNAMIC Debian",
+        Architecture = "x86_64",
+        Livepatch = true,
+        ModulesDisabled = false,
+        Lockdown = "integrity",
+        SignaturesEnforced = false,
+        Keys = new KeyringFacts([new("publisher: 00ff", ".machine")], new Dictionary<string, string> { [Query] = ".secondary_trusted_keys" }),
+        FtraceEnabled = true,
+        Modules = ["ext4", "printk"],
+        LoadedModules = ["ext4"],
+        InstalledModules = ["ext4", "xfs"],
+        Symbols = new Dictionary<string, IReadOnlyDictionary<string, int>>
+        {
+            ["vmlinux"] = Names("cmdline_proc_show", "show", "show", "inlined.isra.0", "split.cold", "si_swapinfo", "notrace", "module_layout", "klp_enable_patch", "seq_printf", "hidden",
+                "__ksymtab_klp_enable_patch", "__ksymtab_seq_printf", "__x64_sys_delete_module", "arch_stack_walk_reliable"),
+            ["ext4"] = Names("ext4_iget", "ext4_sops"),
+        },
+        Traceable = new Dictionary<string, IReadOnlyDictionary<string, int>>
+        {
+            ["vmlinux"] = Names("cmdline_proc_show", "show", "show"),
+            ["ext4"] = Names("ext4_iget"),
+        },
+        Hooks = [],
+        Probes = [],
+        SymbolVersions = new Dictionary<string, uint> { ["module_layout"] = 1, ["klp_enable_patch"] = 2, ["seq_printf"] = 3 },
+        MemoryAvailable = 500L << 20,
+    };
+
+    private sealed record Case(string Check, CheckOutcome Outcome, string Naming, Func<ModuleFacts, ModuleFacts>? Module = null, Func<HostFacts, HostFacts>? Host = null);
+
+    private static readonly Case[] Cases =
+    [
+        new("livepatch-support", CheckOutcome.Refused, "CONFIG_LIVEPATCH", Host: h => h with { Livepatch = false, Config = Options(("MODULES", "y")) }),
+        new("livepatch-support", CheckOutcome.Refused, "modules_disabled", Host: h => h with { ModulesDisabled = true }),
+        new("livepatch-support", CheckOutcome.CannotTell, "could be read", Host: h => h with { Livepatch = false, Symbols = null }),
+        new("kernel-health", CheckOutcome.Warning, "oopsed", Host: h => h with { Taint = 1 << 7 }),
+        new("kernel-health", CheckOutcome.Ok, "OK", Host: h => h with { Taint = (1 << 12) | (1 << 15) }),
+        new("system-state", CheckOutcome.Warning, "a shutdown", Host: h => h with { GoingDown = "a shutdown is scheduled" }),
+        new("architecture", CheckOutcome.Refused, "aarch64", m => m with { Architecture = "aarch64" }),
+        new("vermagic", CheckOutcome.Refused, "\"SMP mod_unload modversions\"", m => m with { Vermagic = m.Vermagic.Replace("preempt ", "", StringComparison.Ordinal) }),
+        new("vermagic", CheckOutcome.Warning, "6.1.0", m => m with { Vermagic = m.Vermagic.Replace("6.12.117+deb12", "6.1.0", StringComparison.Ordinal) }),
+        new("vermagic", CheckOutcome.Refused, "6.1.0", m => m with { Vermagic = m.Vermagic.Replace("6.12.117+deb12", "6.1.0", StringComparison.Ordinal), SymbolVersions = null }),
+        new("vermagic", CheckOutcome.CannotTell, "not known", Host: h => h with { KernelVersion = null }),
+        new("module-signature", CheckOutcome.Refused, "locked down", m => m with { Signatures = [], Signature = null }),
+        new("module-signature", CheckOutcome.Refused, "sig_enforce", m => m with { Signatures = [], Signature = null }, h => h with { Lockdown = "none", SignaturesEnforced = true }),
+        new("module-signature", CheckOutcome.Warning, "tainted", m => m with { Signatures = [], Signature = null }, h => h with { Lockdown = "none" }),
+        new("module-signature", CheckOutcome.Refused, "bytes behind", m => m with { Signatures = [], Signature = null, BytesBehindSignature = 1 }),
+        new("module-signature", CheckOutcome.Refused, "no key of publisher", Host: h => h with { Keys = Asked("") }),
+        new("module-signature", CheckOutcome.Warning, "no key of publisher", Host: h => h with { Keys = Asked(""), Lockdown = "none" }),
+        new("module-signature", CheckOutcome.Refused, "revoked", Host: h => h with { Keys = Asked(".blacklist"), Lockdown = "none" }),
+        new("module-signature", CheckOutcome.Warning, ".platform", Host: h => h with { Keys = Asked(".platform") }),
+        new("module-signature", CheckOutcome.Refused, "changed after", Host: h => h with { Keys = Asked(".machine") with { SignatureHolds = false }, Lockdown = "none" }),
+        new("module-signature", CheckOutcome.Warning, "changed after", Host: h => h with { Keys = Asked("") with { SignatureHolds = false }, Lockdown = "none" }),
+        new("module-signature", CheckOutcome.Ok, ".machine", Host: h => h with { Keys = new KeyringFacts(h.Keys!.Keys) }),
+        new("module-signature", CheckOutcome.CannotTell, "no key that", Host: h => h with { Keys = new KeyringFacts([new("somebody: 01")]) }),
+        new("module-signature", CheckOutcome.CannotTell, "could not be read", Host: h => h with { Keys = null }),
+        new("symbol-versions", CheckOutcome.Refused, "seq_printf", m => m with { SymbolVersions = [new("seq_printf", 4)] }),
+        new("symbol-versions", CheckOutcome.Refused, "module_layout", m => m with { SymbolVersions = [new("module_layout", 4)] }),
+        new("symbol-versions", CheckOutcome.Warning, "no CRC for klp_enable_patch", m => m with { SymbolVersions = [new("module_layout", 1), new("seq_printf", 3)] }),
+        new("symbol-versions", CheckOutcome.Warning, "by force", m => m with { SymbolVersions = null }, h => h with { Config = Options(("MODVERSIONS", "y"), ("MODULE_FORCE_LOAD", "y")) }),
+        new("symbol-versions", CheckOutcome.Refused, "wants them", m => m with { SymbolVersions = null }, h => h with { Config = Options(("MODVERSIONS", "y")) }),
+        new("symbol-versions", CheckOutcome.CannotTell, "could not be read", Host: h => h with { SymbolVersions = null }),
+        new("symbol-versions", CheckOutcome.Ok, "CONFIG_MODVERSIONS", Host: h => h with { Config = Options(("MODULES", "y")) }),
+        new("module-name", CheckOutcome.Refused, "loaded already", m => m with { Name = "ext4" }),
+        new("module-name", CheckOutcome.Refused, "loaded already", Host: h => h with { Patches = [new("livepatch_two", true, false, true, [])] }),
+        new("module-name", CheckOutcome.Refused, "module_blacklist", Host: h => h with { BlockedModules = ["livepatch_two"] }),
+        new("licence", CheckOutcome.Refused, "Proprietary", m => m with { Modinfo = [new("license", "Proprietary")] }),
+        new("licence", CheckOutcome.Refused, "no licence", m => m with { Modinfo = [] }),
+        new("needed-symbols", CheckOutcome.Refused, "no symbol nowhere", m => m with { NeededSymbols = ["nowhere"] }),
+        new("needed-symbols", CheckOutcome.Refused, "does not export", m => m with { NeededSymbols = ["hidden"] }),
+        new("needed-symbols", CheckOutcome.CannotTell, "could not be read", Host: h => h with { Symbols = null }),
+        new("livepatch-marker", CheckOutcome.Refused, "does not say so", m => m with { IsLivepatch = false }),
+        new("livepatch-marker", CheckOutcome.Refused, "no livepatch", m => m with { IsLivepatch = false, NeededSymbols = [] }),
+        new("patched-objects", CheckOutcome.Ok, "xfs is not loaded", m => m with { Functions = [new("xfs", "xfs_iget")] }),
+        new("patched-objects", CheckOutcome.Warning, "nosuch is neither", m => m with { Functions = [new("nosuch", "f")] }),
+        new("patched-objects", CheckOutcome.Warning, "af-key", m => m with { Functions = [new("af-key", "f")] }),
+        new("patched-objects", CheckOutcome.CannotTell, "not visible", m => m with { Functions = [] }),
+        new("patched-functions", CheckOutcome.Refused, "inlined everywhere", m => m with { Functions = [new("vmlinux", "nowhere")] }),
+        new("patched-functions", CheckOutcome.Refused, "inlined.isra.0", m => m with { Functions = [new("vmlinux", "inlined")] }),
+        new("patched-functions", CheckOutcome.Refused, "only its part split.cold", m => m with { Functions = [new("vmlinux", "split")] }),
+        new("patched-functions", CheckOutcome.Refused, "ext4:nowhere", m => m with { Functions = [new("ext4", "nowhere")] }),
+        new("patched-functions", CheckOutcome.Refused, "twice", m => m with { Functions = [new("vmlinux", "cmdline_proc_show"), new("vmlinux", "cmdline_proc_show", 1)] }),
+        new("patched-functions", CheckOutcome.Ok, "those of loaded", m => m with { Functions = [new("xfs", "anything")] }),
+        new("patched-functions", CheckOutcome.CannotTell, "could not be read", Host: h => h with { Symbols = null }),
+        new("function-position", CheckOutcome.Refused, "2 functions show", m => m with { Functions = [new("vmlinux", "show")] }),
+        new("function-position", CheckOutcome.Refused, "no show number 3", m => m with { Functions = [new("vmlinux", "show", 3)] }),
+        new("function-position", CheckOutcome.Ok, "told from", m => m with { Functions = [new("vmlinux", "show", 1)] }),
+        new("livepatch-relocations", CheckOutcome.Refused, "flag 0x100000", m => m with { RelocationFaults = [new(RelocationFaultKind.NotMarked, ".klp.rela.vmlinux..text", "", 1)] }),
+        new("livepatch-relocations", CheckOutcome.Refused, "changes no object xfs", m => m with { LivepatchRelocations = [new("xfs", ".text", 1, true, true)] }),
+        new("livepatch-relocations", CheckOutcome.CannotTell, "not visible", m => m with { Functions = [] }),
+        new("livepatch-symbols", CheckOutcome.Refused, "nowhere,0 is not there", m => m with { LivepatchSymbols = [new("vmlinux", "nowhere", 0, true)] }),
+        new("livepatch-symbols", CheckOutcome.Refused, "show,0 is ambiguous", m => m with { LivepatchSymbols = [new("vmlinux", "show", 0, true)] }),
+        new("livepatch-symbols", CheckOutcome.Refused, "beyond the last, number 2", m => m with { LivepatchSymbols = [new("vmlinux", "show", 3, true)] }),
+        new("livepatch-symbols", CheckOutcome.Refused, "not marked", m => m with { LivepatchSymbols = [new("vmlinux", "si_swapinfo", 0, false)] }),
+        new("livepatch-symbols", CheckOutcome.Refused, "malformed", m => m with { LivepatchSymbols = [new("", ".klp.sym.x", 0, true)] }),
+        new("livepatch-symbols", CheckOutcome.CannotTell, "xfs:xfs_iget", m => m with { LivepatchSymbols = [new("xfs", "xfs_iget", 0, true)] }),
+        new("livepatch-symbols", CheckOutcome.Refused, "xfs:other,0 is not there", m => m with { LivepatchSymbols = [new("xfs", "other", 0, true)] }, h => h with { InstalledSymbols = new Dictionary<string, IReadOnlyDictionary<string, int>> { ["xfs"] = Names("xfs_iget") } }),
+        new("static-keys", CheckOutcome.Refused, "__jump_table", m => m with { RelocationFaults = [new(RelocationFaultKind.ReadTooEarly, ".klp.rela.ext4.__jump_table", "__jump_table", 1)] }),
+        new("traceable-functions", CheckOutcome.Refused, "vmlinux:notrace", m => m with { Functions = [new("vmlinux", "notrace")] }),
+        new("traceable-functions", CheckOutcome.CannotTell, "only some", Host: h => h with { Traceable = new Dictionary<string, IReadOnlyDictionary<string, int>> { ["vmlinux"] = Names("cmdline_proc_show", "show"), ["ext4"] = Names("ext4_iget") } }),
+        new("traceable-functions", CheckOutcome.CannotTell, "could not be read", Host: h => h with { Traceable = null }),
+        new("function-hooks", CheckOutcome.Refused, "kprobe_ftrace_handler", Host: h => h with { Hooks = [new("vmlinux", "cmdline_proc_show", "RI", ["kprobe_ftrace_handler"])] }),
+        new("function-hooks", CheckOutcome.Ok, "nothing hangs", Host: h => h with { Hooks = [new("vmlinux", "cmdline_proc_show", "RI", ["klp_ftrace_handler"])] }),
+        new("function-hooks", CheckOutcome.Ok, "nothing hangs", Host: h => h with { Hooks = [new("xfs", "cmdline_proc_show", "RI", [])] }),
+        new("function-hooks", CheckOutcome.Warning, "BPF", Host: h => h with { Hooks = [new("vmlinux", "cmdline_proc_show", "D", [])] }),
+        new("function-hooks", CheckOutcome.Warning, "inside, at +0x10", Host: h => h with { Probes = [new("vmlinux", "cmdline_proc_show", 16, false)] }),
+        new("function-hooks", CheckOutcome.CannotTell, "could not be read", Host: h => h with { Hooks = null }),
+        new("ftrace-enabled", CheckOutcome.Refused, "is 0", Host: h => h with { FtraceEnabled = false }),
+        new("ftrace-enabled", CheckOutcome.CannotTell, "could not be read", Host: h => h with { FtraceEnabled = null }),
+        new("patch-stack", CheckOutcome.Ok, "takes the place of older", Host: h => h with { Patches = [Older()] }),
+        new("patch-stack", CheckOutcome.Warning, "cmdline_proc_show is changed by both", m => m with { Replace = false }, h => h with { Patches = [Older()] }),
+        new("patch-stack", CheckOutcome.Warning, "not visible", m => m with { Replace = null }, h => h with { Patches = [Older()] }),
+        new("transition-running", CheckOutcome.Refused, "older is still running", Host: h => h with { Patches = [Older() with { Transition = true }] }),
+        new("reliable-stacks", CheckOutcome.Warning, "no reliable", Host: h => h with { Config = Options(("MODULES", "y")) }),
+        new("reliable-stacks", CheckOutcome.CannotTell, "not known", Host: h => h with { Symbols = null }),
+        new("memory", CheckOutcome.Refused, "3 MiB", Host: h => h with { MemoryAvailable = 3 << 20 }),
+        new("memory", CheckOutcome.Warning, "30 MiB", Host: h => h with { MemoryAvailable = 30 << 20 }),
+        new("memory", CheckOutcome.CannotTell, "could not be read", Host: h => h with { MemoryAvailable = null }),
+    ];
+
+    public static TheoryData<int, string> Rows()
+    {
+        var rows = new TheoryData<int, string>();
+        for (var i = 0; i < Cases.Length; i++) rows.Add(i, $"{Cases[i].Check} {Cases[i].Outcome}: {Cases[i].Naming}");
+        return rows;
+    }
+
+    [Theory]
+    [MemberData(nameof(Rows))]
+    public void Check_OfThisModuleAndHost_SaysThis(int row, string naming)
+    {
+        var (check, outcome, _, module, host) = Cases[row];
+        var report = Preflight.Run(module?.Invoke(Module) ?? Module, host?.Invoke(Host) ?? Host);
+        var finding = Assert.Single(report.Checks, c => c.Check == check);
+        Assert.True(finding.Outcome == outcome, $"{naming}: {finding}");
+        Assert.Contains(Cases[row].Naming, finding.Found, StringComparison.Ordinal);
+        Assert.Equal(outcome == CheckOutcome.Ok, finding.Cure is null);
+    }
+
+    [Fact]
+    public void Run_OfAGoodModule_HasNothingAgainstIt()
+    {
+        var report = Preflight.Run(Module, Host);
+        Assert.DoesNotContain(report.Checks, c => c.Outcome != CheckOutcome.Ok);
+        Assert.Equal(CheckOutcome.Ok, report.Verdict);
+        Assert.Null(Preflight.Refusal(report, out _));
+    }
+
+    [Fact]
+    public void Run_OnAHostThatShowsNothing_RefusesNothing()
+    {
+        var report = Preflight.Run(Module, new HostFacts { KernelRelease = Host.KernelRelease, Architecture = Host.Architecture, Livepatch = true });
+        Assert.Empty(report.Of(CheckOutcome.Refused));
+        Assert.Equal(CheckOutcome.CannotTell, report.Verdict);
+    }
+
+    [Fact]
+    public void Cases_HaveEachCheck() => Assert.Empty(Preflight.Names.Except(Cases.Select(c => c.Check)).Except([Preflight.ModuleFormat]));
+
+    [Theory]
+    [InlineData(true, false, true)]
+    [InlineData(true, true, false)]
+    [InlineData(false, true, false)]
+    public void Refusal_IsInPassing_WhenAllOfItPasses(bool moving, bool ftraceOff, bool inPassing)
+    {
+        var host = Host with { FtraceEnabled = !ftraceOff, Patches = moving ? [Older() with { Transition = true }] : [] };
+        var problem = Preflight.Refusal(Preflight.Run(Module, host), out var passes);
+        Assert.Equal(inPassing, passes);
+        Assert.Equal(ProblemCode.PreflightRefused, problem!.Code);
+        Assert.Contains(ftraceOff ? "ftrace-enabled" : "transition-running", problem.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Report_AsJson_IsWhatIsWrittenDown()
+    {
+        var report = new PreflightReport { Module = "m", Checks = [new("vermagic", CheckOutcome.Ok, "f"), new("memory", CheckOutcome.CannotTell, "f", "c")] };
+        var json = System.Text.Json.JsonSerializer.Serialize(report, PreflightJson.Readable.PreflightReport);
+        Assert.Equal("""{"schema":1,"verdict":"cannot-tell","module":"m","checks":[{"check":"vermagic","outcome":"ok","found":"f"},{"check":"memory","outcome":"cannot-tell","found":"f","cure":"c"}]}""", json);
+        Assert.Equal(report.Checks, System.Text.Json.JsonSerializer.Deserialize(json, PreflightJson.Default.PreflightReport)!.Checks);
+    }
+
+    [Fact]
+    public void Facts_AsJson_AnswerAsTheHostItself()
+    {
+        var json = System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(Host, PreflightJson.Readable.HostFacts);
+        var read = PreflightJson.ReadFacts(json, "host.json").Value;
+        Assert.Equal(Preflight.Run(Module, Host).Checks, Preflight.Run(Module, read).Checks);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("null")]
+    [InlineData("[]")]
+    [InlineData("""{"schema":2,"kernelRelease":"r","architecture":"a"}""")]
+    [InlineData("""{"schema":1,"architecture":"a"}""")]
+    [InlineData("""{"schema":1,"kernelRelease":"r","architecture":"a","hooks":[null]}""")]
+    [InlineData("""{"schema":1,"kernelRelease":"r","architecture":"a","symbols":{"vmlinux":null}}""")]
+    public void Facts_OfAnotherKind_AreAProblem(string json) =>
+        Assert.Equal(ProblemCode.RequestInvalid, PreflightJson.ReadFacts(System.Text.Encoding.UTF8.GetBytes(json), "host.json").Problem?.Code);
+
+    private static LoadedPatch Older() => new("older", true, false, true, [new("vmlinux", "cmdline_proc_show", 1)]);
+
+    private static KeyringFacts Asked(string ring) => new([], new Dictionary<string, string> { [Query] = ring });
+
+    private static Dictionary<string, string> Options(params (string, string)[] options) => options.ToDictionary(o => o.Item1, o => o.Item2);
+
+    private static Dictionary<string, int> Names(params string[] names) => names.GroupBy(n => n).ToDictionary(g => g.Key, g => g.Count());
+}
