@@ -8,7 +8,7 @@ from . import elf as e
 KLP_FUNC = {"old_name": 0, "new_func": 8, "sympos": 16}
 KLP_OBJECT = {"name": 0, "funcs": 8}
 KLP_PATCH = {"objs": 8, "states": 16, "replace": 24}
-SLOTS = 4  # of funcs[] and objs[] in modules/cases_plain.c and its like; the last one stays the end
+SLOTS = 3  # of funcs[] and objs[] in modules/cases_plain.c and its like; the last one stays the end
 
 
 # --- what the livepatch says
@@ -44,12 +44,17 @@ def in_object(name, slot=0):
     return lambda elf: _point_to_text(elf, _slot(elf, "objs", slot) + KLP_OBJECT["name"], name)
 
 
-def also_object(name, functions_from=2, slot=1):
-    """One more object, with functions of its own: the table of them goes on behind the first one's end."""
+def also_object(name, functions="funcs"):
+    """One more object, with a table of functions."""
     def change(elf):
-        in_object(name, slot)(elf)
-        _point(elf, _slot(elf, "objs", slot) + KLP_OBJECT["funcs"], "funcs", _slot(elf, "funcs", functions_from))
+        in_object(name, 1)(elf)
+        _point(elf, _slot(elf, "objs", 1) + KLP_OBJECT["funcs"], functions)
     return change
+
+
+def other_name(name):
+    """The function of the second table, which nothing refers to before also_object."""
+    return lambda elf: _point_to_text(elf, elf.symbol("other_funcs").value + KLP_FUNC["old_name"], name)
 
 
 def replace(elf):
@@ -60,7 +65,7 @@ def state(version):
     """The patch has state 1 in this version."""
     def change(elf):
         states = elf.symbol("states")
-        _point(elf, elf.symbol("patch").value + KLP_PATCH["states"], "states", states.value)
+        _point(elf, elf.symbol("patch").value + KLP_PATCH["states"], "states")
         _number(elf, states.value, "<Q", 1)
         _number(elf, states.value + 8, "<I", version)
     return change
@@ -93,11 +98,10 @@ def _point_to_text(elf, at, text):
     section.relocations = [*(old for old in rows if old[0] != at), row]
 
 
-def _point(elf, at, name, place):
-    """To a place in the section of a variable."""
+def _point(elf, at, name):
+    """To a variable."""
     section, rows = _pointers(elf)
-    index = elf.symbol_index(name)
-    section.relocations = [*rows, [at, e.R_64, index, place - elf.symbols[index].value]]
+    section.relocations = [*rows, [at, e.R_64, elf.symbol_index(name), 0]]
 
 
 def _point_as(elf, at, other):

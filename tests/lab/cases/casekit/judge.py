@@ -48,8 +48,9 @@ def preflight_faults(case, environment, seen):
         return [f"preflight says {verdict} and ends with status {seen.preflight_status}"]
     if case.answer(environment).may_load:
         return [f"preflight refuses what runs: {_told(seen)}"] if verdict == REFUSED else []
-    if case.untold and verdict in ("cannot-tell", "warning"):
-        return []
+    if case.untold and verdict != REFUSED:
+        says = outcomes(seen, case.check)
+        return [] if says & {"cannot-tell", "warning"} else [f"preflight's {case.check} says {', '.join(sorted(says)) or 'nothing'}, where it cannot know"]
     if verdict != REFUSED:
         return [f"preflight says {verdict}, not refused"]
     return [] if refusing & set(case.check.split("|")) else [f"preflight refuses for another reason than {case.check}: {_told(seen)}"]
@@ -60,6 +61,11 @@ def verdict_of(seen):
     report = json.loads(seen.preflight)
     verdict = report["verdict"]
     return verdict, {check["check"] for check in report["checks"] if check["outcome"] == verdict}
+
+
+def outcomes(seen, checks):
+    """What these checks ("a|b") say."""
+    return {check["outcome"] for check in json.loads(seen.preflight)["checks"] if check["check"] in checks.split("|")}
 
 
 def cell(seen):

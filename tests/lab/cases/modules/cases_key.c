@@ -22,11 +22,11 @@ static int patched_show(struct seq_file *m, void *v)
 	return 0;
 }
 
-static struct klp_func funcs[4] = {
+static struct klp_func funcs[3] = {
 	{ .old_name = "cmdline_proc_show", .new_func = patched_show },
 };
 
-static struct klp_object objs[4] = {
+static struct klp_object objs[3] = {
 	{ .name = NULL /* vmlinux */, .funcs = funcs },
 };
 

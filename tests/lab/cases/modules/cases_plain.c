@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The plain livepatch: one function of the kernel, exported symbols only. Its tables have room for more entries, and there is
- * a table of states that nothing refers to: the cases fill them in.
+ * The plain livepatch: one function of the kernel, exported symbols only. Its tables have room for one entry more, and there
+ * are a table of functions and one of states that nothing refers to: the cases fill them in.
  */
 #include <linux/kernel.h>
 #include <linux/livepatch.h>
@@ -17,11 +17,15 @@ static int patched_show(struct seq_file *m, void *v)
 	return 0;
 }
 
-static struct klp_func funcs[4] = {
+static struct klp_func funcs[3] = {
 	{ .old_name = "cmdline_proc_show", .new_func = patched_show },
 };
 
-static struct klp_object objs[4] = {
+static struct klp_func other_funcs[2] __used = {
+	{ .old_name = "version_proc_show", .new_func = patched_show },
+};
+
+static struct klp_object objs[3] = {
 	{ .name = NULL /* vmlinux */, .funcs = funcs },
 };
 
