@@ -120,6 +120,7 @@ CASES = [
     Case("an ordinary module has its name", PLAIN, Refused("EEXIST"), "module-name", before="[ $(load cases_ordinary.ko) = 0 ]"),
     Case("a kprobe with a post handler on the function", PLAIN, Refused("EBUSY", "failed to register ftrace handler for function 'cmdline_proc_show' (-16)"), "function-hooks", before="hook hook=kprobe-post"),
     Case("a tracer that changes where the function goes", PLAIN, Refused("EBUSY", "failed to register ftrace handler for function 'cmdline_proc_show' (-16)"), "function-hooks", before="hook hook=ipmodify"),
+    Case("a trampoline that is called directly and does not share", PLAIN, Refused("EBUSY", "failed to register ftrace handler for function 'cmdline_proc_show' (-16)"), "function-hooks", before="hook hook=direct"),
     Case("ftrace is switched off", PLAIN, Refused("EBUSY", "failed to register ftrace handler for function 'cmdline_proc_show' (-16)"), "ftrace-enabled", before="echo 0 >/proc/sys/kernel/ftrace_enabled", after="echo 1 >/proc/sys/kernel/ftrace_enabled"),
     Case("another patch's transition has not ended", PLAIN, Refused("EBUSY"), "transition-running", before="[ $(load cases_waiting.ko) = 0 ] && is $patches/cases_waiting/transition 1", after="off cases_waiting"),
     Case("an older state than the one that is loaded", PLAIN, Refused("EINVAL", "is not compatible with the already installed livepatches"), "patch-stack", edits=(x.replace, x.state(1)), before="patch cases_newer", untold=True),

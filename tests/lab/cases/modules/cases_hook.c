@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Others who want a function: hook=kprobe, kprobe-post (with a handler after the instruction), kretprobe or ipmodify, on symbol= and offset=. */
+/* Others who want a function: hook=kprobe, kprobe-post (with a handler after the instruction), kretprobe, ipmodify or direct (as BPF
+ * trampolines are called, and without what makes them share), on symbol= and offset=. */
 #include <linux/ftrace.h>
 #include <linux/kernel.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
+#include <linux/version.h>
+#include <asm/ibt.h>
+#include <asm/linkage.h>
 
 static char *hook = "kprobe";
 module_param(hook, charp, 0444);
@@ -34,6 +38,40 @@ static struct kprobe probe = { .pre_handler = before };
 static struct kretprobe return_probe = { .handler = returned };
 static struct ftrace_ops ops = { .func = traced, .flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY };
 
+/* Called in place of the function's call to ftrace, and gives way at once. */
+extern void cases_trampoline(void);
+asm(".pushsection .text, \"ax\", @progbits\n"
+    ".type cases_trampoline, @function\n"
+    "cases_trampoline:\n"
+    ASM_ENDBR
+    ASM_RET
+    ".size cases_trampoline, .-cases_trampoline\n"
+    ".popsection\n");
+
+static struct ftrace_ops direct;
+
+static int set_direct(void)
+{
+	int err = ftrace_set_filter(&direct, symbol, strlen(symbol), 1);
+
+	if (err)
+		return err;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+	return register_ftrace_direct_multi(&direct, (unsigned long)cases_trampoline);
+#else
+	return register_ftrace_direct(&direct, (unsigned long)cases_trampoline);
+#endif
+}
+
+static void unset_direct(void)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+	unregister_ftrace_direct_multi(&direct, (unsigned long)cases_trampoline);
+#else
+	unregister_ftrace_direct(&direct, (unsigned long)cases_trampoline, true);
+#endif
+}
+
 static int __init cases_hook_init(void)
 {
 	int err;
@@ -46,6 +84,8 @@ static int __init cases_hook_init(void)
 		err = ftrace_set_filter(&ops, symbol, strlen(symbol), 1);
 		return err ? err : register_ftrace_function(&ops);
 	}
+	if (!strcmp(hook, "direct"))
+		return set_direct();
 	probe.symbol_name = symbol;
 	probe.offset = offset;
 	if (!strcmp(hook, "kprobe-post"))
@@ -59,6 +99,8 @@ static void __exit cases_hook_exit(void)
 		unregister_kretprobe(&return_probe);
 	else if (!strcmp(hook, "ipmodify"))
 		unregister_ftrace_function(&ops);
+	else if (!strcmp(hook, "direct"))
+		unset_direct();
 	else
 		unregister_kprobe(&probe);
 }
