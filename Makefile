@@ -1,13 +1,14 @@
 # make demo       the main job, shown on a real kernel under Secure Boot
 # make test       every test, lab included; ends with "N passed, N failed, N skipped"
 # make bench      the figures of docs/benchmarks.md, beside real peers
+# make fuzz       the parsers of foreign bytes, fuzzed for SECONDS=30 each; writes docs/fuzzing.md
 # make deb        Debian packages in out/deb
 # make publish    programs as they are installed, in out/publish
 # make build      compile everything
 # make fast       the tests that need no lab, for while you write
 # Each skips what has not changed since it last ran; what is missing on the machine is installed (Debian 12, root).
 
-.PHONY: demo test fast bench build publish deb deps clean
+.PHONY: demo test fast bench fuzz build publish deb deps clean
 .NOTPARALLEL:
 
 deps:
@@ -34,6 +35,10 @@ fast: deps
 
 bench: deb
 	tests/Benchmarks/bench
+
+fuzz: deps
+	packaging/install-deps afl++
+	SECONDS_EACH=$(or $(SECONDS),30) tests/Fuzz/fuzz $(TARGETS)
 
 clean:
 	rm -rf out

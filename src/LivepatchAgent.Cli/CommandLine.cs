@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using LivepatchAgent.Cli.Commands;
+using LivepatchAgent.Shared;
 
 namespace LivepatchAgent.Cli;
 
@@ -48,7 +49,8 @@ internal static class CommandLine
             CheckCommand.Make(options),
             FactsCommand.Make(options),
             InspectCommand.Make(options),
-            VersionCommand.Make(surroundings),
+            HistoryCommand.Make(options),
+            VersionCommand.Make("livepatch-agent"),
         };
         root.Add(HelpCommand.Make(root));
         root.Add(options.Socket);

@@ -9,6 +9,9 @@ namespace LivepatchAgent.Core;
 /// </summary>
 public sealed record Problem(ProblemCode Code, string Message, string Cure)
 {
+    /// <summary>How a cure ends when nobody needs to do anything.</summary>
+    public const string TriedAgain = "it is tried again";
+
     /// <summary>The whole thing in one line.</summary>
     public override string ToString() => Cure.Length == 0 ? Message : $"{Message}; {Cure}";
 }
@@ -44,6 +47,7 @@ public enum ProblemCode
     ManifestInvalid,
     ManifestMismatch,
     PatchRolledBack,
+    PinsInvalid,
 
     // the module
     ModuleMalformed,

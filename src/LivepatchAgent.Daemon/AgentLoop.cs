@@ -1,5 +1,6 @@
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.History;
 using LivepatchAgent.Daemon.Kernel;
 using LivepatchAgent.Daemon.PatchServer;
 using LivepatchAgent.Daemon.Store;
@@ -14,7 +15,7 @@ namespace LivepatchAgent.Daemon;
 /// an effect, so a loop that hangs is a daemon that is restarted.
 /// </summary>
 internal sealed class AgentLoop(
-    StateStore store, HostObserver observer, Performer performer, Listener listener, StatusBoard board, Inbox inbox, ServiceNotifier notifier, LiveSettings settings, FailPoint failPoint, TimeProvider time, ILogger<AgentLoop> log) : BackgroundService
+    StateStore store, HistoryLog history, HostObserver observer, Performer performer, Listener listener, StatusBoard board, Inbox inbox, ServiceNotifier notifier, LiveSettings settings, FailPoint failPoint, TimeProvider time, ILogger<AgentLoop> log) : BackgroundService
 {
     /// <summary>Saving is tried again after this time when the disk would not.</summary>
     private static readonly TimeSpan DiskPause = TimeSpan.FromSeconds(10);
@@ -25,6 +26,9 @@ internal sealed class AgentLoop(
     private readonly Outage _outage = new(log);
     private AgentState _state = new();
     private Problem? _diskProblem;
+    private Problem? _historyProblem;
+    private string _bootId = "";
+    private bool _chronicled;
     private int _faults;
     private bool _tired = true;
 
@@ -42,7 +46,7 @@ internal sealed class AgentLoop(
         }
 
         listener.Close();
-        Save(_state with { StoppedCleanly = true });
+        Save(Told(_state with { StoppedCleanly = true }, new Cause.Stopped()));
     }
 
     /// <summary>What escapes a turn is a bug: the host keeps what it runs, and the daemon stays there to say so.</summary>
@@ -68,6 +72,8 @@ internal sealed class AgentLoop(
     {
         notifier.Alive();
         var host = observer.Observe(_state, listener.State);
+        _bootId = host.BootId;
+        if (!_chronicled) OpenHistory(host);
         if (inbox.TryTake(out var request))
         {
             Answer(request!, host);
@@ -77,7 +83,8 @@ internal sealed class AgentLoop(
         var step = Decider.Next(_state, host, settings.Current.Policy, time.GetUtcNow());
         // An effect whose intent is not on the disk is not begun: a crash in it would not be recognised.
         // A rest saves too: a boot from here on that finds no clean stop was a crash.
-        if (!Save(Decider.Begin(_state, step, host) with { StoppedCleanly = _state.StoppedCleanly && (step is Step.Believe || !Decider.HasJudgedTheBoot(_state, host)) }))
+        var begun = Decider.Begin(_state, step, host) with { StoppedCleanly = _state.StoppedCleanly && (step is Step.Believe || !Decider.HasJudgedTheBoot(_state, host)) };
+        if (!Save(Told(begun, new Cause.Begun(step))))
         {
             step = new Step.Rest(time.GetUtcNow() + DiskPause);
         }
@@ -101,7 +108,7 @@ internal sealed class AgentLoop(
         if (step is Step.Believe believe)
         {
             if (believe.Heard) listener.Close();
-            _state = believe.After;
+            _state = Told(believe.After, new Cause.Performed(step, result));
             // A held check-in that ends is everyday life; what comes of it is told.
             log.Log(believe.Heard ? LogLevel.Debug : LogLevel.Information, "{Why}", Sentence(believe.Why));
         }
@@ -110,7 +117,7 @@ internal sealed class AgentLoop(
             result = done;
             log.LogDebug("Step {Step} took {Milliseconds:F1} ms", step.GetType().Name, time.GetElapsedTime(started).TotalMilliseconds);
             Tell(step, result);
-            _state = Decider.Apply(_state, step, result, host, time.GetUtcNow());
+            _state = Told(Decider.Apply(_state, step, result, host, time.GetUtcNow()), new Cause.Performed(step, result));
         }
         else
         {
@@ -125,7 +132,7 @@ internal sealed class AgentLoop(
     /// <summary>Null when a command came in while a slow effect was under way: people come first, downloads resume.</summary>
     private async Task<StepResult?> WithPatienceAsync(Step step, HostSnapshot host, CancellationToken stop)
     {
-        var canBreakOff = step is Step.CheckIn or Step.FetchCatalogue or Step.FetchManifest or Step.FetchWithdrawal or Step.Download;
+        var canBreakOff = step is Step.CheckIn or Step.FetchCatalogue or Step.FetchPins or Step.FetchManifest or Step.FetchWithdrawal or Step.Download;
         using var breakOff = CancellationTokenSource.CreateLinkedTokenSource(stop);
         var effect = performer.PerformAsync(
             step,
@@ -178,7 +185,7 @@ internal sealed class AgentLoop(
         var byPeople = request.Command is not Command.NetworkUp;
         log.Log(byPeople ? LogLevel.Information : LogLevel.Debug, "Asked to {Command}", request.Command.GetType().Name.ToLowerInvariant());
         // What cannot be remembered is not taken.
-        if (!Save(after))
+        if (!Save(Told(after, new Cause.Asked(request.Command, request.By))))
         {
             request.Answer.SetResult(_diskProblem!);
             return;
@@ -224,8 +231,29 @@ internal sealed class AgentLoop(
         if (problem is not null && _diskProblem is null) log.LogWarning("{Problem}", problem);
         if (problem is null && _diskProblem is not null) log.LogInformation("The disk takes the journal again");
         _diskProblem = problem;
-        if (problem is null) _state = state;
-        return problem is null;
+        if (problem is not null) return false;
+        _state = state;
+        problem = history.Write(state.History);
+        // The history is no reason to leave a host unpatched: its lines wait in the journal, and what is lost is counted.
+        if (problem is not null && _historyProblem is null) log.LogWarning("{Problem}", problem);
+        if (problem is null && _historyProblem is not null) log.LogInformation("The disk takes the history again");
+        _historyProblem = problem;
+        return true;
+    }
+
+    /// <summary>The state, with its history carried on by what led to it.</summary>
+    private AgentState Told(AgentState after, Cause cause) =>
+        after with { History = history.Add(_state.History, Chronicle.Between(_state, after, cause), time.GetUtcNow(), _bootId) };
+
+    private void OpenHistory(HostSnapshot host)
+    {
+        _chronicled = true;
+        if (store.ReadOnly) return;
+        var start = history.Start(_state.History);
+        foreach (var found in start.Told) log.Log(found.Kind == HistoryKind.Damaged ? LogLevel.Error : LogLevel.Information, "Looked at the history: {Found}", found.Note);
+        _state = _state with { History = history.Add(start.Mark, start.Told, time.GetUtcNow(), _bootId) };
+        _state = Told(_state, new Cause.Started(Performer.AgentVersion, host.KernelRelease));
+        log.LogInformation("The history has {Count} entries, the last is {Hash}", _state.History.Count, _state.History.Hash);
     }
 
     private void Tell(Step step, StepResult result)

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.History;
 
 namespace LivepatchAgent.Daemon;
 
@@ -12,7 +13,7 @@ internal sealed class Inbox(TimeProvider time) : IDisposable
     private int _nudged;
     private volatile bool _awaited;
 
-    public sealed record Request(Command Command, TaskCompletionSource<Result<long>> Answer);
+    public sealed record Request(Command Command, HistoryBy? By, TaskCompletionSource<Result<long>> Answer);
 
     /// <summary>True while the loop rests.</summary>
     public bool IsAwaited => _awaited;
@@ -25,9 +26,9 @@ internal sealed class Inbox(TimeProvider time) : IDisposable
     }
 
     /// <summary>The status revision to follow from, or why the command is not taken.</summary>
-    public Task<Result<long>> SendAsync(Command command)
+    public Task<Result<long>> SendAsync(Command command, HistoryBy? by = null)
     {
-        var request = new Request(command, new TaskCompletionSource<Result<long>>(TaskCreationOptions.RunContinuationsAsynchronously));
+        var request = new Request(command, by, new TaskCompletionSource<Result<long>>(TaskCreationOptions.RunContinuationsAsynchronously));
         _commands.Writer.TryWrite(request);
         Nudge();
         return request.Answer.Task;

@@ -18,7 +18,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     private readonly HostCertificates _certificates = new(paths);
     private readonly PreflightRunner _preflight = new(paths, observer);
     private ServerChannel? _channel;
-    private (string Server, string MachineId, AgentSettings Settings)? _channelFrom;
+    private (string Server, string MachineId, string TlsPins, AgentSettings Settings)? _channelFrom;
     private VerifiedModuleFile? _opened;
 
     public static string AgentVersion { get; } = typeof(Performer).Assembly.GetName().Version?.ToString(3) ?? "0";
@@ -33,11 +33,12 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
                 Step.CheckIn s => await CheckInAsync(s, state, ct),
                 Step.Listen s => Listen(s, state),
                 Step.FetchCatalogue s => await FetchCatalogueAsync(s, state, host, ct),
+                Step.FetchPins s => await FetchPinsAsync(s, state, ct),
                 Step.FetchManifest s => await FetchManifestAsync(s, state, ct),
                 Step.FetchWithdrawal s => await FetchWithdrawalAsync(s, state, ct),
                 Step.Download s => await DownloadAsync(s.Patch, state, progress, ct),
                 Step.Verify s => Verify(s.Patch, state, host),
-                Step.Preflight => new StepResult.Preflighted(_preflight.Of((_opened ?? throw new UnreachableException("nothing was verified")).Module.Facts)),
+                Step.Preflight => new StepResult.Preflighted(_preflight.Of((_opened ?? throw new UnreachableException("nothing was verified")).Module)),
                 Step.Load s => await LoadAsync(s.Patch, host, ct),
                 Step.Reverse s => Reverse(s.Name),
                 Step.RemoveModule s => Remove(s.Name),
@@ -88,7 +89,8 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
             ct);
         var catalogue = HostCertificates.Pinned(answer.CatalogueCertificates, intent.Token.Catalogue);
         var publishers = HostCertificates.Pinned(answer.PublisherCertificates, intent.Token.Publishers);
-        if (catalogue.Count == 0 || publishers.Count == 0)
+        // Fewer publishers than must sign could never bring a patch here.
+        if (catalogue.Count == 0 || publishers.Count < intent.Token.Threshold)
             throw new ServerException(
                 new Problem(ProblemCode.ServerCertificateMismatch, $"cannot enrol with {intent.Token.Server}: it does not have the certificates that the token pins", "make a new token on that server; if it happens again somebody is in the way"),
                 inPassing: false);
@@ -101,6 +103,8 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
             TlsPins = intent.Token.Tls,
             CatalogueCertificates = catalogue,
             PublisherCertificates = publishers,
+            Threshold = intent.Token.Threshold,
+            PinsVersion = intent.Token.PinsVersion,
             Since = time.GetUtcNow(),
         });
     }
@@ -122,8 +126,17 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     {
         var envelope = await Client(state).GetCatalogueAsync(host.Architecture, host.KernelRelease, ct);
         return Trust(state).TryGet(out var trust, out var problem)
-            && CatalogueVerifier.Verify(envelope, trust.Catalogue, host.Architecture, host.KernelRelease, step.Floor, time.GetUtcNow()).TryGet(out var catalogue, out problem)
+            && CatalogueVerifier.Verify(envelope, trust.Catalogue, host.Architecture, host.KernelRelease, step.Floor, time.GetUtcNow(), step.Seen).TryGet(out var catalogue, out problem)
             ? new StepResult.CatalogueRead(catalogue)
+            : new StepResult.Failed(problem, InPassing: true); // a server can mend it
+    }
+
+    private async Task<StepResult> FetchPinsAsync(Step.FetchPins step, AgentState state, CancellationToken ct)
+    {
+        var envelope = await Client(state).GetPinsAsync(step.Version, ct);
+        var enrolment = state.Enrolment!;
+        return PinSetVerifier.Verify(envelope, HostCertificates.Pinners(enrolment), enrolment.Threshold, enrolment.PinsVersion).TryGet(out var pins, out var problem)
+            ? new StepResult.PinsRead(pins)
             : new StepResult.Failed(problem, InPassing: true); // a server can mend it
     }
 
@@ -131,7 +144,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     {
         var envelope = await Client(state).GetManifestAsync(step.Manifest, ct);
         if (!Trust(state).TryGet(out var trust, out var problem)) return new StepResult.Failed(problem, InPassing: true);
-        if (!ManifestVerifier.Verify(envelope, step.Manifest, trust.Publishers).TryGet(out var manifest, out problem))
+        if (!ManifestVerifier.Verify(envelope, step.Manifest, trust.Publishers, trust.Threshold).TryGet(out var manifest, out problem))
             return new StepResult.Failed(problem, InPassing: false);
         store.SaveManifest(step.Manifest, envelope);
         return new StepResult.ManifestRead(manifest);
@@ -140,7 +153,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     private async Task<StepResult> FetchWithdrawalAsync(Step.FetchWithdrawal step, AgentState state, CancellationToken ct)
     {
         var envelope = await Client(state).GetWithdrawalAsync(step.Withdrawal, ct);
-        return Trust(state).TryGet(out var trust, out var problem) && ManifestVerifier.VerifyWithdrawal(envelope, step.Withdrawal, trust.Publishers).TryGet(out var withdrawal, out problem)
+        return Trust(state).TryGet(out var trust, out var problem) && ManifestVerifier.VerifyWithdrawal(envelope, step.Withdrawal, trust.Publishers, trust.Threshold).TryGet(out var withdrawal, out problem)
             ? new StepResult.WithdrawalRead(withdrawal)
             : new StepResult.Failed(problem, InPassing: false);
     }
@@ -167,7 +180,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         if (!File.Exists(manifestFile) || !File.Exists(moduleFile))
             return new StepResult.Failed(new Problem(ProblemCode.DiskError, $"cannot load {patch.Name}: its file is gone from {paths.StateFolder}", "it is fetched again"), InPassing: true);
         if (!Trust(state).TryGet(out var trust, out var problem)) return new StepResult.Failed(problem, InPassing: true);
-        if (!ManifestVerifier.Verify(File.ReadAllBytes(manifestFile), patch.Manifest, trust.Publishers).TryGet(out var manifest, out problem))
+        if (!ManifestVerifier.Verify(File.ReadAllBytes(manifestFile), patch.Manifest, trust.Publishers, trust.Threshold).TryGet(out var manifest, out problem))
             return new StepResult.Failed(problem, InPassing: false);
         if (VerifiedModuleFile.Open(moduleFile, manifest, trust.Publishers, host.KernelRelease, host.Architecture).TryGet(out var opened, out problem))
         {
@@ -234,7 +247,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     private PatchServerClient Client(AgentState state)
     {
         var enrolment = state.Enrolment ?? throw new UnreachableException("not enrolled");
-        var from = (enrolment.Server, enrolment.MachineId, settings.Current);
+        var from = (enrolment.Server, enrolment.MachineId, string.Join(' ', enrolment.TlsPins), settings.Current);
         if (_channelFrom != from)
         {
             _channel?.Dispose();

@@ -3,6 +3,7 @@ using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Daemon.Kernel;
 using LivepatchAgent.Daemon.Store;
 
@@ -13,15 +14,14 @@ internal sealed class PreflightRunner(HostPaths paths, HostObserver observer)
 {
     private readonly HostFactsCollector _collector = new(paths, observer);
 
-    public PreflightReport Of(ModuleFacts module) => Preflight.Run(module, _collector.Collect(HostQuestions.Of(module)));
+    public PreflightReport Of(VerifiedModule module) => Run(module.Facts, true);
 
     /// <summary>Of a file that nobody verified: whether its signature is right is asked too, where that can be known.</summary>
     public PreflightReport OfFile(ReadOnlySpan<byte> file, string name)
     {
         if (!ModuleReader.Read(file).TryGet(out var module, out var problem)) return Preflight.Unreadable(name, problem);
-        var host = _collector.Collect(HostQuestions.Of(module));
         var holds = module.Signature is { } signature ? ModuleProof.SignatureHolds(file, signature, new KnownCertificates(paths).Read(new StateStore(paths.StateFolder).Peek())) : null;
-        return Preflight.Run(module, host.Keys is { } keys ? host with { Keys = keys with { SignatureHolds = holds } } : host);
+        return Run(module, holds);
     }
 
     /// <param name="version">Null for the patch on its way, else for the one that runs.</param>
@@ -41,6 +41,28 @@ internal sealed class PreflightRunner(HostPaths paths, HostObserver observer)
         return File.Exists(path)
             ? OfFile(File.ReadAllBytes(path), patch.Name)
             : new Problem(ProblemCode.NotFound, $"cannot check patch {patch.Version}: its module is not on this host yet", "wait for its download, or name a module's file");
+    }
+
+    private PreflightReport Run(ModuleFacts module, bool? signatureHolds)
+    {
+        var host = _collector.Collect(HostQuestions.Of(module));
+        if (host.Patches.Count > 0) host = host with { PatchStates = States(host.Patches) };
+        return Preflight.Run(module, host.Keys is { } keys ? host with { Keys = keys with { SignatureHolds = signatureHolds } } : host);
+    }
+
+    /// <summary>Of those that are loaded and that the store holds: sysfs does not show states.</summary>
+    private Dictionary<string, IReadOnlyList<SystemState>> States(IReadOnlyList<LoadedPatch> loaded)
+    {
+        var state = new StateStore(paths.StateFolder).Peek();
+        var store = new PatchStore(paths.StateFolder);
+        var found = new Dictionary<string, IReadOnlyList<SystemState>>();
+        foreach (var patch in new[] { state.Running?.Patch, state.LastGood })
+        {
+            if (patch is null || loaded.All(l => l.Name != patch.Name) || !File.Exists(store.Module(patch.ModuleSha256))) continue;
+            if (ModuleReader.Read(File.ReadAllBytes(store.Module(patch.ModuleSha256))).TryGet(out var module, out _) && module.States is { } states) found[patch.Name] = states;
+        }
+
+        return found;
     }
 
     /// <summary>All that preflight could ask of this host, for any module.</summary>

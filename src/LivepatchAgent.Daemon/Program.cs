@@ -12,6 +12,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Hosting.Systemd;
 using Microsoft.Extensions.Logging;
 using Serilog;
+using Serilog.Core;
 using Serilog.Events;
 
 if (args is ["--version"])
@@ -25,15 +26,9 @@ var paths = new HostPaths(Environment.GetEnvironmentVariable("LIVEPATCH_AGENTD_R
 var time = TimeProvider.System;
 var settings = new LiveSettings(paths);
 
-var level = settings.Current.LogLevel switch
-{
-    "debug" => LogEventLevel.Debug,
-    "warning" => LogEventLevel.Warning,
-    "error" => LogEventLevel.Error,
-    _ => LogEventLevel.Information,
-};
+var level = new LoggingLevelSwitch(Level(settings.Current));
 using var serilog = new LoggerConfiguration()
-    .MinimumLevel.Is(level)
+    .MinimumLevel.ControlledBy(level)
     .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
     .WriteTo.Sink(new JournalSink())
     .CreateLogger();
@@ -47,6 +42,7 @@ using var inbox = new Inbox(time);
 var listener = new Listener(inbox.Nudge);
 var observer = new HostObserver(paths, time);
 var store = new StateStore(paths.StateFolder);
+var history = new HistoryLog(paths.StateFolder);
 using var performer = new Performer(paths, new PatchStore(paths.StateFolder), observer, new ModuleLoader(), listener, settings, time);
 var board = new StatusBoard(paths, () =>
 {
@@ -55,9 +51,9 @@ var board = new StatusBoard(paths, () =>
     return Projection.Status(state, host, new Step.Believe(state, ""), null, Performer.AgentVersion, time.GetUtcNow());
 });
 
-builder.Services.AddSingleton<IHostedService>(s => new OnDemandServer(paths, new Routes(paths, board, inbox, new PreflightRunner(paths, observer)), s, s.GetRequiredService<ILogger<OnDemandServer>>()));
+builder.Services.AddSingleton<IHostedService>(s => new OnDemandServer(paths, new Routes(paths, board, inbox, history, new PreflightRunner(paths, observer)), s, s.GetRequiredService<ILogger<OnDemandServer>>()));
 builder.Services.AddSingleton<IHostedService>(s => new AgentLoop(
-    store, observer, performer, listener, board, inbox, new ServiceNotifier(s.GetService<ISystemdNotifier>() ?? new SystemdNotifier(), time), settings, FailPoint.OfEnvironment(), time, s.GetRequiredService<ILogger<AgentLoop>>()));
+    store, history, observer, performer, listener, board, inbox, new ServiceNotifier(s.GetService<ISystemdNotifier>() ?? new SystemdNotifier(), time), settings, FailPoint.OfEnvironment(), time, s.GetRequiredService<ILogger<AgentLoop>>()));
 
 using var host = builder.Build();
 var log = host.Services.GetRequiredService<ILogger<AgentLoop>>();
@@ -66,6 +62,7 @@ using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
 {
     context.Cancel = true;
     settings.Reload();
+    level.MinimumLevel = Level(settings.Current);
     if (settings.Problem is { } problem) log.LogWarning("{Problem}", problem);
     else log.LogInformation("Read {Config} again", paths.Config);
     inbox.Nudge();
@@ -74,3 +71,11 @@ if (!new KernelLog(paths.KernelLog, inbox.Nudge).Start()) log.LogWarning("Cannot
 new NetworkWatch(inbox).Start();
 await host.RunAsync();
 return 0;
+
+static LogEventLevel Level(AgentSettings settings) => settings.LogLevel switch
+{
+    "debug" => LogEventLevel.Debug,
+    "warning" => LogEventLevel.Warning,
+    "error" => LogEventLevel.Error,
+    _ => LogEventLevel.Information,
+};

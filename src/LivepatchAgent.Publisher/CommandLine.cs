@@ -1,6 +1,7 @@
 using System.CommandLine;
 using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Publisher.Commands;
+using LivepatchAgent.Shared;
 
 namespace LivepatchAgent.Publisher;
 
@@ -36,7 +37,10 @@ internal static class CommandLine
             ShowCommand.Make(surroundings),
             PublishCommand.Make(surroundings),
             WithdrawCommand.Make(surroundings),
-            VersionCommand.Make(surroundings),
+            CosignCommand.Make(surroundings),
+            WithdrawalCommand.Make(surroundings),
+            PinsCommand.Make(surroundings),
+            VersionCommand.Make("livepatch-publisher"),
         };
         root.Add(HelpCommand.Make(root));
         return root;

@@ -59,17 +59,19 @@ internal sealed class PatchServer : IAsyncDisposable
         }
 
         var writes = new WriteQueue(database);
-        var shelf = new Shelf(database.Read(PatchTable.LoadAll));
+        var pins = new PinSets(folder);
+        var shelf = new Shelf(database.Read(PatchTable.LoadAll), pins.Newest?.Version);
         var app = Build(settings.Listen, tls);
         var log = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("livepatch-server");
         var held = new HeldCalls(shelf, time, app.Lifetime.ApplicationStopping);
         app.Use(next => call => Routes.GuardAsync(call, next, log));
         Routes.Map(
             app,
-            new EnrolmentEndpoint(folder, writes, catalogue[0], time, log),
+            new EnrolmentEndpoint(folder, pins, writes, catalogue[0], time, log),
             new CheckInEndpoint(database, writes, held, time, log),
             new FetchEndpoints(blobs, new SignedCatalogues(catalogue[0], shelf, time)),
-            new PublishEndpoints(folder, blobs, writes, database, shelf, time, log));
+            new PublishEndpoints(folder, pins, blobs, writes, database, shelf, time, log),
+            new PinsEndpoints(pins, shelf, catalogue[0], tls[0], log));
         var server = new PatchServer(alone, database, writes, app, held);
         try
         {

@@ -1,11 +1,10 @@
 using System.CommandLine;
-using System.Reflection;
 using System.Security.Cryptography;
 using LivepatchAgent.Core;
 using LivepatchAgent.Server.Commands;
+using LivepatchAgent.Shared;
 using Microsoft.Data.Sqlite;
 
-var version = typeof(Program).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
 var root = new RootCommand("livepatch-server: serves signed kernel livepatches to enrolled machines.\n\nExit codes: 0 done, 1 failed, 64 wrong usage.")
 {
     ServeCommand.Create(),
@@ -13,15 +12,12 @@ var root = new RootCommand("livepatch-server: serves signed kernel livepatches t
     MachinesCommand.Create(),
     PatchesCommand.Create(),
     PinCommand.Create(),
+    VersionCommand.Make("livepatch-server"),
 };
-var versionVerb = new Command("version", "Print the version");
-versionVerb.SetAction(_ => Console.WriteLine($"livepatch-server {version}"));
-root.Add(versionVerb);
-var helpVerb = new Command("help", "Print this help");
-helpVerb.SetAction(_ => root.Parse(["--help"]).Invoke());
-root.Add(helpVerb);
+root.Add(HelpCommand.Make(root));
 
-var parsed = root.Parse(args);
+// Response files ("@file") would read any file that an argument names.
+var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
 if (parsed.Errors.Count > 0)
 {
     Console.Error.WriteLine($"livepatch-server: {parsed.Errors[0].Message.ReplaceLineEndings(" ").TrimEnd('.', ' ')}; see `livepatch-server --help`");

@@ -11,6 +11,7 @@ public sealed class BrokenPatchTests
     private static readonly Published One = Workshop.Patch(1);
     private static readonly Published Two = Workshop.Patch(2);
     private static readonly Published Three = Workshop.Patch(3);
+    private static readonly byte[] TwoWithdrawn = Workshop.Withdraw(Two, "it stalls");
 
     private sealed record Case(ProblemCode Code, Action<TestServer> Breaks)
     {
@@ -37,6 +38,7 @@ public sealed class BrokenPatchTests
         ["catalogue with a version that plays"] = new(ProblemCode.CatalogueInvalid, s => s.Cataloguing = c => c with { Patches = [.. c.Patches.Select(p => p with { Version = "2\n\u001b[2J" })] }),
         ["catalogue not there"] = new(ProblemCode.NotFound, s => Refuse(s, TestServer.Catalogues)),
         ["catalogue without the patch"] = new(ProblemCode.ManifestMismatch, s => s.Cataloguing = c => c with { Patches = [] }) { ForGood = true },
+        ["patch that its publisher withdrew"] = new(ProblemCode.PatchWithdrawn, s => s.Withdrawals[Workshop.Sha256(TwoWithdrawn)] = TwoWithdrawn) { ForGood = true },
         ["manifest swapped"] = new(ProblemCode.ManifestMismatch, s => Answer(s, Two.ManifestPath, One.Envelope)) { ForGood = true },
         ["manifest of a stranger"] = new(ProblemCode.ManifestSignatureInvalid, _ => { }) { Patch = Workshop.Patch(2, manifestSigner: Workshop.Stranger), ForGood = true },
         ["manifest of a stranger with a playful name"] = new(ProblemCode.ManifestSignatureInvalid, _ => { }) { Patch = Workshop.Patch(2, manifestSigner: Workshop.Key("CN=\"x\u001b[2J\n" + new string('y', 3000) + "\"")), ForGood = true },

@@ -32,6 +32,7 @@ public sealed class OpenApiTests
         await CheckInsAsync(server);
         await PublishingAsync(server);
         await CataloguesAsync(server);
+        await PinsAsync(server);
         foreach (var method in new[] { HttpMethod.Get, HttpMethod.Head }) await SendAsync(server, method, "/healthz");
         Assert.Equal(_api.Documented().Select(d => $"{d.Method} {d.Path} {d.Status}").Order(), _seen.Keys.Select(s => $"{s.Item1} {s.Item2} {s.Item3}").Order());
     }
@@ -130,6 +131,21 @@ public sealed class OpenApiTests
 
         for (var i = 0; i <= Rollout.SignedCatalogues.MaxEmptySignaturesPerSecond; i++) await SendAsync(server, HttpMethod.Get, $"/v1/catalogues/x86_64/other-{i}");
         await SendAsync(server, HttpMethod.Head, "/v1/catalogues/x86_64/one-more");
+    }
+
+    private static async Task PinsAsync(ServerUnderTest server)
+    {
+        var pins = server.Publisher.Pins(server, 1);
+        await server.PutAsync("pins", "1", new Publisher("stranger").Pins(server, 1));
+        await server.PutAsync("pins", "none", pins);
+        await server.PutAsync("pins", "1", pins);
+        await server.PutAsync("pins", "1", pins);
+        await server.PutAsync("pins", "1", new byte[CmsEnvelope.MaxSize + 1]);
+        foreach (var method in new[] { HttpMethod.Get, HttpMethod.Head })
+        {
+            await SendAsync(server, method, "/v1/pins/1");
+            await SendAsync(server, method, "/v1/pins/2");
+        }
     }
 
     private static async Task<HttpResponseMessage> SendAsync(ServerUnderTest server, HttpMethod method, string path, Action<HttpRequestMessage>? change = null)

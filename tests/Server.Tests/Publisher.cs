@@ -43,6 +43,24 @@ internal sealed class Publisher
     public byte[] Withdraw(Patch patch, string reason = "it stalls") => CmsEnvelope.Sign(
         JsonSerializer.SerializeToUtf8Bytes(new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, Manifest = patch.Digest, Reason = reason }, WireJson.Default.PatchWithdrawal), _certificate);
 
+    /// <summary>A pin set with this server's keys in it, signed by this publisher.</summary>
+    public byte[] Pins(ServerUnderTest server, long version, int threshold = 1, params Publisher[] publishers) =>
+        Sign(PinsOf(server, version, threshold, publishers.Length == 0 ? [this] : publishers));
+
+    public byte[] Sign(PinSet pins) => CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(pins, WireJson.Default.PinSet), _certificate);
+
+    public byte[] Cosign(byte[] envelope) => CmsEnvelope.AddSignature(envelope, _certificate);
+
+    public static PinSet PinsOf(ServerUnderTest server, long version, int threshold, params Publisher[] publishers) => new()
+    {
+        Schema = PinSet.SchemaName,
+        Version = version,
+        Threshold = threshold,
+        Publishers = [.. publishers.Select(p => Convert.ToBase64String(p._certificate.RawData))],
+        Catalogue = [Convert.ToBase64String(Trust.ServerKeys.Known(server.Folder.CatalogueCertificate)!.RawData)],
+        Tls = [Certificates.KeyPin(Trust.ServerKeys.Known(server.Folder.TlsCertificate)!)],
+    };
+
     public static string Sha256(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
 }
 

@@ -31,6 +31,9 @@ internal sealed class AgentClient(string socketPath, TimeProvider clock)
     public ApiAnswer Status(long after, int waitSeconds) =>
         Call("GET", $"/v1/status?after={after}&wait={waitSeconds}", [], TimeSpan.FromSeconds(waitSeconds) + Deadline);
 
+    /// <summary>Verifying reads all that is kept, megabytes at most.</summary>
+    public ApiAnswer History(int limit, bool verify) => Call("GET", $"/v1/history?limit={limit}{(verify ? "&verify=1" : "")}", [], ChangeDeadline);
+
     public ApiAnswer Enable(string token) =>
         Call("POST", "/v1/enable", JsonSerializer.SerializeToUtf8Bytes(new EnableRequest(token), WireJson.Default.EnableRequest), ChangeDeadline);
 

@@ -9,7 +9,7 @@ public sealed record AgentSettings
     /// <summary>debug, info, warning or error.</summary>
     public string LogLevel { get; init; } = "info";
 
-    /// <summary>Proxy for the way to the server; null takes HTTPS_PROXY and NO_PROXY of the environment.</summary>
+    /// <summary>Proxy for the way to the server, with a name and password where it wants them; null takes HTTPS_PROXY and NO_PROXY of the environment.</summary>
     public Uri? Proxy { get; init; }
 
     /// <summary>PEM file of CAs that may vouch for a server whose token pins no key; null takes the system's.</summary>
@@ -60,7 +60,8 @@ public sealed record AgentSettings
                     settings = settings with { Policy = settings.Policy with { Probation = probation } };
                     break;
                 case "log-level" or "proxy" or "ca-file" or "check-in-minutes" or "stall-policy" or "stall-reverse-after-minutes" or "probation-minutes":
-                    return Wrong(file, number, $"\"{value}\" is no value for {key}");
+                    // A proxy's address may hold a password, before the @.
+                    return Wrong(file, number, $"\"{value[(value.LastIndexOf('@') + 1)..]}\" is no value for {key}");
                 default:
                     return Wrong(file, number, $"there is no key \"{key}\"");
             }

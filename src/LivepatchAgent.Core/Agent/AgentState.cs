@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using LivepatchAgent.Core.History;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Agent;
@@ -43,6 +44,9 @@ public sealed record AgentState
     /// <summary>Per kernel release: the highest catalogue and the highest patch this host has believed.</summary>
     public IReadOnlyDictionary<string, Floor> Floors { get; init => field = value ?? new Dictionary<string, Floor>(); } = new Dictionary<string, Floor>();
 
+    /// <summary>The latest time that a catalogue believed was issued at: it is later than that, whatever the clock says.</summary>
+    public DateTimeOffset? SignedTime { get; init; }
+
     /// <summary>How often loading the target was begun without an end.</summary>
     public int LoadAttempts { get; init; }
 
@@ -54,6 +58,9 @@ public sealed record AgentState
 
     /// <summary>Whether files of patches no longer needed may be in the store.</summary>
     public bool Untidy { get; init; }
+
+    /// <summary>How far history.jsonl goes.</summary>
+    public HistoryMark History { get; init => field = value ?? new(); } = new();
 
     [JsonIgnore]
     public bool AtRest => Phase is Phase.NotEnrolled or Phase.Resting or Phase.Refused;
@@ -83,6 +90,12 @@ public sealed record Enrolment
     public required IReadOnlyList<string> CatalogueCertificates { get; init; }
 
     public required IReadOnlyList<string> PublisherCertificates { get; init; }
+
+    /// <summary>How many different publishers must sign.</summary>
+    public int Threshold { get; init; } = 1;
+
+    /// <summary>Version of the pin set that these pins are of; 0 for a token's of before any.</summary>
+    public long PinsVersion { get; init; }
 
     public required DateTimeOffset Since { get; init; }
 
@@ -118,6 +131,12 @@ public sealed record TalkState
 
     /// <summary>The next one is not opened before.</summary>
     public DateTimeOffset HoldNotBefore { get; init; } = DateTimeOffset.MinValue;
+
+    /// <summary>The newest pin set that the server says it has.</summary>
+    public long PinsOffered { get; init; }
+
+    /// <summary>Of fetching the next pin set.</summary>
+    public Retry PinsRetry { get; init; } = Retry.Now;
 
     /// <summary>When a catalogue was last verified.</summary>
     public DateTimeOffset? CatalogueAt { get; init; }

@@ -9,7 +9,7 @@ public static partial class Decider
     public static AgentState Begin(AgentState state, Step step, HostSnapshot host) => step switch
     {
         Step.Load load => state with { Phase = new Phase.Loading(load.Patch, host.BootId), LoadAttempts = state.LoadAttempts + 1 },
-        Step.Reverse or Step.RemoveModule or Step.Enrol or Step.CheckIn or Step.Listen or Step.FetchCatalogue or Step.FetchManifest
+        Step.Reverse or Step.RemoveModule or Step.Enrol or Step.CheckIn or Step.Listen or Step.FetchCatalogue or Step.FetchPins or Step.FetchManifest
             or Step.FetchWithdrawal or Step.Download or Step.Verify or Step.Preflight or Step.Tidy or Step.Rest or Step.Believe => state,
         _ => throw new UnreachableException($"step {step.GetType().Name}"),
     };
@@ -35,6 +35,9 @@ public static partial class Decider
         (Step.FetchCatalogue, StepResult.CatalogueRead r) => Confirmed(state, r.Catalogue.Content, host, now),
         (Step.FetchCatalogue, StepResult.Failed f) when state.Phase is Phase.Offered p => state with { Phase = p with { Retry = Again(p.Retry, f, host, now) } },
 
+        (Step.FetchPins, StepResult.PinsRead r) => Repinned(state, r.Pins.Content),
+        (Step.FetchPins, StepResult.Failed f) => state with { Talk = state.Talk with { PinsRetry = Again(state.Talk.PinsRetry, f, host, now) } },
+
         (Step.FetchWithdrawal, StepResult.WithdrawalRead r) => Withdrawn(state, r.Withdrawal),
         // The next catalogue names it again.
         (Step.FetchWithdrawal, StepResult.Failed) => state with { PendingWithdrawal = null },
@@ -49,7 +52,7 @@ public static partial class Decider
             ? state with { Phase = p with { Retry = Again(p.Retry, f, host, now) } }
             : Refused(state, s.Patch.Manifest, s.Patch, f.Problem, HappeningKind.Refused, host),
 
-        (Step.Verify s, StepResult.ModuleVerified r) => state with { Phase = new Phase.Verified(s.Patch, r.Module.Facts.BuildId) },
+        (Step.Verify s, StepResult.ModuleVerified r) => state with { Phase = new Phase.Verified(s.Patch with { Signer = r.Module.Signer }, r.Module.Facts.BuildId) },
         // In passing: a file is gone from the store, be it the manifest; fetch it again.
         (Step.Verify s, StepResult.Failed { InPassing: true } f) => state with { Phase = new Phase.Listed(s.Patch.Manifest, Again(Retry.Now, f, host, now)) },
         (Step.Verify s, StepResult.Failed f) => Refused(state, s.Patch.Manifest, s.Patch, f.Problem, HappeningKind.Refused, host),
@@ -92,11 +95,12 @@ public static partial class Decider
             Outcomes = [],
             // Another server counts for itself.
             Floors = new Dictionary<string, Floor>(),
+            SignedTime = null,
         },
         Command.Refresh when state.Enrolment is null => Problems.NotEnrolled(),
         Command.Refresh => state with
         {
-            Talk = state.Talk with { Next = now, Failures = 0 },
+            Talk = state.Talk with { Next = now, Failures = 0, PinsRetry = state.Talk.PinsRetry with { NotBefore = DateTimeOffset.MinValue } },
             Phase = state.Phase is Phase.Refused ? new Phase.Resting() : RetryNow(state.Phase),
             Assignment = state.Assignment is { } a ? a with { Confirmed = false } : null,
         },
@@ -120,7 +124,7 @@ public static partial class Decider
         var failures = p.Retry.Failures + 1;
         return failed.InPassing && failures < Cadence.MaxEnrolAttempts
             ? state with { Phase = p with { Retry = new Retry(failures, now + Cadence.EnrolBackoff(failures, host.Jitter), failed.Problem) } }
-            : state with { Phase = new Phase.NotEnrolled(failed.Problem) };
+            : state with { Phase = new Phase.NotEnrolled(failed.InPassing ? Problems.GivenUp(failed.Problem, failures) : failed.Problem) };
     }
 
     private static AgentState CheckedIn(AgentState state, Step.CheckIn step, Assignment answer, HostSnapshot host, DateTimeOffset now)
@@ -137,7 +141,8 @@ public static partial class Decider
     private static AgentState Assigned(AgentState state, Assignment answer, HostSnapshot host, DateTimeOffset now)
     {
         var interval = TimeSpan.FromSeconds(Math.Clamp(answer.CheckInSeconds, 60, 7 * 86400));
-        var talk = state.Talk with { LastAttempt = now, LastSuccess = now, Failures = 0, Problem = Problems.ClockFarOff(answer.Now, now), Next = now + Cadence.CheckIn(interval, host.Jitter) };
+        var talk = state.Talk with { LastAttempt = now, LastSuccess = now, Failures = 0, Problem = Problems.ClockFarOff(answer.Now, now) ?? Problems.ClockSetBack(state.SignedTime, now), Next = now + Cadence.CheckIn(interval, host.Jitter), PinsOffered = answer.PinsVersion ?? 0 };
+        if (talk.PinsOffered <= (state.Enrolment?.PinsVersion ?? 0)) talk = talk with { PinsRetry = Retry.Now };
         var stale = talk.CatalogueAt is not { } seen || Cadence.IsDue(seen + Cadence.CatalogueAge, now, Cadence.CatalogueAge);
         var assignment = state.Assignment is { } known && known.Tag == answer.Tag && known.Manifest == answer.Manifest
             ? known with { CheckInSeconds = answer.CheckInSeconds, Confirmed = known.Confirmed && !stale }
@@ -172,6 +177,8 @@ public static partial class Decider
         state = state with
         {
             Floors = With(state.Floors, host.KernelRelease, known with { Catalogue = Math.Max(known.Catalogue, catalogue.Sequence) }),
+            // One with a higher number was issued later, so a time that was seen before and is later still was wrong.
+            SignedTime = state.SignedTime is { } seen && seen > catalogue.IssuedAt && catalogue.Sequence <= known.Catalogue ? seen : catalogue.IssuedAt,
             Talk = state.Talk with { CatalogueAt = now },
             Assignment = assignment with { Confirmed = true },
             Phase = new Phase.Resting(),
@@ -189,6 +196,18 @@ public static partial class Decider
             ? state with { Phase = before }
             : state;
     }
+
+    /// <summary>
+    /// Trust is what it is now for whatever is verified from here on; what the kernel runs stays. A catalogue and a refusal of
+    /// before are looked at again, as another key may now speak for them.
+    /// </summary>
+    private static AgentState Repinned(AgentState state, PinSet pins) => state.Enrolment is not { } enrolment ? state : state with
+    {
+        Enrolment = enrolment with { PinsVersion = pins.Version, Threshold = pins.Threshold, PublisherCertificates = pins.Publishers, CatalogueCertificates = pins.Catalogue, TlsPins = pins.Tls },
+        Talk = state.Talk with { PinsRetry = Retry.Now },
+        Assignment = state.Assignment is { } a ? a with { Confirmed = false } : null,
+        Phase = state.Phase is Phase.Offered or Phase.Listed or Phase.Downloading ? new Phase.Resting() : state.Phase,
+    };
 
     private static AgentState Withdrawn(AgentState state, PatchWithdrawal withdrawal) =>
         state.Running is { } running && running.Patch.Manifest == withdrawal.Manifest

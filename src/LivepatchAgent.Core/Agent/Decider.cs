@@ -22,7 +22,7 @@ public static partial class Decider
             Phase.Enrolling p => Cadence.IsDue(p.Retry.NotBefore, now, Cadence.BackoffCap) ? new Step.Enrol(p.Intent) : new Step.Rest(p.Retry.NotBefore),
             Phase.Resting => AtRest(state, host, policy, now),
             Phase.Refused => AtRest(state, host, policy, now),
-            Phase.Offered p => OnTheWay(state, host, now, p.Retry, new Step.FetchCatalogue(state.FloorFor(host.KernelRelease).Catalogue)),
+            Phase.Offered p => OnTheWay(state, host, now, p.Retry, new Step.FetchCatalogue(state.FloorFor(host.KernelRelease).Catalogue, state.SignedTime)),
             Phase.Listed p => OnTheWay(state, host, now, p.Retry, new Step.FetchManifest(p.Manifest)),
             Phase.Downloading p => OnTheWay(state, host, now, p.Retry, new Step.Download(p.Patch)),
             Phase.Downloaded p => new Step.Verify(p.Patch),
@@ -36,18 +36,18 @@ public static partial class Decider
 
     /// <summary>On the way to a patch: what the host ran before comes first, and a failure waits its time.</summary>
     private static Step OnTheWay(AgentState state, HostSnapshot host, DateTimeOffset now, Retry retry, Step next) =>
-        RunningTruth(state, host) ?? (Cadence.IsDue(retry.NotBefore, now, Cadence.BackoffCap) ? next : Heard(state, host, now) ?? Talk(state, host, now, retry.NotBefore));
+        RunningTruth(state, host) ?? NewPins(state, now) ?? (Cadence.IsDue(retry.NotBefore, now, Cadence.BackoffCap) ? next : Heard(state, host, now) ?? Talk(state, host, now, retry.NotBefore));
 
     /// <summary>Nothing under way: put the kernel's truth first, then tidy up, then the assignment, then the server.</summary>
     private static Step AtRest(AgentState state, HostSnapshot host, AgentPolicy policy, DateTimeOffset now)
     {
-        var step = RunningTruth(state, host) ?? Upkeep(state, host) ?? Probation(state, policy, now) ?? Heard(state, host, now) ?? Pursue(state, host);
+        var step = RunningTruth(state, host) ?? Upkeep(state, host) ?? Probation(state, policy, now) ?? Heard(state, host, now) ?? NewPins(state, now) ?? Pursue(state, host);
         if (step is not null) return step;
-        var until = DateTimeOffset.MaxValue;
+        var until = state.Talk.PinsRetry.Failures > 0 ? state.Talk.PinsRetry.NotBefore : DateTimeOffset.MaxValue;
         if (state.Running is { } running)
         {
             var age = now - running.At;
-            if (state.LastGood?.Manifest != running.Patch.Manifest) until = running.At + policy.Probation;
+            if (state.LastGood?.Manifest != running.Patch.Manifest) until = Earlier(until, running.At + policy.Probation);
             if (host.Sight(running.Patch.Name) is not PatchSighting.Running) until = Earlier(until, now + Cadence.TransitionPace(TimeSpan.Zero));
             // The module that was replaced is let go by the kernel a moment after the transition; nothing tells when.
             if (state.Leftovers.Count > 0 && age < Cadence.LeftoverWatch) until = Earlier(until, now + Cadence.TransitionPace(age));
@@ -115,6 +115,12 @@ public static partial class Decider
     private static Step.Believe? Probation(AgentState state, AgentPolicy policy, DateTimeOffset now) =>
         state.Running is { } running && state.LastGood?.Manifest != running.Patch.Manifest && now >= running.At + policy.Probation
             ? new Step.Believe(state with { LastGood = running.Patch, Untidy = true }, $"{running.Patch.Name} has survived its probation")
+            : null;
+
+    /// <summary>Whom to trust comes before what to load; a set that cannot be had or believed holds up nothing else.</summary>
+    private static Step.FetchPins? NewPins(AgentState state, DateTimeOffset now) =>
+        state.Enrolment is { } enrolment && state.Talk.PinsOffered > enrolment.PinsVersion && Cadence.IsDue(state.Talk.PinsRetry.NotBefore, now, Cadence.BackoffCap)
+            ? new Step.FetchPins(enrolment.PinsVersion + 1)
             : null;
 
     /// <summary>What the held check-in brought.</summary>

@@ -125,6 +125,9 @@ public sealed record PatchRef
 
     public required long ModuleSize { get; init; }
 
+    /// <summary>Fingerprint of the certificate that signed the module, once it was verified.</summary>
+    public string? Signer { get; init; }
+
     public static PatchRef Of(Trust.VerifiedManifest manifest)
     {
         var content = manifest.Content;

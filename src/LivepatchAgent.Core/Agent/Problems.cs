@@ -11,6 +11,17 @@ internal static class Problems
     public static Problem AlreadyEnrolled(Enrolment enrolment) =>
         new(ProblemCode.AlreadyEnrolled, $"cannot enrol: this host is enrolled with {enrolment.Server} already", "run `livepatch-agent disable` first");
 
+    /// <summary>What would have been tried again if it had not been tried often enough.</summary>
+    public static Problem GivenUp(Problem problem, int tries)
+    {
+        var cure = problem.Cure.EndsWith(Problem.TriedAgain, StringComparison.Ordinal) ? problem.Cure[..^Problem.TriedAgain.Length] : problem.Cure + "; ";
+        return problem with
+        {
+            Message = $"{problem.Message} ({tries.ToString(CultureInfo.InvariantCulture)} tries)",
+            Cure = (cure.Length > 0 ? cure[..^2] + ", then " : "") + "run `livepatch-agent enable` again",
+        };
+    }
+
     public static Problem NotEnrolled() =>
         new(ProblemCode.NotEnrolled, "cannot check in: this host is not enrolled", "run `livepatch-agent enable TOKEN`");
 
@@ -59,6 +70,11 @@ internal static class Problems
 
     public static Problem RolledBack(PatchRef patch, long floor) =>
         new(ProblemCode.PatchRolledBack, $"cannot load patch {patch.Version}: it is number {patch.Sequence.ToString(CultureInfo.InvariantCulture)} and this host has run number {floor.ToString(CultureInfo.InvariantCulture)}", "withdraw the newer one with `livepatch-publisher withdraw` if going back is meant");
+
+    /// <summary>A warning as well: the catalogue's signer has seen a later time, whatever the server that answers says.</summary>
+    public static Problem? ClockSetBack(DateTimeOffset? signed, DateTimeOffset host) => signed is not { } time || time - host <= ClockTolerance
+        ? null
+        : new Problem(ProblemCode.ClockWrong, $"cannot trust this host's clock: it says {host:u}, and a catalogue that was issued at {time:u} was seen", "set the clock");
 
     /// <summary>A warning, not a refusal: null while the clocks agree within an hour.</summary>
     public static Problem? ClockFarOff(DateTimeOffset server, DateTimeOffset host) => (server - host).Duration() <= ClockTolerance

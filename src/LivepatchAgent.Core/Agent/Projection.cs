@@ -88,7 +88,7 @@ public static class Projection
         Phase.Transitioning { StallTold: true } p => Problems.Stalled(p.Patch, host, host.At - p.Since),
         _ when SwitchedOff(host) is { } problem => problem,
         _ when !host.LivepatchSupported => Problems.KernelWithoutLivepatch(host.KernelRelease),
-        _ => null,
+        _ => state.Talk.PinsRetry.Problem,
     };
 
     private static KernelStatus Kernel(AgentState state, HostSnapshot host, DateTimeOffset now)

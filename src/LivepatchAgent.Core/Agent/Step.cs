@@ -27,7 +27,11 @@ public abstract record Step
     /// <summary>Open the held check-in; its answer comes with a later snapshot.</summary>
     public sealed record Listen(MachineReport Report, string KnownTag) : Step;
 
-    public sealed record FetchCatalogue(long Floor) : Step;
+    /// <param name="Seen">The latest time that a catalogue believed before was issued at.</param>
+    public sealed record FetchCatalogue(long Floor, DateTimeOffset? Seen = null) : Step;
+
+    /// <param name="Version">The next after the set in force.</param>
+    public sealed record FetchPins(long Version) : Step;
 
     public sealed record FetchManifest(string Manifest) : Step;
 
@@ -67,6 +71,8 @@ public abstract record StepResult
     public sealed record CheckedIn(Assignment Assignment) : StepResult;
 
     public sealed record CatalogueRead(VerifiedCatalogue Catalogue) : StepResult;
+
+    public sealed record PinsRead(VerifiedPinSet Pins) : StepResult;
 
     public sealed record ManifestRead(VerifiedManifest Manifest) : StepResult;
 

@@ -1,4 +1,6 @@
 using System.Formats.Asn1;
+using System.Globalization;
+using System.Text;
 
 namespace LivepatchAgent.Core.Modules;
 
@@ -31,13 +33,26 @@ internal ref struct BerReader(ReadOnlySpan<byte> rest)
         return Into(offset, length, consumed);
     }
 
+    /// <summary>As dotted numbers. The library's own reader takes arcs of any size, and BigInteger with it into the program.</summary>
     public string ObjectId()
     {
-        var length = Peek(out _).Length;
-        if (length > MaxObjectId) throw new AsnContentException("an object identifier is too long");
-        var id = AsnDecoder.ReadObjectIdentifier(Rest, AsnEncodingRules.BER, out var consumed);
-        Rest = Rest[consumed..];
-        return id;
+        if (!IsNext(Asn1Tag.ObjectIdentifier)) throw new AsnContentException("there is no object identifier");
+        var bytes = Value();
+        if (bytes.Length is 0 or > MaxObjectId || bytes[^1] >= 0x80) throw new AsnContentException("an object identifier is malformed or too long");
+        var text = new StringBuilder();
+        var arc = 0UL;
+        foreach (var octet in bytes)
+        {
+            if (arc >> (64 - 7) != 0) throw new AsnContentException("an object identifier has too large a number");
+            arc = (arc << 7) | (octet & 0x7fu);
+            if (octet >= 0x80) continue;
+            // The first two numbers share one: 40 times the first of 0, 1 or 2, and the second.
+            if (text.Length == 0) text.Append(CultureInfo.InvariantCulture, $"{Math.Min(arc / 40, 2)}.{arc - (40 * Math.Min(arc / 40, 2))}");
+            else text.Append(CultureInfo.InvariantCulture, $".{arc}");
+            arc = 0;
+        }
+
+        return text.ToString();
     }
 
     public ReadOnlySpan<byte> Integer()

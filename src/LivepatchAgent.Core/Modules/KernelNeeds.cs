@@ -43,6 +43,18 @@ internal static class KernelNeeds
         return found;
     }
 
+    public static long LoadedSize(scoped in ElfFile elf)
+    {
+        var size = 0UL;
+        foreach (var section in elf.Sections)
+        {
+            // What a file claims is not to be believed, nor to overflow.
+            if (section.Has(ElfSection.Alloc)) size = Math.Min(long.MaxValue, size + Math.Min(section.Size, long.MaxValue));
+        }
+
+        return (long)size;
+    }
+
     /// <summary>Read by the same rule as what /sys/module shows of a loaded one: an agent compares the two.</summary>
     public static string? BuildId(scoped in ElfFile elf)
     {

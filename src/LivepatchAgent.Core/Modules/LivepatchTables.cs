@@ -9,6 +9,8 @@ internal sealed record LivepatchTables(PatchTables Kind)
 
     public List<PatchedFunction> Functions { get; } = [];
 
+    public List<TableFault> Faults { get; } = [];
+
     public List<PatchCallback> Callbacks { get; } = [];
 
     public List<DynamicRelocation> DynamicRelocations { get; } = [];

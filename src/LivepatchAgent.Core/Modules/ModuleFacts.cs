@@ -32,6 +32,12 @@ public sealed record ModuleFacts
     /// <summary>The functions it redirects, as far as the file shows them.</summary>
     public IReadOnlyList<PatchedFunction> Functions { get; init; } = [];
 
+    /// <summary>What is wrong with these tables.</summary>
+    public IReadOnlyList<TableFault> TableFaults { get; init; } = [];
+
+    /// <summary>Bytes of memory that its sections need, those without bytes in the file included.</summary>
+    public long LoadedSize { get; init; }
+
     /// <summary>Code of its own that runs around the switch, as far as the file shows it.</summary>
     public IReadOnlyList<PatchCallback> Callbacks { get; init; } = [];
 

@@ -44,6 +44,7 @@ public static class ModuleJson
         json.WriteBoolean("isLivepatch", facts.IsLivepatch);
         json.WriteString("buildId", facts.BuildId);
         json.WriteNumber("thisModuleSize", facts.ThisModuleSize);
+        json.WriteNumber("loadedSize", facts.LoadedSize);
         Array(json, "modinfo", facts.Modinfo, static (json, entry) =>
         {
             json.WriteString("key", entry.Key);
@@ -62,6 +63,11 @@ public static class ModuleJson
             json.WriteString("object", function.Object);
             json.WriteString("name", function.Name);
             if (function.Position != 0) json.WriteNumber("position", function.Position);
+        });
+        Array(json, "tableFaults", facts.TableFaults, static (json, fault) =>
+        {
+            json.WriteString("kind", Kebab.Of(fault.Kind));
+            json.WriteString("object", fault.Object);
         });
         Array(json, "callbacks", facts.Callbacks, static (json, callback) =>
         {

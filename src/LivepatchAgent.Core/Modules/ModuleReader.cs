@@ -43,6 +43,8 @@ public static class ModuleReader
             Tables = tables?.Kind,
             Replace = tables?.Replace,
             Functions = tables?.Functions ?? [],
+            TableFaults = tables?.Faults ?? [],
+            LoadedSize = KernelNeeds.LoadedSize(elf),
             Callbacks = tables?.Callbacks ?? [],
             States = tables?.States,
             DynamicRelocations = tables?.DynamicRelocations ?? [],

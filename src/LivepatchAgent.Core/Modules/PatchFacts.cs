@@ -17,6 +17,23 @@ public enum PatchTables
     KlpBuild,
 }
 
+/// <summary>What is wrong with a livepatch's own tables.</summary>
+/// <param name="Object">The object of the entry.</param>
+public sealed record TableFault(TableFaultKind Kind, string Object);
+
+[JsonConverter(typeof(KebabEnumConverter<TableFaultKind>))]
+public enum TableFaultKind
+{
+    /// <summary>An entry has new code and no name of what it replaces; the kernel refuses it.</summary>
+    FunctionWithoutName,
+
+    /// <summary>An entry has a name and no new code; the kernel refuses it.</summary>
+    FunctionWithoutCode,
+
+    /// <summary>Two objects have one array of functions. The kernel does not check: it sets each entry up twice and stops at a BUG.</summary>
+    SharedFunctions,
+}
+
 /// <summary>When a callback runs, in the order of struct klp_callbacks.</summary>
 [JsonConverter(typeof(KebabEnumConverter<CallbackMoment>))]
 public enum CallbackMoment

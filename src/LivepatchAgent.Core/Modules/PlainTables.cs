@@ -32,6 +32,7 @@ internal ref struct PlainTables
     {
         var reader = new PlainTables(pointers, symbols);
         var candidates = 0;
+        LivepatchTables? faulty = null;
         for (var i = 0; i + 1 < pointers.Count && candidates < MaxCandidates && elf.Fault is null; i++)
         {
             if (pointers.Target(i) != new ElfPlace(thisModule, 0)) continue;
@@ -41,15 +42,17 @@ internal ref struct PlainTables
             var tables = new LivepatchTables(PatchTables.KlpPatch) { Replace = Flag(elf, patch, layout.Replace), States = reader.States(elf, patch, layout.States) };
             reader.Objects(ref elf, objects, tables);
             if (tables.Functions.Count > 0) return tables;
+            if (tables.Faults.Count > 0) faulty ??= tables;
         }
 
-        return null;
+        return faulty;
     }
 
     private void Objects(scoped ref ElfFile elf, ElfPlace start, LivepatchTables tables)
     {
         const ulong Callbacks = 2 * PointerSize; // struct klp_object: name, funcs, callbacks
         var end = _pointers.EndOf(start, elf, _symbols);
+        var seen = new HashSet<ElfPlace>();
         for (var i = _pointers.FirstFrom(start); i < _pointers.Count && _visits-- > 0; i++)
         {
             var (at, target) = (_pointers.At(i), _pointers.Target(i));
@@ -65,13 +68,15 @@ internal ref struct PlainTables
                 i++;
             }
 
-            if (!Functions(ref elf, name, target, tables.Functions)) break;
+            if (!seen.Add(target)) tables.Faults.Add(new TableFault(TableFaultKind.SharedFunctions, name));
+            if (!Functions(ref elf, name, target, tables)) break;
             TableText.Callbacks(ref elf, _symbols, _pointers, name, at + (Callbacks - PointerSize), tables.Callbacks);
         }
     }
 
-    private bool Functions(scoped ref ElfFile elf, string objectName, ElfPlace start, List<PatchedFunction> functions)
+    private bool Functions(scoped ref ElfFile elf, string objectName, ElfPlace start, LivepatchTables tables)
     {
+        var functions = tables.Functions;
         var before = functions.Count;
         var end = _pointers.EndOf(start, elf, _symbols);
         var data = elf.Bytes(elf.Sections[start.Section]);
@@ -80,8 +85,11 @@ internal ref struct PlainTables
             var (at, name, code) = (_pointers.At(i), _pointers.Target(i), _pointers.Target(i + 1));
             if (at.Section != start.Section || at.Offset >= end) break;
             var position = at.Offset + (2 * PointerSize);
-            if (_pointers.At(i + 1) != at + PointerSize || !elf.Sections[code.Section].Has(ElfSection.Execute)
-                || position + PointerSize > (ulong)data.Length) break;
+            var isWhole = _pointers.At(i + 1) == at + PointerSize && elf.Sections[code.Section].Has(ElfSection.Execute);
+            // Where no symbol says how long the array is, what follows it may be something else.
+            if (end < elf.Sections[start.Section].Size && (!isWhole || elf.Sections[name.Section].Has(ElfSection.Execute)))
+                tables.Faults.Add(new TableFault(elf.Sections[name.Section].Has(ElfSection.Execute) ? TableFaultKind.FunctionWithoutName : TableFaultKind.FunctionWithoutCode, objectName));
+            if (!isWhole || position + PointerSize > (ulong)data.Length) break;
             var oldName = TableText.At(ref elf, name);
             if (oldName.Length == 0 || elf.Fault is not null) break;
             functions.Add(new PatchedFunction(objectName, oldName, (long)elf.U64(data, (int)position)));

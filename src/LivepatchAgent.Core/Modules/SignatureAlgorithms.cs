@@ -1,6 +1,9 @@
 namespace LivepatchAgent.Core.Modules;
 
-/// <summary>Short names of the algorithms that signatures of modules are seen with; any other is told by its object identifier.</summary>
+/// <summary>
+/// Short names, for people, of the algorithms that signatures of modules are seen with; any other is told by its object
+/// identifier. Which of them are believed is Trust.Algorithms' matter, which brings the platform's cryptography along.
+/// </summary>
 internal static class SignatureAlgorithms
 {
     public static string Digest(string id) => id switch

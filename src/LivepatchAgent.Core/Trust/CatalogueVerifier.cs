@@ -18,8 +18,9 @@ public static class CatalogueVerifier
 
     /// <param name="floor">The highest sequence this host has seen.</param>
     /// <param name="now">The host's clock; an hour's difference is forgiven.</param>
+    /// <param name="seen">The latest time that a catalogue believed before was issued at: it is later than that, whatever the clock says.</param>
     public static Result<VerifiedCatalogue> Verify(
-        ReadOnlySpan<byte> envelope, IReadOnlyList<X509Certificate2> trusted, string architecture, string kernelRelease, long floor, DateTimeOffset now)
+        ReadOnlySpan<byte> envelope, IReadOnlyList<X509Certificate2> trusted, string architecture, string kernelRelease, long floor, DateTimeOffset now, DateTimeOffset? seen = null)
     {
         if (!CmsEnvelope.Open(envelope, trusted, "the catalogue", ProblemCode.CatalogueSignatureInvalid).TryGet(out var content, out var problem)) return problem;
         Catalogue? catalogue;
@@ -43,6 +44,10 @@ public static class CatalogueVerifier
             return new Problem(ProblemCode.CatalogueExpired, $"cannot accept the catalogue: it expired at {catalogue.ExpiresAt:u} and this host's clock says {now:u}", "set the clock if it is wrong; otherwise the server or the way to it is not trustworthy");
         if (now + ClockTolerance < catalogue.IssuedAt)
             return new Problem(ProblemCode.ClockWrong, $"cannot accept the catalogue: it was issued at {catalogue.IssuedAt:u} and this host's clock says {now:u}", "set the host's clock");
+        // A clock that is set back makes an old catalogue look fresh. One with a higher number than those before is newer than
+        // they were: then the time seen before was wrong, and the host shall not be locked out by it.
+        if (seen is { } time && time - ClockTolerance > catalogue.ExpiresAt && !(floor > 0 && catalogue.Sequence > floor))
+            return new Problem(ProblemCode.CatalogueExpired, $"cannot accept the catalogue: it expired at {catalogue.ExpiresAt:u} and one issued at {time:u} was seen before, whatever this host's clock says ({now:u})", "set the clock; if it is right, the server's was wrong: publish something, or `livepatch-agent disable` and `enable`");
         return new VerifiedCatalogue(catalogue);
     }
 

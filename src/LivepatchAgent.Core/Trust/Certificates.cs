@@ -8,9 +8,12 @@ namespace LivepatchAgent.Core.Trust;
 /// The certificates that a host pins, one set a role: a publisher's key vouches for manifests, withdrawals and modules
 /// and for nothing else; a catalogue key (the server's) for catalogues and for nothing else.
 /// </summary>
-public sealed class HostTrust(IReadOnlyList<X509Certificate2> publishers, IReadOnlyList<X509Certificate2> catalogue)
+/// <param name="threshold">How many different publishers must have signed a manifest or a withdrawal.</param>
+public sealed class HostTrust(IReadOnlyList<X509Certificate2> publishers, IReadOnlyList<X509Certificate2> catalogue, int threshold = 1)
 {
     public IReadOnlyList<X509Certificate2> Publishers { get; } = publishers;
+
+    public int Threshold { get; } = threshold;
 
     public IReadOnlyList<X509Certificate2> Catalogue { get; } = catalogue;
 }
@@ -24,34 +27,30 @@ public static class Certificates
     public static string KeyPin(X509Certificate2 certificate) =>
         Convert.ToHexStringLower(SHA256.HashData(certificate.PublicKey.ExportSubjectPublicKeyInfo()));
 
-    /// <summary>Reads DER, refusing what is not a certificate or has a key below the floor (RSA 3072, P-256).</summary>
-    public static bool TryLoad(ReadOnlySpan<byte> der, [NotNullWhen(true)] out X509Certificate2? certificate)
+    /// <summary>Reads DER, refusing what is not a certificate or has a key that no signature is believed of.</summary>
+    public static bool TryLoad(ReadOnlySpan<byte> der, [NotNullWhen(true)] out X509Certificate2? certificate) => TryLoad(der, out certificate, out _);
+
+    /// <param name="fault">Why not, in a few words.</param>
+    public static bool TryLoad(ReadOnlySpan<byte> der, [NotNullWhen(true)] out X509Certificate2? certificate, [NotNullWhen(false)] out string? fault)
     {
         certificate = null;
         try
         {
             var loaded = X509CertificateLoader.LoadCertificate(der);
-            if (!KeyIsStrong(loaded))
+            if (Algorithms.KeyFault(loaded) is { } weak)
             {
+                fault = $"its key is {weak}";
                 loaded.Dispose();
                 return false;
             }
 
-            certificate = loaded;
+            (certificate, fault) = (loaded, null);
             return true;
         }
         catch (CryptographicException)
         {
+            fault = "it is not a certificate";
             return false;
         }
-    }
-
-    /// <summary>RSA from 3072 bits, ECDSA P-256 and P-384.</summary>
-    public static bool KeyIsStrong(X509Certificate2 certificate)
-    {
-        using var rsa = certificate.GetRSAPublicKey();
-        if (rsa is not null) return rsa.KeySize >= 3072;
-        using var ecdsa = certificate.GetECDsaPublicKey();
-        return ecdsa is { KeySize: 256 or 384 };
     }
 }

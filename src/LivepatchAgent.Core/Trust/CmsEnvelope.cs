@@ -8,25 +8,38 @@ using LivepatchAgent.Core.Modules;
 namespace LivepatchAgent.Core.Trust;
 
 /// <summary>
-/// A document and one signature over it: CMS SignedData (RFC 5652) with the content inside, DER, one signer, no
-/// certificates. The signer is found among the certificates that the reader pins; what an envelope brings along counts
-/// for nothing. Used for manifests, withdrawals and catalogues.
+/// A document and the signatures over it: CMS SignedData (RFC 5652) with the content inside, DER, no certificates. Signers
+/// are found among the certificates that the reader pins; what an envelope brings along counts for nothing. Used for
+/// manifests, withdrawals, pin sets and catalogues.
 /// </summary>
 public static class CmsEnvelope
 {
     /// <summary>Manifests and catalogues are kilobytes; nothing larger is even parsed.</summary>
     public const int MaxSize = 1 << 20;
 
+    /// <summary>Each signature costs a verification.</summary>
+    public const int MaxSigners = 16;
+
     public static byte[] Sign(ReadOnlySpan<byte> content, X509Certificate2 signerWithKey)
     {
         var cms = new SignedCms(new ContentInfo(content.ToArray()), detached: false);
-        cms.ComputeSignature(Signer(signerWithKey, Digests.Sha256), silent: true);
+        cms.ComputeSignature(Signer(signerWithKey, Algorithms.Sha256), silent: true);
         return cms.Encode();
     }
 
-    /// <summary>The content, if one of <paramref name="trusted"/> signed it. The caller names the problem by <paramref name="code"/>.</summary>
+    /// <summary>The same document with one more signature beside those that it has, which are neither checked nor changed.</summary>
+    public static byte[] AddSignature(ReadOnlySpan<byte> envelope, X509Certificate2 signerWithKey)
+    {
+        var cms = new SignedCms();
+        cms.Decode(envelope);
+        cms.ComputeSignature(Signer(signerWithKey, Algorithms.Sha256), silent: true);
+        return cms.Encode();
+    }
+
+    /// <summary>The content, if enough of <paramref name="trusted"/> signed it. The caller names the problem by <paramref name="code"/>.</summary>
     /// <param name="what">For the message: "the manifest".</param>
-    public static Result<byte[]> Open(ReadOnlySpan<byte> envelope, IReadOnlyList<X509Certificate2> trusted, string what, ProblemCode code)
+    /// <param name="threshold">How many different keys must have signed.</param>
+    public static Result<byte[]> Open(ReadOnlySpan<byte> envelope, IReadOnlyList<X509Certificate2> trusted, string what, ProblemCode code, int threshold = 1)
     {
         if (envelope.Length > MaxSize) return new Problem(code, $"cannot accept {what}: it is larger than {MaxSize} bytes", Cure);
         try
@@ -36,18 +49,42 @@ public static class CmsEnvelope
                 return new Problem(code, $"cannot accept {what}: it is not one whole CMS message", Cure);
             var cms = new SignedCms();
             cms.Decode(envelope);
-            if (cms.Detached || cms.SignerInfos.Count != 1) return new Problem(code, $"cannot accept {what}: it must have its content and exactly one signature", Cure);
-            var signer = cms.SignerInfos[0];
-            if (Digests.Name(signer.DigestAlgorithm) is null) return new Problem(code, $"cannot accept {what}: its digest algorithm {signer.DigestAlgorithm.Value} is not accepted", Cure);
-            if (SignerCertificate.Find(signer, trusted) is not { } certificate)
-                return new Problem(code, $"cannot accept {what}: no key that this host trusts has signed it ({SignerCertificate.Describe(signer)})", Cure);
-            signer.CheckSignature([certificate], verifySignatureOnly: true);
-            return cms.ContentInfo.Content;
+            if (cms.Detached || cms.SignerInfos.Count is 0 or > MaxSigners) return new Problem(code, $"cannot accept {what}: it must have its content and 1 to {MaxSigners} signatures", Cure);
+            if (Signers(cms.SignerInfos, trusted, what, code).TryGet(out var keys, out var problem))
+            {
+                if (keys.Count >= Math.Max(1, threshold)) return cms.ContentInfo.Content;
+                return new Problem(
+                    code,
+                    keys.Count == 0
+                        ? $"cannot accept {what}: no key that this host trusts has signed it ({SignerCertificate.Describe(cms.SignerInfos[0])})"
+                        : $"cannot accept {what}: {keys.Count} of the keys that this host trusts signed it, and {threshold} are needed",
+                    Cure);
+            }
+
+            return problem;
         }
         catch (Exception e) when (e is CryptographicException or AsnContentException)
         {
             return new Problem(code, $"cannot accept {what}: its signature does not verify ({e.Message.TrimEnd('.')})", Cure);
         }
+    }
+
+    /// <summary>The trusted keys whose signatures verify. One of theirs that does not spoils the whole; those of strangers are passed over.</summary>
+    private static Result<HashSet<string>> Signers(SignerInfoCollection infos, IReadOnlyList<X509Certificate2> trusted, string what, ProblemCode code)
+    {
+        var keys = new HashSet<string>();
+        foreach (var signer in infos)
+        {
+            if ((Algorithms.DigestFault(signer.DigestAlgorithm) ?? Algorithms.SignatureFault(signer.SignatureAlgorithm)) is { } weak)
+                return new Problem(code, $"cannot accept {what}: its signature is {weak}", Cure);
+            if (SignerCertificate.Find(signer, trusted) is not { } certificate) continue;
+            if (Algorithms.KeyFault(certificate) is { } fault) return new Problem(code, $"cannot accept {what}: its signer's key is {fault}", Cure);
+            signer.CheckSignature([certificate], verifySignatureOnly: true);
+            // By key: a publisher with two certificates is still one.
+            keys.Add(Certificates.KeyPin(certificate));
+        }
+
+        return keys;
     }
 
     internal static CmsSigner Signer(X509Certificate2 certificate, Oid digest) => new(SubjectIdentifierType.IssuerAndSerialNumber, certificate)
@@ -57,23 +94,6 @@ public static class CmsEnvelope
     };
 
     private const string Cure = "the host keeps what it runs; tell whoever runs the server";
-}
-
-/// <summary>The digest algorithms that are accepted in any signature.</summary>
-public static class Digests
-{
-    public static readonly Oid Sha256 = new("2.16.840.1.101.3.4.2.1", "sha256");
-    public static readonly Oid Sha384 = new("2.16.840.1.101.3.4.2.2", "sha384");
-    public static readonly Oid Sha512 = new("2.16.840.1.101.3.4.2.3", "sha512");
-
-    /// <summary>Null for any that is not accepted.</summary>
-    public static HashAlgorithmName? Name(Oid oid) => oid.Value switch
-    {
-        "2.16.840.1.101.3.4.2.1" => HashAlgorithmName.SHA256,
-        "2.16.840.1.101.3.4.2.2" => HashAlgorithmName.SHA384,
-        "2.16.840.1.101.3.4.2.3" => HashAlgorithmName.SHA512,
-        _ => null,
-    };
 }
 
 /// <summary>Which pinned certificate a signature names.</summary>

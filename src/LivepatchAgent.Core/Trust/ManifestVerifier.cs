@@ -27,9 +27,10 @@ public static class ManifestVerifier
     private const string Cure = "the host keeps what it runs; tell the publisher";
 
     /// <param name="expectedDigest">What it was asked for by; null when a publisher uploads it.</param>
-    public static Result<VerifiedManifest> Verify(ReadOnlySpan<byte> envelope, string? expectedDigest, IReadOnlyList<X509Certificate2> publishers)
+    /// <param name="threshold">How many different publishers must have signed it.</param>
+    public static Result<VerifiedManifest> Verify(ReadOnlySpan<byte> envelope, string? expectedDigest, IReadOnlyList<X509Certificate2> publishers, int threshold = 1)
     {
-        if (!Open(envelope, expectedDigest, publishers, "the manifest").TryGet(out var opened, out var problem)) return problem;
+        if (!Open(envelope, expectedDigest, publishers, threshold, "the manifest").TryGet(out var opened, out var problem)) return problem;
         PatchManifest? manifest;
         try
         {
@@ -45,9 +46,9 @@ public static class ManifestVerifier
         return new VerifiedManifest(manifest, opened.Digest);
     }
 
-    public static Result<PatchWithdrawal> VerifyWithdrawal(ReadOnlySpan<byte> envelope, string? expectedDigest, IReadOnlyList<X509Certificate2> publishers)
+    public static Result<PatchWithdrawal> VerifyWithdrawal(ReadOnlySpan<byte> envelope, string? expectedDigest, IReadOnlyList<X509Certificate2> publishers, int threshold = 1)
     {
-        if (!Open(envelope, expectedDigest, publishers, "the withdrawal").TryGet(out var opened, out var problem)) return problem;
+        if (!Open(envelope, expectedDigest, publishers, threshold, "the withdrawal").TryGet(out var opened, out var problem)) return problem;
         PatchWithdrawal? withdrawal;
         try
         {
@@ -65,12 +66,12 @@ public static class ManifestVerifier
 
     private sealed record Opened(byte[] Content, string Digest);
 
-    private static Result<Opened> Open(ReadOnlySpan<byte> envelope, string? expectedDigest, IReadOnlyList<X509Certificate2> publishers, string what)
+    private static Result<Opened> Open(ReadOnlySpan<byte> envelope, string? expectedDigest, IReadOnlyList<X509Certificate2> publishers, int threshold, string what)
     {
         var digest = Convert.ToHexStringLower(SHA256.HashData(envelope));
         if (expectedDigest is not null && digest != expectedDigest)
             return new Problem(ProblemCode.ManifestMismatch, $"cannot accept {what}: it is not the one asked for (SHA-256 {digest[..12]}…, not {expectedDigest[..12]}…)", Cure);
-        return CmsEnvelope.Open(envelope, publishers, what, ProblemCode.ManifestSignatureInvalid).TryGet(out var content, out var problem)
+        return CmsEnvelope.Open(envelope, publishers, what, ProblemCode.ManifestSignatureInvalid, threshold).TryGet(out var content, out var problem)
             ? new Opened(content, digest)
             : problem;
     }

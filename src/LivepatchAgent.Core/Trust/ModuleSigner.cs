@@ -10,7 +10,7 @@ public static class ModuleSigner
     public static byte[] Sign(ReadOnlySpan<byte> module, X509Certificate2 signerWithKey)
     {
         var cms = new SignedCms(new ContentInfo(module.ToArray()), detached: true);
-        cms.ComputeSignature(CmsEnvelope.Signer(signerWithKey, Digests.Sha512), silent: true);
+        cms.ComputeSignature(CmsEnvelope.Signer(signerWithKey, Algorithms.Sha512), silent: true);
         return ModuleSignature.Append(module, cms.Encode());
     }
 }

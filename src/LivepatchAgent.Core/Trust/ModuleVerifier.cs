@@ -65,7 +65,7 @@ public sealed class ModuleVerifier : IDisposable
         if (tail.Length < signature.Pkcs7Length + ModuleSignature.TrailerLength)
             return new Problem(ProblemCode.ModuleMalformed, $"cannot load {name}: its signature is cut off", PublisherCure);
         return DecodeSigner(name, tail.Slice(tail.Length - ModuleSignature.TrailerLength - signature.Pkcs7Length, signature.Pkcs7Length)).TryGet(out var signer, out var problem)
-            ? new ModuleVerifier(manifest, publishers, signature, signer, Digests.Name(signer.DigestAlgorithm)!.Value)
+            ? new ModuleVerifier(manifest, publishers, signature, signer, Algorithms.Digest(signer.DigestAlgorithm)!.Value)
             : problem;
     }
 
@@ -90,7 +90,9 @@ public sealed class ModuleVerifier : IDisposable
 
         if (SignerCertificate.Find(_signer, _publishers) is not { } certificate)
             return new Problem(ProblemCode.ModuleSignerUnknown, $"cannot load {module.Name}: no publisher that this host trusts has signed it ({SignerCertificate.Describe(_signer)})", PublisherCure);
-        if (!SignatureFits(certificate, _contentHash.GetHashAndReset()))
+        if (Algorithms.KeyFault(certificate) is { } weak)
+            return new Problem(ProblemCode.ModuleSignatureInvalid, $"cannot load {module.Name}: its signer's key is {weak}", PublisherCure);
+        if (!Algorithms.Verifies(certificate, _contentHash.GetHashAndReset(), _signer.GetSignature(), _algorithm))
             return new Problem(ProblemCode.ModuleSignatureInvalid, $"cannot load {module.Name}: its signature does not fit its content", PublisherCure);
 
         if (!facts.IsLivepatch) return new Problem(ProblemCode.ModuleNotLivepatch, $"cannot load {module.Name}: it is not a livepatch (modinfo has no livepatch=Y)", PublisherCure);
@@ -116,7 +118,7 @@ public sealed class ModuleVerifier : IDisposable
             cms.Decode(pkcs7);
             if (cms.SignerInfos.Count != 1) return Malformed(name, $"it has {cms.SignerInfos.Count} signers, not one");
             var signer = cms.SignerInfos[0];
-            if (Digests.Name(signer.DigestAlgorithm) is null) return Malformed(name, $"its digest algorithm {signer.DigestAlgorithm.Value} is not accepted");
+            if ((Algorithms.DigestFault(signer.DigestAlgorithm) ?? Algorithms.SignatureFault(signer.SignatureAlgorithm, module: true)) is { } weak) return Malformed(name, $"it is {weak}");
             // The publisher's tool and sign-file sign the content itself; attributes would be a second thing to be wrong.
             if (signer.SignedAttributes.Count != 0) return Malformed(name, "it has signed attributes");
             return signer;
@@ -124,21 +126,6 @@ public sealed class ModuleVerifier : IDisposable
         catch (Exception e) when (e is CryptographicException or AsnContentException)
         {
             return Malformed(name, e.Message.TrimEnd('.'));
-        }
-    }
-
-    private bool SignatureFits(X509Certificate2 certificate, byte[] hash)
-    {
-        try
-        {
-            using var rsa = certificate.GetRSAPublicKey();
-            if (rsa is not null) return rsa.VerifyHash(hash, _signer.GetSignature(), _algorithm, RSASignaturePadding.Pkcs1);
-            using var ecdsa = certificate.GetECDsaPublicKey();
-            return ecdsa is not null && ecdsa.VerifyHash(hash, _signer.GetSignature(), DSASignatureFormat.Rfc3279DerSequence);
-        }
-        catch (CryptographicException)
-        {
-            return false;
         }
     }
 

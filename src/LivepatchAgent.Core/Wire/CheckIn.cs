@@ -118,6 +118,9 @@ public sealed record Assignment
     /// <summary>SHA-256 of the manifest that this machine shall run; null when there is none for its kernel.</summary>
     public string? Manifest { get; init; }
 
+    /// <summary>Version of the newest pin set that the server has: a hint, since the set itself is signed. Null without any.</summary>
+    public long? PinsVersion { get; init; }
+
     /// <summary>How long the host rests between check-ins that are not held.</summary>
     public required int CheckInSeconds { get; init; }
 

@@ -49,6 +49,7 @@ public static class EnrolmentToken
         if (content.Secret.Length is < 16 or > 128) return Malformed("its secret has an impossible length");
         if (content.Catalogue.Count is 0 or > 8 || content.Publishers.Count is 0 or > 16 || content.Tls.Count > 8)
             return Malformed("its pins are missing or too many");
+        if (content.Threshold < 1 || content.Threshold > content.Publishers.Count || content.PinsVersion < 0) return Malformed("its threshold or its version cannot be");
         return content.Catalogue.Concat(content.Publishers).Concat(content.Tls).All(Hex.IsSha256) ? content : Malformed("a pin in it is not a SHA-256");
     }
 
@@ -80,6 +81,12 @@ public sealed record TokenContent
 
     /// <summary>SHA-256 of the publishers' certificates (DER), hex.</summary>
     public required IReadOnlyList<string> Publishers { get; init; }
+
+    /// <summary>How many different publishers must sign; 1 where the token does not say.</summary>
+    public int Threshold { get; init; } = 1;
+
+    /// <summary>Version of the pin set that these pins are of; 0 when no set was ever published.</summary>
+    public long PinsVersion { get; init; }
 
     /// <summary>Never shows the secret.</summary>
     public override string ToString() => $"token for {Server}";

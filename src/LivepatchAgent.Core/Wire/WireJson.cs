@@ -14,6 +14,7 @@ namespace LivepatchAgent.Core.Wire;
 [JsonSerializable(typeof(PatchManifest))]
 [JsonSerializable(typeof(PatchWithdrawal))]
 [JsonSerializable(typeof(Catalogue))]
+[JsonSerializable(typeof(PinSet))]
 [JsonSerializable(typeof(EnrolmentRequest))]
 [JsonSerializable(typeof(EnrolmentAnswer))]
 [JsonSerializable(typeof(CheckInRequest))]

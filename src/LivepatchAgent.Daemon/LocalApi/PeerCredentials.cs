@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using LivepatchAgent.Core.History;
 
 namespace LivepatchAgent.Daemon.LocalApi;
 
@@ -26,6 +27,10 @@ internal readonly record struct PeerCredentials(int Pid, uint Uid, uint Gid)
         if (GroupId(paths) is not { } group) return false;
         return Gid == group || SupplementaryGroups(paths).Contains(group);
     }
+
+    /// <summary>For the history: as the kernel vouches for it, but for the name, which a process gives itself.</summary>
+    public HistoryBy Named(HostPaths paths) =>
+        new(Uid, Pid, Kernel.SmallFile.Read(Path.Combine(paths.Processes, Pid.ToString(CultureInfo.InvariantCulture), "comm")));
 
     private static uint? GroupId(HostPaths paths)
     {

@@ -18,7 +18,7 @@ internal sealed partial class Routes
         await Looking.WaitAsync(context.RequestAborted);
         try
         {
-            await AnswerAsync(context, 200, preflight.Facts());
+            await WriteAsync(context, 200, preflight.Facts());
         }
         finally
         {

@@ -6,6 +6,7 @@ using System.Text.Json.Serialization.Metadata;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Store;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
@@ -14,9 +15,10 @@ using Microsoft.AspNetCore.Http.Features;
 namespace LivepatchAgent.Daemon.LocalApi;
 
 /// <summary>What can be asked of the daemon, and by whom: one table.</summary>
-internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox inbox, PreflightRunner preflight) : IHttpApplication<HttpContext>
+internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox inbox, HistoryLog history, PreflightRunner preflight) : IHttpApplication<HttpContext>
 {
     public const int MaxBody = 16 * 1024;
+    private const int MaxEntries = 1000;
     private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(60);
 
     private enum Access
@@ -24,7 +26,7 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
         /// <summary>Everyone on this host.</summary>
         Read,
 
-        /// <summary>Root and group livepatch.</summary>
+        /// <summary>Root and group livepatch: who changes anything, and who may know who did.</summary>
         Change,
     }
 
@@ -36,6 +38,7 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
         new("GET", "/metrics", Access.Read, (r, c) => r.MetricsAsync(c)),
         new("GET", "/v1/facts", Access.Change, (r, c) => r.FactsAsync(c)),
         new("POST", "/v1/check", Access.Change, (r, c) => r.CheckAsync(c)),
+        new("GET", "/v1/history", Access.Change, (r, c) => r.HistoryAsync(c)),
         new("POST", "/v1/enable", Access.Change, (r, c) => r.EnableAsync(c)),
         new("POST", "/v1/disable", Access.Change, (r, c) => r.ChangeAsync(c, new Command.Disable())),
         new("POST", "/v1/refresh", Access.Change, (r, c) => r.ChangeAsync(c, new Command.Refresh())),
@@ -61,7 +64,7 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
             }
             else if (route.Access == Access.Change && !Peer(context).MayChange(paths))
             {
-                await RefuseAsync(context, 403, new Problem(ProblemCode.NotPermitted, "cannot change anything: you are neither root nor in group livepatch", "use sudo, or have yourself added: `adduser USER livepatch`"));
+                await RefuseAsync(context, 403, new Problem(ProblemCode.NotPermitted, route.Method == "GET" ? "cannot show this: you are neither root nor in group livepatch" : "cannot change anything: you are neither root nor in group livepatch", "use sudo, or have yourself added: `adduser USER livepatch`"));
             }
             else
             {
@@ -101,6 +104,18 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
         await context.Response.Body.WriteAsync(Encoding.UTF8.GetBytes(Metrics.Of(board.Current)), context.RequestAborted);
     }
 
+    private async Task HistoryAsync(HttpContext context)
+    {
+        var query = context.Request.Query;
+        if (!int.TryParse(query["limit"].ToString() is { Length: > 0 } text ? text : "50", NumberStyles.None, CultureInfo.InvariantCulture, out var limit) || limit is < 1 or > MaxEntries)
+        {
+            await RefuseAsync(context, 400, new Problem(ProblemCode.RequestInvalid, "cannot show the history: its limit is no number from 1 to 1000", "ask with ?limit=50"));
+            return;
+        }
+
+        await WriteAsync(context, 200, history.Read(limit, query["verify"] == "1"));
+    }
+
     private async Task EnableAsync(HttpContext context)
     {
         EnableRequest? request = null;
@@ -131,7 +146,7 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
 
     private async Task ChangeAsync(HttpContext context, Command command)
     {
-        if ((await inbox.SendAsync(command).WaitAsync(MaxWait, context.RequestAborted)).TryGet(out var revision, out var problem))
+        if ((await inbox.SendAsync(command, Peer(context).Named(paths)).WaitAsync(MaxWait, context.RequestAborted)).TryGet(out var revision, out var problem))
             await AnswerAsync(context, 202, new ChangeAnswer(revision), WireJson.Readable.ChangeAnswer);
         else
             await RefuseAsync(context, 409, problem);
@@ -140,9 +155,10 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
     private static Task RefuseAsync(HttpContext context, int status, Problem problem) =>
         context.Response.HasStarted ? Task.CompletedTask : AnswerAsync(context, status, new ErrorAnswer(problem), WireJson.Readable.ErrorAnswer);
 
-    private static Task AnswerAsync<T>(HttpContext context, int status, T answer, JsonTypeInfo<T> type) => AnswerAsync(context, status, JsonSerializer.SerializeToUtf8Bytes(answer, type));
+    private static Task AnswerAsync<T>(HttpContext context, int status, T answer, JsonTypeInfo<T> type) =>
+        WriteAsync(context, status, JsonSerializer.SerializeToUtf8Bytes(answer, type));
 
-    private static async Task AnswerAsync(HttpContext context, int status, byte[] body)
+    private static async Task WriteAsync(HttpContext context, int status, byte[] body)
     {
         context.Response.StatusCode = status;
         context.Response.ContentType = "application/json";

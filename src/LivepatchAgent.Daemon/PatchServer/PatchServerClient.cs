@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http;
 using System.Net.Http.Headers;
@@ -37,6 +38,8 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
     public Task<byte[]> GetManifestAsync(string digest, CancellationToken ct) => GetAsync($"v1/manifests/{digest}", CmsEnvelope.MaxSize, ct);
 
     public Task<byte[]> GetWithdrawalAsync(string digest, CancellationToken ct) => GetAsync($"v1/withdrawals/{digest}", CmsEnvelope.MaxSize, ct);
+
+    public Task<byte[]> GetPinsAsync(long version, CancellationToken ct) => GetAsync(string.Create(CultureInfo.InvariantCulture, $"v1/pins/{version}"), CmsEnvelope.MaxSize, ct);
 
     /// <summary>Appends to the file what is missing of the module; exactly <paramref name="size"/> bytes when it returns.</summary>
     public async Task DownloadModuleAsync(string digest, long size, FileStream into, Action<long> progress, CancellationToken ct)

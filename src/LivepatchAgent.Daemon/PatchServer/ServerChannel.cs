@@ -29,6 +29,7 @@ internal sealed class ServerChannel : IDisposable
         Time = time;
         Retrying = RetryingWith(time);
         Server = new Uri(server.TrimEnd('/') + "/");
+        Proxy = settings.Proxy ?? HttpClient.DefaultProxy.GetProxy(Server);
         var authorities = settings.CaFile is { } file ? Authorities(file) : null;
         Http = new HttpClient(new SocketsHttpHandler
         {
@@ -40,7 +41,7 @@ internal sealed class ServerChannel : IDisposable
             // The pool's clean-up timer runs every quarter of this: an hour keeps a held check-in from waking the host.
             PooledConnectionIdleTimeout = TimeSpan.FromHours(1),
             UseProxy = true,
-            Proxy = settings.Proxy is { } proxy ? new WebProxy(proxy) : null,
+            Proxy = settings.Proxy is { } proxy ? ProxyAt(proxy) : null,
             SslOptions = new SslClientAuthenticationOptions
             {
                 RemoteCertificateValidationCallback = (_, certificate, chain, errors) => !(_refusedCertificate = !Accepts(certificate as X509Certificate2, chain, errors, tlsPins, authorities)),
@@ -54,6 +55,9 @@ internal sealed class ServerChannel : IDisposable
 
     public Uri Server { get; }
 
+    /// <summary>What stands between, by agent.conf or by the environment; its password is not for messages.</summary>
+    public Uri? Proxy { get; }
+
     public HttpClient Http { get; }
 
     public TimeProvider Time { get; }
@@ -65,6 +69,16 @@ internal sealed class ServerChannel : IDisposable
     public bool RefusedCertificate => _refusedCertificate;
 
     public void Dispose() => Http.Dispose();
+
+    /// <summary>Credentials in the address are for the proxy's question only: the framework's messages name the address.</summary>
+    private static WebProxy ProxyAt(Uri proxy)
+    {
+        var words = proxy.UserInfo.Split(':', 2);
+        return new WebProxy(new Uri(proxy.GetLeftPart(UriPartial.Scheme) + proxy.Authority))
+        {
+            Credentials = words[0].Length == 0 ? null : new NetworkCredential(Uri.UnescapeDataString(words[0]), Uri.UnescapeDataString(words.ElementAtOrDefault(1) ?? "")),
+        };
+    }
 
     private static X509Certificate2Collection Authorities(string file)
     {

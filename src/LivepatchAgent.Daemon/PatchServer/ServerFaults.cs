@@ -12,7 +12,18 @@ namespace LivepatchAgent.Daemon.PatchServer;
 /// <summary>What went wrong on the way, in one calm line each.</summary>
 internal static class ServerFaults
 {
-    public static ServerException Of(Exception e, ServerChannel channel) => Of(e, channel.Server, channel.RefusedCertificate);
+    private const string ProxyCure = "check `proxy` in agent.conf, or HTTPS_PROXY and NO_PROXY of the service; it is tried again";
+
+    public static ServerException Of(Exception e, ServerChannel channel) => (e, channel.Proxy) switch
+    {
+        (HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError } p, { } proxy) => Passing(
+            ProblemCode.ServerUnreachable, channel.Server, $"proxy {Name(proxy)} refused{Answer(p.Message)}", ProxyCure),
+        (HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError }, { } proxy) => Passing(
+            ProblemCode.ServerUnreachable, channel.Server, $"the name of proxy {Name(proxy)} cannot be resolved", ProxyCure),
+        (HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError, InnerException: SocketException s }, { } proxy) => Passing(
+            ProblemCode.ServerUnreachable, channel.Server, $"proxy {Name(proxy)}: {Words(s.SocketErrorCode)}", ProxyCure),
+        _ => Of(e, channel.Server, channel.RefusedCertificate),
+    };
 
     private static ServerException Of(Exception e, Uri server, bool refusedCertificate) => e switch
     {
@@ -21,7 +32,6 @@ internal static class ServerFaults
         HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError, InnerException: AuthenticationException } when refusedCertificate => Passing(
             ProblemCode.ServerCertificateMismatch, server, "its certificate is not the one that the token pins, nor signed by a trusted CA", "if the server's key was changed, make a new token; otherwise somebody is in the way"),
         HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => Passing(ProblemCode.ServerUnreachable, server, "no TLS connection comes about", "check the address and what stands in between; it is tried again"),
-        HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError } p => Passing(ProblemCode.ServerUnreachable, server, $"the proxy refused: {FirstLine(p.Message)}", "check `proxy` in agent.conf or HTTPS_PROXY"),
         HttpRequestException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded } => Passing(ProblemCode.ServerAnswerTooLarge, server, "its answer has too many headers", "check the address; is it a livepatch-server?"),
         HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ResponseEnded } => Passing(ProblemCode.ServerAnswerInvalid, server, "its answer was cut off or is not HTTP", "check the address; it is tried again"),
         HttpRequestException { InnerException: SocketException s } => Passing(ProblemCode.ServerUnreachable, server, Words(s.SocketErrorCode), "check that it runs and that the network lets through; it is tried again"),
@@ -73,7 +83,15 @@ internal static class ServerFaults
 
     private static bool Answered(ProblemCode code) => code is ProblemCode.ServerAnswerInvalid or ProblemCode.ServerAnswerTooLarge;
 
-    private static string Name(Uri server) => server.GetLeftPart(UriPartial.Authority);
+    /// <summary>The framework puts the proxy's status into its message, in quotes at the end, and nowhere else.</summary>
+    private static string Answer(string message)
+    {
+        var status = message.Split('\'').ElementAtOrDefault(3) ?? "";
+        return status is [>= '1' and <= '5', _, _] ? $" (HTTP {status}{(status == "407" ? ", it wants a name and a password" : "")})" : "";
+    }
+
+    /// <summary>Without a name and password that may stand in it.</summary>
+    private static string Name(Uri address) => $"{address.Scheme}://{address.Authority}";
 
     private static string Words(SocketError error) => error switch
     {

@@ -29,12 +29,17 @@ internal sealed class HostCertificates(HostPaths paths)
                     return new Problem(ProblemCode.RequestInvalid, $"cannot use {file}: {e.Message.TrimEnd('.')}", "mend the file or take it away; until then nothing new is loaded");
                 }
 
-                publishers.AddRange(own.Where(Certificates.KeyIsStrong));
+                if (own.Select(Algorithms.KeyFault).FirstOrDefault(f => f is not null) is { } fault)
+                    return new Problem(ProblemCode.RequestInvalid, $"cannot use {file}: its key is {fault}", "mend the file or take it away; until then nothing new is loaded");
+                publishers.AddRange(own);
             }
         }
 
-        return new HostTrust(publishers, Read(enrolment.CatalogueCertificates));
+        return new HostTrust(publishers, Read(enrolment.CatalogueCertificates), enrolment.Threshold);
     }
+
+    /// <summary>Who may change whom this host trusts: the pinned publishers, without those that an administrator added.</summary>
+    public static IReadOnlyList<X509Certificate2> Pinners(Enrolment enrolment) => Read(enrolment.PublisherCertificates);
 
     /// <summary>Of what the server sends, those that the token names by fingerprint.</summary>
     public static List<string> Pinned(IReadOnlyList<string> offered, IReadOnlyList<string> pins) =>

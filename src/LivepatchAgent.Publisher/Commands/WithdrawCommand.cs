@@ -17,16 +17,12 @@ internal sealed class WithdrawCommand
     private readonly ServerOptions _server = new();
     private readonly SigningKey _key;
     private readonly Argument<string> _what = new("FILE.manifest|DIGEST") { Description = "The manifest, or its SHA-256" };
-    private readonly Option<string> _reason = new("--reason") { Description = "Why, in one line, for those who run the hosts", HelpName = "TEXT", Required = true };
+    private readonly Option<string> _reason = Reason();
 
     private WithdrawCommand(Surroundings surroundings)
     {
         _surroundings = surroundings;
         _key = new SigningKey(surroundings);
-        _reason.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && (result.Tokens[0].Value.Length is 0 or > ManifestRules.MaxText || result.Tokens[0].Value.Any(char.IsControl))) result.AddError($"--reason is one line of at most {ManifestRules.MaxText} characters");
-        });
     }
 
     public static Command Make(Surroundings surroundings)
@@ -39,16 +35,26 @@ internal sealed class WithdrawCommand
         return command;
     }
 
+    public static Option<string> Reason()
+    {
+        var reason = new Option<string>("--reason") { Description = "Why, in one line, for those who run the hosts", HelpName = "TEXT", Required = true };
+        reason.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && (result.Tokens[0].Value.Length is 0 or > ManifestRules.MaxText || result.Tokens[0].Value.Any(char.IsControl))) result.AddError($"--reason is one line of at most {ManifestRules.MaxText} characters");
+        });
+        return reason;
+    }
+
+    /// <summary>Of a manifest that is named by its file or by its digest.</summary>
+    public static Result<string> Digest(string what)
+    {
+        if (Hex.IsSha256(what)) return what;
+        return ManifestFile.Read(what).TryGet(out var manifest, out var problem) ? manifest.Digest : problem;
+    }
+
     private async Task<Problem?> RunAsync(ParseResult parsed, CancellationToken ct)
     {
-        var digest = parsed.GetRequiredValue(_what);
-        if (!Hex.IsSha256(digest))
-        {
-            if (!ManifestFile.Read(digest).TryGet(out var manifest, out var notRead)) return notRead;
-            digest = manifest.Digest;
-        }
-
-        if (!_server.Read(parsed).TryGet(out var address, out var problem)) return problem;
+        if (!Digest(parsed.GetRequiredValue(_what)).TryGet(out var digest, out var problem) || !_server.Read(parsed).TryGet(out var address, out problem)) return problem;
         if (!_key.Load(parsed).TryGet(out var certificate, out problem)) return problem;
         byte[] envelope;
         using (certificate)

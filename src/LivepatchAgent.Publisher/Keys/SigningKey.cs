@@ -52,9 +52,9 @@ internal sealed class SigningKey
         var der = bytes;
         if (PemEncoding.TryFindUtf8(bytes, out var fields) && bytes.AsSpan()[fields.Label].SequenceEqual("CERTIFICATE"u8))
             der = Convert.FromBase64String(Encoding.ASCII.GetString(bytes.AsSpan()[fields.Base64Data]));
-        return Certificates.TryLoad(der, out var certificate)
+        return Certificates.TryLoad(der, out var certificate, out var fault)
             ? certificate
-            : new Problem(ProblemCode.RequestInvalid, $"cannot use {path}: it is not a certificate with a key that is accepted (RSA 3072 and up, ECDSA P-256 or P-384)", "make one with `livepatch-publisher keygen`");
+            : new Problem(ProblemCode.RequestInvalid, $"cannot use {path}: {fault}", "make one with `livepatch-publisher keygen`");
     }
 
     private static Result<X509Certificate2> Join(X509Certificate2 certificate, string pem, string? passphrase, string keyPath, string certPath)

@@ -31,7 +31,7 @@ internal static class Answers
     {
         ProblemCode.TokenUnknown or ProblemCode.MachineUnknown => StatusCodes.Status401Unauthorized,
         ProblemCode.TokenExpired or ProblemCode.TokenUsedUp or ProblemCode.TokenRevoked => StatusCodes.Status403Forbidden,
-        ProblemCode.ManifestSignatureInvalid or ProblemCode.NotPermitted => StatusCodes.Status403Forbidden,
+        ProblemCode.ManifestSignatureInvalid or ProblemCode.PinsInvalid or ProblemCode.NotPermitted => StatusCodes.Status403Forbidden,
         ProblemCode.NotFound => StatusCodes.Status404NotFound,
         ProblemCode.RequestTooLarge or ProblemCode.ModuleTooLarge => StatusCodes.Status413PayloadTooLarge,
         ProblemCode.TooManyRequests => StatusCodes.Status429TooManyRequests,

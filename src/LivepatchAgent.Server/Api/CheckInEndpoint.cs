@@ -30,7 +30,7 @@ internal sealed class CheckInEndpoint(Database database, WriteQueue writes, Held
         else wait = TimeSpan.Zero;
         var assigned = await held.DecideAsync(request.Machine, request.KnownTag, wait, call.RequestAborted);
         if (call.RequestAborted.IsCancellationRequested) return;
-        var answer = new Assignment { Tag = assigned.Tag, Manifest = assigned.Manifest, CheckInSeconds = (int)Rest.TotalSeconds, Now = time.GetUtcNow() };
+        var answer = new Assignment { Tag = assigned.Tag, Manifest = assigned.Manifest, PinsVersion = assigned.PinsVersion, CheckInSeconds = (int)Rest.TotalSeconds, Now = time.GetUtcNow() };
         await call.SayAsync(StatusCodes.Status200OK, answer, WireJson.Default.Assignment);
     }
 

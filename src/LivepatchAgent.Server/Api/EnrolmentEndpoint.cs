@@ -10,13 +10,13 @@ using Microsoft.Data.Sqlite;
 namespace LivepatchAgent.Server.Api;
 
 /// <summary><c>POST /v1/enrolments</c>: a token's secret for a place among the machines.</summary>
-internal sealed class EnrolmentEndpoint(DataFolder folder, WriteQueue writes, X509Certificate2 catalogue, TimeProvider time, ILogger log)
+internal sealed class EnrolmentEndpoint(DataFolder folder, PinSets pins, WriteQueue writes, X509Certificate2 catalogue, TimeProvider time, ILogger log)
 {
     public async Task HandleAsync(HttpContext call)
     {
         if (!(await call.ReadJsonAsync(WireJson.Default.EnrolmentRequest)).TryGet(out var request, out var problem)
             || (problem = RequestRules.Fault(request) is { } fault ? Bodies.Invalid(fault) : null) is not null
-            || !PublisherCertificates.Load(folder).TryGet(out var publishers, out problem))
+            || !PublisherCertificates.InForce(folder, pins.Newest).TryGet(out var publishers, out problem))
         {
             await call.RefuseAsync(problem);
             return;
@@ -34,7 +34,7 @@ internal sealed class EnrolmentEndpoint(DataFolder folder, WriteQueue writes, X5
         var answer = new EnrolmentAnswer
         {
             MachineId = enrolled.MachineId,
-            CatalogueCertificates = [Convert.ToBase64String(catalogue.RawData)],
+            CatalogueCertificates = pins.Newest?.Catalogue ?? [Convert.ToBase64String(catalogue.RawData)],
             PublisherCertificates = [.. publishers.Select(p => Convert.ToBase64String(p.RawData))],
         };
         await call.SayAsync(enrolled.New ? StatusCodes.Status201Created : StatusCodes.Status200OK, answer, WireJson.Default.EnrolmentAnswer);

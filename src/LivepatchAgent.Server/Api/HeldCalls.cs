@@ -23,7 +23,7 @@ internal sealed class HeldCalls(Shelf shelf, TimeProvider time, CancellationToke
     {
         var kernel = KernelKey.Of(machine);
         var snapshot = shelf.Current;
-        var decision = RolloutDecision.Decide(machine, snapshot.For(kernel));
+        var decision = RolloutDecision.Decide(machine, snapshot.For(kernel), snapshot.PinsVersion);
         if (decision.Tag != knownTag || wait <= TimeSpan.Zero) return decision;
 
         var start = time.GetTimestamp();
@@ -37,7 +37,7 @@ internal sealed class HeldCalls(Shelf shelf, TimeProvider time, CancellationToke
                 if (left <= TimeSpan.Zero) break;
                 await snapshot.Superseded.WaitAsync(left, time, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 snapshot = shelf.Current;
-                decision = RolloutDecision.Decide(machine, snapshot.For(kernel));
+                decision = RolloutDecision.Decide(machine, snapshot.For(kernel), snapshot.PinsVersion);
             }
         }
         finally

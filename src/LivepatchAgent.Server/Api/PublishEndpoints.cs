@@ -12,7 +12,7 @@ namespace LivepatchAgent.Server.Api;
 /// signature is the authorisation, and replaying it adds nothing. A module is taken only if such a manifest names its
 /// digest, and never more bytes of it than the manifest says.
 /// </summary>
-internal sealed class PublishEndpoints(DataFolder folder, BlobStore blobs, WriteQueue writes, Database database, Shelf shelf, TimeProvider time, ILogger log)
+internal sealed class PublishEndpoints(DataFolder folder, PinSets pins, BlobStore blobs, WriteQueue writes, Database database, Shelf shelf, TimeProvider time, ILogger log)
 {
     /// <summary>A module may be large; strangers must not fill the disk or the connections with unfinished ones.</summary>
     private const int MaxUploads = 8;
@@ -122,7 +122,7 @@ internal sealed class PublishEndpoints(DataFolder folder, BlobStore blobs, Write
         var digest = FetchEndpoints.Route(call, "sha256");
         if (!Hex.IsSha256(digest)) return Bodies.Invalid("its address does not end in a SHA-256 in lower-case hex");
         if (!(await call.ReadBytesAsync(CmsEnvelope.MaxSize)).TryGet(out var bytes, out var problem)) return problem;
-        return PublisherCertificates.Load(folder).TryGet(out var publishers, out problem) ? new Envelope(bytes, digest, publishers) : problem;
+        return PublisherCertificates.InForce(folder, pins.Newest).TryGet(out var publishers, out problem) ? new Envelope(bytes, digest, publishers) : problem;
     }
 
     private Result<Taken> Take(SqliteConnection db, VerifiedManifest verified, DateTimeOffset now)

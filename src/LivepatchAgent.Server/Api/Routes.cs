@@ -7,7 +7,7 @@ namespace LivepatchAgent.Server.Api;
 /// <summary>What can be asked of the server; docs/openapi.yaml says the same, and a test compares the two.</summary>
 internal static class Routes
 {
-    public static void Map(WebApplication app, EnrolmentEndpoint enrolments, CheckInEndpoint checkIns, FetchEndpoints fetch, PublishEndpoints publish)
+    public static void Map(WebApplication app, EnrolmentEndpoint enrolments, CheckInEndpoint checkIns, FetchEndpoints fetch, PublishEndpoints publish, PinsEndpoints pins)
     {
         app.MapPost("/v1/enrolments", enrolments.HandleAsync);
         app.MapPost("/v1/check-ins", checkIns.HandleAsync);
@@ -18,6 +18,8 @@ internal static class Routes
         Put(app, "/v1/manifests/{sha256}", publish.ManifestAsync);
         Put(app, "/v1/modules/{sha256}", publish.ModuleAsync);
         Put(app, "/v1/withdrawals/{sha256}", publish.WithdrawalAsync);
+        Get(app, "/v1/pins/{version}", pins.GetAsync);
+        Put(app, "/v1/pins/{version}", pins.PutAsync);
         Get(app, "/healthz", call => TypedResults.Text("ok\n").ExecuteAsync(call));
     }
 

@@ -11,7 +11,10 @@ internal static class TokenCommands
 {
     public static Command Create() => new("token", "Make, list and revoke enrolment tokens") { CreateVerb(), ListVerb(), RevokeVerb() };
 
-    private sealed record Lifetime(TimeSpan? Length);
+    private sealed record Lifetime(TimeSpan? Length)
+    {
+        public override string ToString() => Length is { } length ? $"{length.TotalHours:0}h" : "never";
+    }
 
     private static Command CreateVerb()
     {
@@ -31,11 +34,16 @@ internal static class TokenCommands
         };
         var note = new Option<string>("--note") { Description = "What it is for, for the list", HelpName = "TEXT", DefaultValueFactory = _ => "" };
         var systemCa = new Option<bool>("--system-ca") { Description = "Hosts judge the server's TLS certificate by their own CAs, not by a pin" };
-        var command = new Command("create", "Print a new token, and nothing else") { data, uses, expires, note, url, systemCa };
+        var threshold = new Option<int>("--threshold") { Description = "How many different publishers must sign what hosts load; a published pin set says it otherwise", HelpName = "N", DefaultValueFactory = _ => 1 };
+        threshold.Validators.Add(result =>
+        {
+            if (result.GetValue(threshold) is < 1 or > 16) result.AddError("--threshold takes a count, 1 to 16");
+        });
+        var command = new Command("create", "Print a new token, and nothing else") { data, uses, expires, note, url, systemCa, threshold };
         command.SetAction(parsed =>
         {
             var now = TimeProvider.System.GetUtcNow();
-            var wanted = new NewToken(parsed.GetRequiredValue(data), parsed.GetValue(url), parsed.GetValue(uses), now + parsed.GetRequiredValue(expires).Length, parsed.GetRequiredValue(note), parsed.GetValue(systemCa));
+            var wanted = new NewToken(parsed.GetRequiredValue(data), parsed.GetValue(url), parsed.GetValue(uses), now + parsed.GetRequiredValue(expires).Length, parsed.GetRequiredValue(note), parsed.GetValue(systemCa), parsed.GetValue(threshold));
             if (!TokenMaking.Make(wanted, now).TryGet(out var token, out var problem)) return Exit.Fail(problem);
             Console.WriteLine(token);
             return Exit.Ok;

@@ -10,7 +10,7 @@ using LivepatchAgent.Server.Trust;
 namespace LivepatchAgent.Server.Commands;
 
 /// <summary>A token that is wanted.</summary>
-internal sealed record NewToken(DataFolder Folder, Uri? Url, long Uses, DateTimeOffset? ExpiresAt, string Note, bool SystemCa);
+internal sealed record NewToken(DataFolder Folder, Uri? Url, long Uses, DateTimeOffset? ExpiresAt, string Note, bool SystemCa, int Threshold = 1);
 
 /// <summary>Makes a token: the only place that ever sees its secret.</summary>
 internal static class TokenMaking
@@ -18,9 +18,14 @@ internal static class TokenMaking
     public static Result<string> Make(NewToken wanted, DateTimeOffset now)
     {
         var folder = wanted.Folder;
-        if (!PublisherCertificates.Load(folder).TryGet(out var publishers, out var problem)) return problem;
+        var set = new PinSets(folder).Newest;
+        if (!PublisherCertificates.InForce(folder, set).TryGet(out var publishers, out var problem)) return problem;
         if (publishers.Count == 0)
             return new Problem(ProblemCode.RequestInvalid, $"cannot make a token: {folder.Publishers} holds no publisher's certificate, so no host could trust a patch", "start the server with --publisher-cert FILE, or put the certificate there");
+        // From the first pin set on it is the publishers who say how many of them must sign.
+        var threshold = set?.Threshold ?? wanted.Threshold;
+        if (threshold > publishers.Count)
+            return new Problem(ProblemCode.RequestInvalid, $"cannot make a token: {threshold} publishers are to sign and the server knows {publishers.Count}", "put the others' certificates into its publishers folder, or give a lower --threshold");
         folder.Create();
         if (!Database.Open(folder.Database).TryGet(out var database, out problem)) return problem;
         using var _ = database;
@@ -34,9 +39,11 @@ internal static class TokenMaking
         {
             Server = url.GetLeftPart(UriPartial.Authority),
             Secret = secret,
-            Tls = wanted.SystemCa ? [] : [pins.Tls],
-            Catalogue = [pins.Catalogue],
+            Tls = wanted.SystemCa ? [] : set?.Tls is { Count: > 0 } tls ? tls : [pins.Tls],
+            Catalogue = set is null ? [pins.Catalogue] : [.. PinSetVerifier.Certificates(set.Catalogue).Select(Certificates.Fingerprint)],
             Publishers = [.. publishers.Select(Certificates.Fingerprint)],
+            Threshold = threshold,
+            PinsVersion = set?.Version ?? 0,
         });
     }
 

@@ -6,10 +6,10 @@ namespace LivepatchAgent.Server.Rollout;
 /// What is published, in memory: the database's truth, for calls that only read. A snapshot never changes; the one that
 /// replaces it completes <see cref="ShelfSnapshot.Superseded"/>, which is all that a held call waits for.
 /// </summary>
-internal sealed class Shelf(IEnumerable<KernelPatches> published)
+internal sealed class Shelf(IEnumerable<KernelPatches> published, long? pinsVersion = null)
 {
     private readonly Lock _changing = new();
-    private volatile ShelfSnapshot _current = new(published.ToImmutableDictionary(p => p.Kernel));
+    private volatile ShelfSnapshot _current = new(published.ToImmutableDictionary(p => p.Kernel), pinsVersion);
 
     public ShelfSnapshot Current => _current;
 
@@ -28,17 +28,35 @@ internal sealed class Shelf(IEnumerable<KernelPatches> published)
 
         before.Supersede();
     }
+
+    /// <summary>Every host is to hear of it.</summary>
+    public void NewPins(long version)
+    {
+        ShelfSnapshot before;
+        lock (_changing)
+        {
+            before = _current;
+            _current = before.With(version);
+        }
+
+        before.Supersede();
+    }
 }
 
-internal sealed class ShelfSnapshot(ImmutableDictionary<KernelKey, KernelPatches> kernels)
+internal sealed class ShelfSnapshot(ImmutableDictionary<KernelKey, KernelPatches> kernels, long? pinsVersion)
 {
     private readonly TaskCompletionSource _superseded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Of the newest pin set; null before any.</summary>
+    public long? PinsVersion => pinsVersion;
 
     public Task Superseded => _superseded.Task;
 
     public KernelPatches For(KernelKey kernel) => kernels.GetValueOrDefault(kernel) ?? KernelPatches.None(kernel);
 
-    public ShelfSnapshot With(IEnumerable<KernelPatches> changed) => new(kernels.SetItems(changed.Select(p => KeyValuePair.Create(p.Kernel, p))));
+    public ShelfSnapshot With(IEnumerable<KernelPatches> changed) => new(kernels.SetItems(changed.Select(p => KeyValuePair.Create(p.Kernel, p))), pinsVersion);
+
+    public ShelfSnapshot With(long pins) => new(kernels, pins);
 
     public void Supersede() => _superseded.TrySetResult();
 }

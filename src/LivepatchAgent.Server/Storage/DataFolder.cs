@@ -8,9 +8,15 @@ internal sealed class DataFolder(string root)
 
     public string Root { get; } = Path.GetFullPath(root);
 
+    /// <summary>As `--help` names a default.</summary>
+    public override string ToString() => Root;
+
     public string Database => Path.Combine(Root, "server.db");
 
     public string Publishers => Path.Combine(Root, "publishers");
+
+    /// <summary>Signed pin sets by version.</summary>
+    public string Pins => Path.Combine(Root, "pins");
 
     /// <summary>Private keys that the server made for itself.</summary>
     public string Keys => Path.Combine(Root, "keys");
@@ -41,7 +47,7 @@ internal sealed class DataFolder(string root)
     public void Create()
     {
         Directory.CreateDirectory(Root, OwnerOnly);
-        string[] below = [Publishers, Keys, Uploads, Blobs(BlobKind.Manifest), Blobs(BlobKind.Module), Blobs(BlobKind.Withdrawal)];
+        string[] below = [Publishers, Pins, Keys, Uploads, Blobs(BlobKind.Manifest), Blobs(BlobKind.Module), Blobs(BlobKind.Withdrawal)];
         foreach (var folder in below) Directory.CreateDirectory(folder, OwnerOnly);
     }
 

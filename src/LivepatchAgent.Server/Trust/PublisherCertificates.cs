@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Server.Storage;
 
 namespace LivepatchAgent.Server.Trust;
@@ -20,9 +21,9 @@ internal static class PublisherCertificates
         {
             var bytes = File.ReadAllBytes(file);
             var der = PemEncoding.TryFindUtf8(bytes, out _) ? PemToDer(bytes) : bytes;
-            return Certificates.TryLoad(der, out var certificate)
+            return Certificates.TryLoad(der, out var certificate, out var fault)
                 ? certificate
-                : new Problem(ProblemCode.RequestInvalid, $"cannot use {file} as a publisher: it holds no certificate, or one whose key is too weak", cure);
+                : new Problem(ProblemCode.RequestInvalid, $"cannot use {file} as a publisher: {fault}", cure);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
@@ -32,6 +33,10 @@ internal static class PublisherCertificates
 
     public static void Add(DataFolder folder, X509Certificate2 certificate) =>
         Durable.Write(Path.Combine(folder.Publishers, $"{Certificates.Fingerprint(certificate)}.pem"), certificate.ExportCertificatePem() + "\n", Durable.Public);
+
+    /// <summary>Whose patches this server takes: those of the newest pin set, before any those of the folder.</summary>
+    public static Result<IReadOnlyList<X509Certificate2>> InForce(DataFolder folder, PinSet? pins) =>
+        pins is null ? Load(folder) : PinSetVerifier.Certificates(pins.Publishers).ToList();
 
     /// <summary>All of them, each once; a file that is no certificate is a problem, never passed over in silence.</summary>
     public static Result<IReadOnlyList<X509Certificate2>> Load(DataFolder folder)

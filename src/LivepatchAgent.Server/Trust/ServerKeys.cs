@@ -54,8 +54,8 @@ internal static class ServerKeys
         {
             // The first certificate is the one of the key; what follows is its chain.
             var certificate = X509Certificate2.CreateFromPemFile(files.Certificate, files.Key);
-            if (!Certificates.KeyIsStrong(certificate))
-                return new Problem(ProblemCode.RequestInvalid, $"cannot use the {what} key {files.Key}: it is neither RSA of 3072 bits or more nor ECDSA P-256 or P-384", "make a new key");
+            if (Algorithms.KeyFault(certificate) is { } weak)
+                return new Problem(ProblemCode.RequestInvalid, $"cannot use the {what} key {files.Key}: it is {weak}", "make a new key");
             var chain = new X509Certificate2Collection();
             chain.ImportFromPemFile(files.Certificate);
             chain[0].Dispose();

@@ -302,14 +302,15 @@ public class DeciderTests
     public void Apply_ThirdFailureToEnrol_EndsItWithTheReason()
     {
         var state = new AgentState { Phase = new Phase.Enrolling(new EnrolmentIntent("e", new TokenContent { Server = "https://s", Secret = "s", Tls = [], Catalogue = [], Publishers = [] }, "c"), Retry.Now) };
-        var problem = new Problem(ProblemCode.ServerUnreachable, "cannot", "cure");
+        var problem = new Problem(ProblemCode.ServerUnreachable, "cannot reach it", $"check the network; {Problem.TriedAgain}");
         for (var i = 0; i < Cadence.MaxEnrolAttempts; i++)
         {
             var step = new Step.Enrol(((Phase.Enrolling)state.Phase).Intent);
             state = Decider.Apply(state, step, new StepResult.Failed(problem, true), Given.Host(), Given.Now);
         }
 
-        Assert.Equal(problem, Assert.IsType<Phase.NotEnrolled>(state.Phase).Problem);
+        var told = Assert.IsType<Phase.NotEnrolled>(state.Phase).Problem!;
+        Assert.Equal((problem.Code, "cannot reach it (3 tries); check the network, then run `livepatch-agent enable` again"), (told.Code, told.ToString()));
     }
 
     [Fact]

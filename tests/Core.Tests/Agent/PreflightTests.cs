@@ -35,7 +35,7 @@ public sealed class PreflightTests
         ModulesDisabled = false,
         Lockdown = "integrity",
         SignaturesEnforced = false,
-        Keys = new KeyringFacts([new("publisher: 00ff", ".machine")], new Dictionary<string, string> { [Query] = ".secondary_trusted_keys" }),
+        Keys = new KeyringFacts([new("publisher: 00ff", ".machine")], new Dictionary<string, string> { [Query] = ".secondary_trusted_keys" }, true),
         FtraceEnabled = true,
         Modules = ["ext4", "printk"],
         LoadedModules = ["ext4"],
@@ -80,14 +80,15 @@ public sealed class PreflightTests
         new("module-signature", CheckOutcome.Warning, "no key of publisher", Host: h => h with { Keys = Asked(""), Lockdown = "none" }),
         new("module-signature", CheckOutcome.Refused, "revoked", Host: h => h with { Keys = Asked(".blacklist"), Lockdown = "none" }),
         new("module-signature", CheckOutcome.Warning, ".platform", Host: h => h with { Keys = Asked(".platform") }),
-        new("module-signature", CheckOutcome.Refused, "changed after", Host: h => h with { Keys = Asked(".machine") with { SignatureHolds = false }, Lockdown = "none" }),
-        new("module-signature", CheckOutcome.Warning, "changed after", Host: h => h with { Keys = Asked("") with { SignatureHolds = false }, Lockdown = "none" }),
+        new("module-signature", CheckOutcome.Refused, "changed after", Host: h => h with { Keys = Asked(".machine", false), Lockdown = "none" }),
+        new("module-signature", CheckOutcome.CannotTell, "has no certificate", Host: h => h with { Keys = Asked(".machine", null) }),
+        new("module-signature", CheckOutcome.Warning, "changed after", Host: h => h with { Keys = Asked("", false), Lockdown = "none" }),
         new("module-signature", CheckOutcome.Ok, ".machine", Host: h => h with { Keys = new KeyringFacts(h.Keys!.Keys) }),
         new("module-signature", CheckOutcome.CannotTell, "no key that", Host: h => h with { Keys = new KeyringFacts([new("somebody: 01")]) }),
         new("module-signature", CheckOutcome.CannotTell, "could not be read", Host: h => h with { Keys = null }),
-        new("symbol-versions", CheckOutcome.Refused, "seq_printf", m => m with { SymbolVersions = [new("seq_printf", 4)] }),
+        new("symbol-versions", CheckOutcome.Refused, "seq_printf", m => m with { SymbolVersions = [new("module_layout", 1), new("klp_enable_patch", 2), new("seq_printf", 4)] }),
         new("symbol-versions", CheckOutcome.Refused, "module_layout", m => m with { SymbolVersions = [new("module_layout", 4)] }),
-        new("symbol-versions", CheckOutcome.Warning, "no CRC for klp_enable_patch", m => m with { SymbolVersions = [new("module_layout", 1), new("seq_printf", 3)] }),
+        new("symbol-versions", CheckOutcome.Refused, "none for klp_enable_patch", m => m with { SymbolVersions = [new("module_layout", 1), new("seq_printf", 3)] }),
         new("symbol-versions", CheckOutcome.Warning, "by force", m => m with { SymbolVersions = null }, h => h with { Config = Options(("MODVERSIONS", "y"), ("MODULE_FORCE_LOAD", "y")) }),
         new("symbol-versions", CheckOutcome.Refused, "wants them", m => m with { SymbolVersions = null }, h => h with { Config = Options(("MODVERSIONS", "y")) }),
         new("symbol-versions", CheckOutcome.CannotTell, "could not be read", Host: h => h with { SymbolVersions = null }),
@@ -105,12 +106,15 @@ public sealed class PreflightTests
         new("patched-objects", CheckOutcome.Ok, "xfs is not loaded", m => m with { Functions = [new("xfs", "xfs_iget")] }),
         new("patched-objects", CheckOutcome.Warning, "nosuch is neither", m => m with { Functions = [new("nosuch", "f")] }),
         new("patched-objects", CheckOutcome.Warning, "af-key", m => m with { Functions = [new("af-key", "f")] }),
+        new("patched-objects", CheckOutcome.Refused, "ext4 has the array", m => m with { TableFaults = [new(TableFaultKind.SharedFunctions, "ext4")] }),
         new("patched-objects", CheckOutcome.CannotTell, "not visible", m => m with { Functions = [] }),
         new("patched-functions", CheckOutcome.Refused, "inlined everywhere", m => m with { Functions = [new("vmlinux", "nowhere")] }),
         new("patched-functions", CheckOutcome.Refused, "inlined.isra.0", m => m with { Functions = [new("vmlinux", "inlined")] }),
         new("patched-functions", CheckOutcome.Refused, "only its part split.cold", m => m with { Functions = [new("vmlinux", "split")] }),
         new("patched-functions", CheckOutcome.Refused, "ext4:nowhere", m => m with { Functions = [new("ext4", "nowhere")] }),
         new("patched-functions", CheckOutcome.Refused, "twice", m => m with { Functions = [new("vmlinux", "cmdline_proc_show"), new("vmlinux", "cmdline_proc_show", 1)] }),
+        new("patched-functions", CheckOutcome.Refused, "no name of", m => m with { TableFaults = [new(TableFaultKind.FunctionWithoutName, "vmlinux")] }),
+        new("patched-functions", CheckOutcome.Refused, "no new code", m => m with { TableFaults = [new(TableFaultKind.FunctionWithoutCode, "vmlinux")] }),
         new("patched-functions", CheckOutcome.Ok, "those of loaded", m => m with { Functions = [new("xfs", "anything")] }),
         new("patched-functions", CheckOutcome.CannotTell, "could not be read", Host: h => h with { Symbols = null }),
         new("function-position", CheckOutcome.Refused, "2 functions show", m => m with { Functions = [new("vmlinux", "show")] }),
@@ -138,7 +142,11 @@ public sealed class PreflightTests
         new("function-hooks", CheckOutcome.CannotTell, "could not be read", Host: h => h with { Hooks = null }),
         new("ftrace-enabled", CheckOutcome.Refused, "is 0", Host: h => h with { FtraceEnabled = false }),
         new("ftrace-enabled", CheckOutcome.CannotTell, "could not be read", Host: h => h with { FtraceEnabled = null }),
-        new("patch-stack", CheckOutcome.Ok, "takes the place of older", Host: h => h with { Patches = [Older()] }),
+        new("patch-stack", CheckOutcome.CannotTell, "whether older has system states", Host: h => h with { Patches = [Older()] }),
+        new("patch-stack", CheckOutcome.Ok, "takes the place of older", Host: h => h with { Patches = [Older()], PatchStates = States() }),
+        new("patch-stack", CheckOutcome.Ok, "takes the place of older", m => m with { States = [new(1, 2)] }, h => h with { Patches = [Older()], PatchStates = States(new SystemState(1, 2)) }),
+        new("patch-stack", CheckOutcome.Refused, "lacks system state 1", m => m with { States = [] }, h => h with { Patches = [Older()], PatchStates = States(new SystemState(1, 2)) }),
+        new("patch-stack", CheckOutcome.Refused, "has version 1", m => m with { States = [new(1, 1)], Replace = false }, h => h with { Patches = [Older()], PatchStates = States(new SystemState(1, 2)) }),
         new("patch-stack", CheckOutcome.Warning, "cmdline_proc_show is changed by both", m => m with { Replace = false }, h => h with { Patches = [Older()] }),
         new("patch-stack", CheckOutcome.Warning, "not visible", m => m with { Replace = null }, h => h with { Patches = [Older()] }),
         new("transition-running", CheckOutcome.Refused, "older is still running", Host: h => h with { Patches = [Older() with { Transition = true }] }),
@@ -146,6 +154,8 @@ public sealed class PreflightTests
         new("reliable-stacks", CheckOutcome.CannotTell, "not known", Host: h => h with { Symbols = null }),
         new("memory", CheckOutcome.Refused, "3 MiB", Host: h => h with { MemoryAvailable = 3 << 20 }),
         new("memory", CheckOutcome.Warning, "30 MiB", Host: h => h with { MemoryAvailable = 30 << 20 }),
+        new("memory", CheckOutcome.Refused, "wants 600 MiB", m => m with { LoadedSize = 600 << 20 }),
+        new("memory", CheckOutcome.Refused, "wants 2048 MiB", m => m with { LoadedSize = 2L << 30 }, h => h with { MemoryAvailable = null }),
         new("memory", CheckOutcome.CannotTell, "could not be read", Host: h => h with { MemoryAvailable = null }),
     ];
 
@@ -229,9 +239,11 @@ public sealed class PreflightTests
     public void Facts_OfAnotherKind_AreAProblem(string json) =>
         Assert.Equal(ProblemCode.RequestInvalid, PreflightJson.ReadFacts(System.Text.Encoding.UTF8.GetBytes(json), "host.json").Problem?.Code);
 
+    private static Dictionary<string, IReadOnlyList<SystemState>> States(params SystemState[] states) => new() { ["older"] = states };
+
     private static LoadedPatch Older() => new("older", true, false, true, [new("vmlinux", "cmdline_proc_show", 1)]);
 
-    private static KeyringFacts Asked(string ring) => new([], new Dictionary<string, string> { [Query] = ring });
+    private static KeyringFacts Asked(string ring, bool? holds = true) => new([], new Dictionary<string, string> { [Query] = ring }, holds);
 
     private static Dictionary<string, string> Options(params (string, string)[] options) => options.ToDictionary(o => o.Item1, o => o.Item2);
 

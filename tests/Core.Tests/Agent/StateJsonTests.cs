@@ -72,6 +72,7 @@ public class StateJsonTests
     [InlineData("quarantine", "[null]")]
     [InlineData("leftovers", "[null]")]
     [InlineData("floors", "{\"6.12\":null}")]
+    [InlineData("history", "{\"pending\":[null]}")]
     public void Read_OfANullWhereNoneBelongs_IsAProblem(string name, string value)
     {
         var state = System.Text.Json.Nodes.JsonNode.Parse(StateJson.Write(new AgentState()))!.AsObject();

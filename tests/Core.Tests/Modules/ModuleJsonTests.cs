@@ -36,6 +36,8 @@ public sealed class ModuleJsonTests
         Tables = PatchTables.KpatchBuild,
         Replace = true,
         Functions = [new("vmlinux", "a"), new("ext4", "b", 2)],
+        TableFaults = [new(TableFaultKind.SharedFunctions, "ext4")],
+        LoadedSize = 7,
         Callbacks = [new("ext4", CallbackMoment.PostUnpatch, "f")],
         States = [new(1, 2)],
         DynamicRelocations = [new("vmlinux", "x", 3)],

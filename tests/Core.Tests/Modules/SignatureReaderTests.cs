@@ -31,8 +31,8 @@ public sealed class SignatureReaderTests
         using var ecdsa = Certificate(ECDsa.Create(ECCurve.NamedCurves.nistP256), "CN=curve");
         var cms = new SignedCms(new ContentInfo(Module), detached: true);
         cms.ComputeSignature(Signer(TestKeys.Publisher, SubjectIdentifierType.IssuerAndSerialNumber), silent: true);
-        cms.ComputeSignature(new CmsSigner(SubjectIdentifierType.SubjectKeyIdentifier, ecdsa) { IncludeOption = X509IncludeOption.EndCertOnly, DigestAlgorithm = Digests.Sha384, SignedAttributes = { new Pkcs9SigningTime() } }, silent: true);
-        cms.ComputeSignature(new CmsSigner(SubjectIdentifierType.IssuerAndSerialNumber, TestKeys.Stranger, TestKeys.Stranger.GetRSAPrivateKey(), RSASignaturePadding.Pss) { IncludeOption = X509IncludeOption.None, DigestAlgorithm = Digests.Sha256 }, silent: true);
+        cms.ComputeSignature(new CmsSigner(SubjectIdentifierType.SubjectKeyIdentifier, ecdsa) { IncludeOption = X509IncludeOption.EndCertOnly, DigestAlgorithm = Algorithms.Sha384, SignedAttributes = { new Pkcs9SigningTime() } }, silent: true);
+        cms.ComputeSignature(new CmsSigner(SubjectIdentifierType.IssuerAndSerialNumber, TestKeys.Stranger, TestKeys.Stranger.GetRSAPrivateKey(), RSASignaturePadding.Pss) { IncludeOption = X509IncludeOption.None, DigestAlgorithm = Algorithms.Sha256 }, silent: true);
         var signature = Assert.Single(ModuleReader.Read(ModuleSignature.Append(Module, cms.Encode())).Value.Signatures);
 
         Assert.Null(signature.Fault);
@@ -142,7 +142,7 @@ public sealed class SignatureReaderTests
     private static string? Fault(byte[] pkcs7) => Assert.Single(ModuleReader.Read(ModuleSignature.Append(Module, pkcs7)).Value.Signatures).Fault;
 
     private static CmsSigner Signer(X509Certificate2 certificate, SubjectIdentifierType type) =>
-        new(type, certificate) { IncludeOption = X509IncludeOption.None, DigestAlgorithm = Digests.Sha512 };
+        new(type, certificate) { IncludeOption = X509IncludeOption.None, DigestAlgorithm = Algorithms.Sha512 };
 
     private static X509Certificate2 Certificate(ECDsa key, string name)
     {

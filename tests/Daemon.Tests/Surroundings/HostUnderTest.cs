@@ -26,6 +26,7 @@ internal sealed class HostUnderTest : IAsyncDisposable
     private Performer? _performer;
     private AgentLoop? _loop;
     private OnDemandServer? _socket;
+    private HistoryLog? _history;
 
     public HostUnderTest()
     {
@@ -97,14 +98,14 @@ internal sealed class HostUnderTest : IAsyncDisposable
             return Projection.Status(state, observer.Observe(state, new ListenState.Off()), new Step.Believe(state, ""), null, "0", Time.GetUtcNow());
         });
         var end = new FailPoint(failPoint, () => throw new Killed());
-        _loop = new AgentLoop(new StateStore(Paths.StateFolder), observer, _performer, listener, Board, Inbox, new ServiceNotifier(new SystemdNotifier(), Time), Settings, end, Time, Log);
+        _loop = new AgentLoop(new StateStore(Paths.StateFolder), _history = new HistoryLog(Paths.StateFolder), observer, _performer, listener, Board, Inbox, new ServiceNotifier(new SystemdNotifier(), Time), Settings, end, Time, Log);
         await _loop.StartAsync(Ct);
         return this;
     }
 
     public async Task StartSocketAsync()
     {
-        _socket = new OnDemandServer(Paths, new Routes(Paths, Board, Inbox!, new PreflightRunner(Paths, new HostObserver(Paths, Time))), _services, _services.GetRequiredService<ILogger<OnDemandServer>>());
+        _socket = new OnDemandServer(Paths, new Routes(Paths, Board, Inbox!, _history!, new PreflightRunner(Paths, new HostObserver(Paths, Time))), _services, _services.GetRequiredService<ILogger<OnDemandServer>>());
         await _socket.StartAsync(Ct);
     }
 

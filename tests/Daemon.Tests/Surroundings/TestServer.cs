@@ -43,6 +43,12 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
 
     public Dictionary<string, byte[]> Withdrawals { get; } = [];
 
+    /// <summary>Signed pin sets by path; the newest is told at each check-in.</summary>
+    public ConcurrentDictionary<string, byte[]> Pins { get; } = [];
+
+    /// <summary>In the place of the two that are known at first.</summary>
+    public (X509Certificate2[] Publishers, int Threshold)? Pinned { get; set; }
+
     public Published? Assigned { get; private set; }
 
     public int Busy => Volatile.Read(ref _busy);
@@ -55,8 +61,11 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
         Secret = "secret-secret-secret",
         Tls = [Certificates.KeyPin(_own)],
         Catalogue = [Certificates.Fingerprint(Workshop.CatalogueKey)],
-        Publishers = [Certificates.Fingerprint(Workshop.Publisher)],
+        Publishers = Pinned is { } p ? [.. p.Publishers.Select(Certificates.Fingerprint)] : [Certificates.Fingerprint(Workshop.Publisher)],
+        Threshold = Pinned?.Threshold ?? 1,
     };
+
+    public string KeyPin => Certificates.KeyPin(_own);
 
     public int Count(string path, bool? held = null) => Calls.Count(c => c.Path.StartsWith(path, StringComparison.Ordinal) && (held is null || c.IsHeld == held));
 
@@ -144,7 +153,7 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
     {
         var digest = call.Path[(call.Path.LastIndexOf('/') + 1)..];
         if (call.Path == Enrolments)
-            await call.AnswerAsync(201, new EnrolmentAnswer { MachineId = "m1", CatalogueCertificates = [Der(Workshop.CatalogueKey)], PublisherCertificates = [Der(Workshop.Publisher)] }, WireJson.Default.EnrolmentAnswer);
+            await call.AnswerAsync(201, new EnrolmentAnswer { MachineId = "m1", CatalogueCertificates = [Der(Workshop.CatalogueKey)], PublisherCertificates = [.. (Pinned?.Publishers ?? [Workshop.Publisher]).Select(Der)] }, WireJson.Default.EnrolmentAnswer);
         else if (call.Path == CheckIns)
             await CheckInAsync(call);
         else if (call.Path.StartsWith(Catalogues, StringComparison.Ordinal))
@@ -153,6 +162,8 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
             await call.AnswerAsync(200, listed.Envelope, "application/pkcs7-mime");
         else if (_patches.FirstOrDefault(p => p.ModulePath == call.Path) is { } patch)
             await ModuleAsync(call, patch.Module);
+        else if (Pins.TryGetValue(call.Path, out var pins))
+            await call.AnswerAsync(200, pins, "application/pkcs7-mime");
         else if (Withdrawals.TryGetValue(digest, out var withdrawal))
             await call.AnswerAsync(200, withdrawal, "application/pkcs7-mime");
         else
@@ -168,7 +179,7 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
             if (known == Tag) await news.WaitAsync(call.Closing);
         }
 
-        await call.AnswerAsync(200, Assigning(new Assignment { Tag = Tag, Manifest = Assigned?.Digest, CheckInSeconds = 900, Now = time.GetUtcNow() }), WireJson.Default.Assignment);
+        await call.AnswerAsync(200, Assigning(new Assignment { Tag = Tag, Manifest = Assigned?.Digest, PinsVersion = Pins.IsEmpty ? null : Pins.Count, CheckInSeconds = 900, Now = time.GetUtcNow() }), WireJson.Default.Assignment);
     }
 
     private static Task ModuleAsync(Call call, byte[] module) => call.RangeFrom is { } from

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 
 namespace LivepatchAgent.EndToEnd.Tests.Harness;
 
@@ -8,22 +9,27 @@ namespace LivepatchAgent.EndToEnd.Tests.Harness;
 internal sealed class PatchServer : IAsyncDisposable
 {
     private readonly int _port;
+    private readonly int _told;
     private Process? _process;
 
-    private PatchServer(int port) => _port = port;
+    private PatchServer(int port, int told) => (_port, _told) = (port, told);
+
+    public int Port => _port;
 
     public string Data { get; } = Directory.CreateTempSubdirectory("livepatch-e2e-server-").FullName;
 
-    public static async Task<PatchServer> StartAsync()
+    /// <param name="told">The port that hosts are told, where it is not the server's own.</param>
+    public static async Task<PatchServer> StartAsync(int? told = null)
     {
-        var server = new PatchServer(FreePort());
+        var port = FreePort();
+        var server = new PatchServer(port, told ?? port);
         await server.ResumeAsync();
         return server;
     }
 
     public async Task ResumeAsync()
     {
-        _process = Process.Start(Command.Starting(Checkout.Server, ["serve", "--data", Data, "--listen", $"127.0.0.1:{_port}", "--url", $"https://10.0.2.2:{_port}", "--publisher-cert", Workshop.PublisherCertificate]))!;
+        _process = Process.Start(Command.Starting(Checkout.Server, ["serve", "--data", Data, "--listen", $"127.0.0.1:{_port}", "--url", $"https://10.0.2.2:{_told}", "--publisher-cert", Workshop.PublisherCertificate]))!;
         var ready = await _process.StandardOutput.ReadLineAsync();
         Assert.True(ready?.Contains("is ready", StringComparison.Ordinal), $"the server said: {ready}");
         // Its log would fill the pipe.
@@ -55,6 +61,15 @@ internal sealed class PatchServer : IAsyncDisposable
 
     /// <summary>The stored file of the module, for a test that plays a burglar.</summary>
     public string Blob(Patch patch) => Path.Combine(Data, "blobs/modules", Workshop.Sha256(patch.Module));
+
+    /// <summary>One of the server's own keys with its certificate, as a burglar gets them.</summary>
+    public X509Certificate2 StolenKey(string name)
+    {
+        var pem = File.ReadAllText(Path.Combine(Data, "keys", name + ".key"));
+        // SslStream wants a key that is not only in this object.
+        using var both = X509Certificate2.CreateFromPem(pem, pem);
+        return X509CertificateLoader.LoadPkcs12(both.Export(X509ContentType.Pfx), null);
+    }
 
     public async ValueTask DisposeAsync()
     {

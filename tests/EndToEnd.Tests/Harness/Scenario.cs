@@ -45,6 +45,18 @@ internal sealed class Scenario : IAsyncDisposable
         return server;
     }
 
+    /// <summary>A server, and before it whoever has stolen its keys.</summary>
+    public async Task<(PatchServer Behind, HostileServer Front)> StolenServerAsync()
+    {
+        PatchServer? server = null;
+        var front = new HostileServer(() => server!.Port);
+        _owned.Add(front);
+        server = await PatchServer.StartAsync(front.Port);
+        _owned.Add(server);
+        front.Certificate = server.StolenKey("tls");
+        return (server, front);
+    }
+
     /// <summary>For the reader of the test's output.</summary>
     public static void Say(string text)
     {

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Agent;
@@ -49,6 +50,9 @@ public sealed record HostFacts
 
     /// <summary>/sys/kernel/livepatch.</summary>
     public IReadOnlyList<LoadedPatch> Patches { get; init => field = value ?? []; } = [];
+
+    /// <summary>System states (struct klp_state) of those loaded patches whose file the agent holds, by the patch's name.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<SystemState>>? PatchStates { get; init; }
 
     /// <summary>Names in /sys/module: loaded modules, and those built in that have parameters.</summary>
     public IReadOnlyList<string>? Modules { get; init; }

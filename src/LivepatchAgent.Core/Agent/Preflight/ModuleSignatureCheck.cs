@@ -36,6 +36,7 @@ internal static class ModuleSignatureCheck
         }
 
         if (holds == false) return CheckResult.Refused($"it was changed after {Names(signature)} signed it", "build and sign it again, or fetch it again");
+        if (holds is null) return CheckResult.CannotTell($"the kernel has the key of {Names(signature)} in {ring}; whether the file was changed since, this host's agent has no certificate to tell", "put the signer's certificate into /etc/livepatch-agent/trust.d");
         return ring == ".platform"
             ? CheckResult.Warning($"the key of {Names(signature)} is in .platform alone, which distributions' kernels take for modules and others do not", Enrol)
             : CheckResult.Ok($"signed by {Names(signature)}, whose key the kernel has in {ring}");

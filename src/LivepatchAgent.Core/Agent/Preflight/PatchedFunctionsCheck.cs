@@ -8,6 +8,8 @@ internal static class PatchedFunctionsCheck
 {
     public static CheckResult Run(ModuleFacts module, HostFacts host)
     {
+        if (module.TableFaults.FirstOrDefault(f => f.Kind is TableFaultKind.FunctionWithoutName or TableFaultKind.FunctionWithoutCode) is { } fault)
+            return CheckResult.Refused($"an entry for {fault.Object} has {(fault.Kind == TableFaultKind.FunctionWithoutName ? "new code and no name of what it replaces" : "a name and no new code")}", "correct the patch's tables (klp_func.old_name, new_func)");
         if (module.Functions.Count == 0) return CheckResult.CannotTell("which functions it patches is not visible in the file", "ask whoever made it");
         // Position 0 and 1 make the same directory in sysfs.
         var twice = module.Functions.GroupBy(f => (f.Object, f.Name, Math.Max(1, f.Position))).FirstOrDefault(g => g.Count() > 1);

@@ -34,9 +34,9 @@ internal static class SymbolVersionsCheck
         }
 
         if (wrong.Count > 0) return CheckResult.Refused($"built against another {Listing.Of(wrong)}", Rebuild);
-        if (unknown.Count > 0) return CheckResult.CannotTell($"this kernel's CRC is not known of {Listing.Of(unknown)}", Rebuild);
-        return needed.Count > 0
-            ? CheckResult.Warning($"it has no CRC for {Listing.Of(needed)}, which the kernel takes as it is", Rebuild)
+        if (needed.Count > 0) return CheckResult.Refused($"it has CRCs, and none for {Listing.Of(needed)}", Rebuild);
+        return unknown.Count > 0
+            ? CheckResult.CannotTell($"this kernel's CRC is not known of {Listing.Of(unknown)}", Rebuild)
             : CheckResult.Ok($"{versions.Count} CRCs, all the kernel's own");
     }
 

@@ -1,21 +1,18 @@
 using System.CommandLine;
 using System.Reflection;
 
-namespace LivepatchAgent.Cli.Commands;
+namespace LivepatchAgent.Shared;
 
+/// <summary>`version`. Compiled into each program that has verbs.</summary>
 internal static class VersionCommand
 {
-    public static Command Make(Surroundings surroundings)
+    public static Command Make(string program)
     {
         var command = new Command("version", "Show the version of this program");
-        command.SetAction(_ =>
-        {
-            surroundings.Out.WriteLine($"livepatch-agent {Version()}");
-            return ExitCode.Ok;
-        });
+        command.SetAction(parsed => parsed.InvocationConfiguration.Output.WriteLine($"{program} {Version}"));
         return command;
     }
 
-    private static string Version() =>
+    internal static string Version { get; } =
         typeof(VersionCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
 }

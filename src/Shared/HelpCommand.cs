@@ -1,8 +1,8 @@
 using System.CommandLine;
 
-namespace LivepatchAgent.Cli.Commands;
+namespace LivepatchAgent.Shared;
 
-/// <summary>`help VERB` is `VERB --help`.</summary>
+/// <summary>`help VERB` is `VERB --help`. Compiled into each program that has verbs.</summary>
 internal static class HelpCommand
 {
     public static Command Make(RootCommand root)

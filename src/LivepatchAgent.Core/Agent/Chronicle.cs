@@ -1,0 +1,154 @@
+using LivepatchAgent.Core.History;
+using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>Why the state changed.</summary>
+public abstract record Cause
+{
+    private Cause()
+    {
+    }
+
+    public sealed record Started(string AgentVersion, string KernelRelease) : Cause;
+
+    public sealed record Stopped : Cause;
+
+    /// <summary>Somebody asked, and the command was taken.</summary>
+    public sealed record Asked(Command Command, HistoryBy? By) : Cause;
+
+    /// <summary>About to be done.</summary>
+    public sealed record Begun(Step Step) : Cause;
+
+    public sealed record Performed(Step Step, StepResult Result) : Cause;
+}
+
+/// <summary>
+/// What the history is to say of a change of state. It follows from what was believed before and after, so nothing that
+/// the agent comes to believe can be left out of the history by forgetting to write it there.
+/// </summary>
+public static class Chronicle
+{
+    public static IReadOnlyList<HistoryEvent> Between(AgentState before, AgentState after, Cause cause) =>
+        [.. OfCause(before, after, cause), .. OfServer(before, after), .. OfPhase(before, after), .. OfKernel(before, after)];
+
+    private static IEnumerable<HistoryEvent> OfCause(AgentState before, AgentState after, Cause cause)
+    {
+        switch (cause)
+        {
+            case Cause.Started s:
+                yield return new(HistoryKind.Started) { Note = $"livepatch-agentd {s.AgentVersion} on {s.KernelRelease}" };
+                break;
+            case Cause.Stopped:
+                yield return new(HistoryKind.Stopped);
+                break;
+            case Cause.Asked { Command: Command.Enable c } a:
+                yield return new(HistoryKind.EnableAsked) { By = a.By, Note = $"with {c.Intent.Token.Server}" };
+                break;
+            case Cause.Asked { Command: Command.Disable } a:
+                yield return new(HistoryKind.Disabled) { By = a.By, Note = before.Enrolment is { } e ? $"no longer with {e.Server}" : null };
+                break;
+            case Cause.Asked { Command: Command.Refresh } a:
+                yield return new(HistoryKind.RefreshAsked) { By = a.By };
+                break;
+            case Cause.Performed { Step: Step.FetchCatalogue, Result: StepResult.Failed f } when IsDistrust(f.Problem.Code) && (before.Phase as Phase.Offered)?.Retry.Problem?.Code != f.Problem.Code:
+                yield return new(HistoryKind.CatalogueRefused) { By = Server(before), Problem = f.Problem };
+                break;
+            case Cause.Performed { Step: Step.FetchPins s, Result: StepResult.Failed f } when IsDistrust(f.Problem.Code) && before.Talk.PinsRetry.Problem?.Code != f.Problem.Code:
+                yield return new(HistoryKind.PinsRefused) { By = Server(before), Problem = f.Problem };
+                break;
+            case Cause.Performed { Step: Step.FetchPins, Result: StepResult.PinsRead { Pins.Content: var pins } }:
+                yield return new(HistoryKind.PinsChanged)
+                {
+                    By = Server(before),
+                    Note = $"version {pins.Version}: {pins.Threshold} of {pins.Publishers.Count} publishers ({string.Join(", ", PinSetVerifier.Certificates(pins.Publishers).Select(c => Certificates.Fingerprint(c)[..12]))})",
+                };
+                break;
+            case Cause.Performed { Step: Step.FetchWithdrawal s, Result: StepResult.Failed f } when IsDistrust(f.Problem.Code):
+                yield return new(HistoryKind.Refused) { By = Server(before), Problem = f.Problem, Note = $"a withdrawal: {f.Problem.Message}", Patch = new HistoryPatch(s.Manifest) };
+                break;
+            case Cause.Performed { Step: Step.Reverse s }:
+                yield return new(HistoryKind.Reversing) { Note = $"{s.Name}: stall-policy" };
+                break;
+            case Cause.Performed { Step: Step.RemoveModule s, Result: StepResult.Done }:
+                yield return new(HistoryKind.ModuleRemoved) { Note = s.Name };
+                break;
+            default:
+                break;
+        }
+    }
+
+    private static IEnumerable<HistoryEvent> OfServer(AgentState before, AgentState after)
+    {
+        if (after.Enrolment is { } enrolment && before.Enrolment?.MachineId != enrolment.MachineId)
+            yield return new(HistoryKind.Enrolled) { By = Server(after), Note = $"as {enrolment.MachineId}" };
+        if (before.Phase is Phase.Enrolling && after.Phase is Phase.NotEnrolled { Problem: { } why })
+            yield return new(HistoryKind.EnrolFailed) { Problem = why };
+        if (after.Assignment?.Manifest is { } offered && offered != before.Assignment?.Manifest)
+            yield return new(HistoryKind.Offered) { By = Server(after), Patch = new HistoryPatch(offered) };
+        if (after.Talk.Problem is { } talk && talk.Code != before.Talk.Problem?.Code && IsDistrust(talk.Code))
+            yield return new(HistoryKind.ServerDistrusted) { By = Server(after), Problem = talk };
+    }
+
+    private static IEnumerable<HistoryEvent> OfPhase(AgentState before, AgentState after)
+    {
+        if (after.Quarantine.Count > before.Quarantine.Count)
+            yield return new(HistoryKind.Quarantined) { Patch = Of(before.Phase.Target ?? before.Running?.Patch), Note = after.Quarantine[^1].Reason };
+        switch (after.Phase)
+        {
+            case Phase.Verified v when before.Phase is not Phase.Verified:
+                yield return new(HistoryKind.Verified) { Patch = Of(v.Patch) };
+                break;
+            case Phase.Loading l when before.Phase is not Phase.Loading:
+                yield return new(HistoryKind.Loading) { Patch = Of(l.Patch) };
+                break;
+            case Phase.Transitioning t when before.Phase is Phase.Loading:
+                yield return new(HistoryKind.Loaded) { Patch = Of(t.Patch) };
+                break;
+            case Phase.Transitioning t when before.Phase is Phase.Verified:
+                yield return new(HistoryKind.Adopted) { Patch = Of(t.Patch), Note = "the kernel had it already" };
+                break;
+            case Phase.Transitioning { StallTold: true } t when before.Phase is Phase.Transitioning { StallTold: false }:
+                yield return new(HistoryKind.Stalled) { Patch = Of(t.Patch) };
+                break;
+            case Phase.Refused r when NewRefusal(before, r) && r.Problem.Code is not (ProblemCode.PatchQuarantined or ProblemCode.PatchRemovedByHand):
+                yield return new(KindOf(r.Problem.Code)) { Patch = Of(r.Patch) ?? new HistoryPatch(r.Manifest), Problem = r.Problem };
+                break;
+            case Phase.Refused { Problem.Code: ProblemCode.PatchQuarantined } r when NewRefusal(before, r) && after.Quarantine.Count == before.Quarantine.Count:
+                yield return new(HistoryKind.Refused) { Patch = Of(r.Patch) ?? new HistoryPatch(r.Manifest), Problem = r.Problem };
+                break;
+            default:
+                break;
+        }
+    }
+
+    private static IEnumerable<HistoryEvent> OfKernel(AgentState before, AgentState after)
+    {
+        if (after.Running is { } running && (before.Running?.Patch.Manifest != running.Patch.Manifest || before.Running.BootId != running.BootId))
+            yield return new(HistoryKind.Applied) { Patch = Of(running.Patch) };
+        if (after.Running is { Withdrawn: { } reason } withdrawn && before.Running is { Withdrawn: null })
+            yield return new(HistoryKind.Withdrawn) { By = Server(after), Patch = Of(withdrawn.Patch), Note = reason };
+        // It joins those that may be removed, while the boot is the same: somebody switched it off. After a reboot it is only gone.
+        if (before.Running is { } gone && after.Running is null && after.Leftovers.Contains(gone.Patch.Name) && !before.Leftovers.Contains(gone.Patch.Name))
+            yield return new(HistoryKind.RemovedByHand) { Patch = Of(gone.Patch) };
+    }
+
+    private static bool NewRefusal(AgentState before, Phase.Refused now)
+    {
+        // A refusal that stands while the catalogue is looked at again is no news.
+        var stood = before.Phase as Phase.Refused ?? (before.Phase as Phase.Offered)?.Before;
+        return stood is null || stood.Manifest != now.Manifest || stood.Problem.Code != now.Problem.Code;
+    }
+
+    private static HistoryKind KindOf(ProblemCode code) =>
+        code == ProblemCode.TransitionReversed ? HistoryKind.Reversed : Projection.IsKernelsNo(code) ? HistoryKind.LoadFailed : HistoryKind.Refused;
+
+    /// <summary>Somebody may be cheating; an outage is everyday life and is told in the log alone.</summary>
+    private static bool IsDistrust(ProblemCode code) =>
+        code is (>= ProblemCode.CatalogueSignatureInvalid and <= ProblemCode.PinsInvalid) or ProblemCode.ServerCertificateMismatch or ProblemCode.ClockWrong or ProblemCode.MachineUnknown;
+
+    private static HistoryBy? Server(AgentState state) => state.Enrolment is { } e ? new HistoryBy(Server: e.Server) : null;
+
+    private static HistoryPatch? Of(PatchRef? patch) => patch is null ? null : new(patch.Manifest, patch.Name, patch.Version, patch.ModuleSha256, patch.Signer);
+}

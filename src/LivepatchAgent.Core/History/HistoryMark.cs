@@ -1,0 +1,94 @@
+using System.Text;
+
+namespace LivepatchAgent.Core.History;
+
+/// <summary>
+/// How far the history goes, kept in the journal and not beside it: whoever cuts the end off history.jsonl is found out.
+/// The last lines stand here too, saved with the state that they tell of and before the file has them, so that a power cut
+/// between the two files loses none and tells none twice.
+/// </summary>
+public sealed record HistoryMark
+{
+    /// <summary>As many lines wait for a file that cannot be written; what comes then is counted and not kept.</summary>
+    public const int MaxPending = 32;
+
+    /// <summary>What the first line of all follows.</summary>
+    public static readonly string Origin = new('0', 64);
+
+    /// <summary>Entries ever made; the number of the last one.</summary>
+    public long Count { get; init; }
+
+    /// <summary>Hash of the last one.</summary>
+    public string Hash { get; init => field = value ?? Origin; } = Origin;
+
+    /// <summary>The last lines up to <see cref="Count"/>; the file may have them or not.</summary>
+    public IReadOnlyList<string> Pending { get; init => field = value ?? []; } = [];
+
+    /// <summary>Entries that were dropped since the last one.</summary>
+    public long Missed { get; init; }
+
+    /// <summary>The mark with so many more entries at its end.</summary>
+    /// <param name="written">The number of the last line that the file is known to have; lines up to it need not be kept here.</param>
+    /// <param name="rotateFrom">When the file is full: the number of its first line, which will be the oldest that is kept.</param>
+    public HistoryMark With(IReadOnlyList<HistoryEvent> events, long written, long? rotateFrom, DateTimeOffset at, string boot)
+    {
+        if (events.Count == 0) return this;
+        var waiting = Unwritten(written);
+        if (waiting.Count + events.Count + 2 > MaxPending) return this with { Pending = waiting, Missed = Missed + events.Count };
+        List<HistoryEvent> all = [];
+        if (rotateFrom is { } kept) all.Add(new HistoryEvent(HistoryKind.Rotated) { Kept = kept });
+        if (Missed > 0) all.Add(new HistoryEvent(HistoryKind.Gap) { Missed = Missed, Note = $"{Missed} entries could not be written" });
+        all.AddRange(events);
+        var (count, hash, lines) = (Count, Hash, new List<string>(waiting));
+        foreach (var e in all)
+        {
+            (var text, hash) = HistoryLine.Write(++count, hash, at, boot, e);
+            lines.Add(text);
+        }
+
+        return new HistoryMark { Count = count, Hash = hash, Pending = lines };
+    }
+
+    /// <summary>The lines that the file does not have yet.</summary>
+    public IReadOnlyList<string> Unwritten(long written) => [.. Pending.Skip((int)Math.Clamp(Pending.Count - (Count - written), 0, Pending.Count))];
+
+    /// <summary>What to go on from, when the file was found to end with this line: null for an empty or missing file.</summary>
+    /// <param name="last">The last whole line of the file.</param>
+    /// <param name="readable">False when the file ends with something that is no line, or whose hash does not fit.</param>
+    /// <param name="torn">Bytes behind the last line end.</param>
+    public HistoryStart Resume(HistoryLine? last, bool readable, long torn)
+    {
+        List<HistoryEvent> told = [];
+        if (torn > 0) told.Add(new HistoryEvent(HistoryKind.Repaired) { Note = $"{torn} bytes of an unfinished line were cut off, as a power cut leaves them" });
+        var (number, hash) = last is null ? (0, Origin) : (last.Number, last.Hash!);
+        if (readable && Follows(number, hash))
+        {
+            if (number < Count) told.Add(new HistoryEvent(HistoryKind.Repaired) { Note = $"entries {number + 1} to {Count} were not in the file and are written from the journal" });
+            return new HistoryStart(this, number, told);
+        }
+
+        if (readable && number > Count)
+        {
+            told.Add(new HistoryEvent(HistoryKind.Repaired) { Note = $"the journal knew {Count} entries and the history has {number}: the journal was lost, or an older copy of it taken" });
+            return new HistoryStart(new HistoryMark { Count = number, Hash = hash, Missed = Missed }, number, told);
+        }
+
+        // What is missing stays missing: the next line follows what was there, so that every later look finds the break.
+        told.Add(new HistoryEvent(HistoryKind.Damaged) { Note = readable ? $"the history ends at entry {number}, and {Count} were written" : "the history's last line was changed" });
+        return new HistoryStart(this with { Pending = [] }, Count, told);
+    }
+
+    /// <summary>Whether a file that ends so has all that it should, but for lines that wait here.</summary>
+    private bool Follows(long number, string hash)
+    {
+        if (number == Count) return hash == Hash;
+        if (number > Count || Count - number > Pending.Count) return false;
+        return HistoryLine.Read(Encoding.UTF8.GetBytes(Pending[^(int)(Count - number)]), out var fits) is { } next && fits && next.Previous == hash;
+    }
+}
+
+/// <summary>What a daemon that starts goes on from.</summary>
+/// <param name="Mark">The mark.</param>
+/// <param name="Written">The number of the last line that the file has.</param>
+/// <param name="Told">What was found, to be told in the history itself.</param>
+public sealed record HistoryStart(HistoryMark Mark, long Written, IReadOnlyList<HistoryEvent> Told);

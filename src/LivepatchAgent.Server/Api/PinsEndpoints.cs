@@ -1,0 +1,51 @@
+using System.Globalization;
+using System.Security.Cryptography.X509Certificates;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Server.Rollout;
+using LivepatchAgent.Server.Trust;
+
+namespace LivepatchAgent.Server.Api;
+
+/// <summary>Sets of pins by version. Like all that is signed they are open to all, and whoever has one that the publishers signed may bring it.</summary>
+internal sealed class PinsEndpoints(PinSets pins, Shelf shelf, X509Certificate2 catalogue, X509Certificate2 tls, ILogger log)
+{
+    public async Task GetAsync(HttpContext call)
+    {
+        if (Version(call) is not { } version || pins.Find(version) is not { } envelope)
+        {
+            await call.RefuseAsync(new Problem(ProblemCode.NotFound, "cannot find the pin set: there is none of this version", "ask for one up to the version that a check-in names"));
+            return;
+        }
+
+        call.Response.Headers.CacheControl = "no-cache";
+        await TypedResults.Bytes(envelope, FetchEndpoints.EnvelopeType).ExecuteAsync(call);
+    }
+
+    public async Task PutAsync(HttpContext call)
+    {
+        if (Version(call) is not { } version)
+        {
+            await call.RefuseAsync(Bodies.Invalid("its address does not end in a version"));
+            return;
+        }
+
+        if (!(await call.ReadBytesAsync(CmsEnvelope.MaxSize)).TryGet(out var envelope, out var problem) || !pins.Put(version, envelope, catalogue, tls).TryGet(out var isNew, out problem))
+        {
+            log.LogWarning("Refused pin set {Version} from {Address}: {Problem}", version, call.Connection.RemoteIpAddress, problem.Message);
+            await call.RefuseAsync(problem);
+            return;
+        }
+
+        if (isNew)
+        {
+            shelf.NewPins(version);
+            log.LogInformation("Took pin set {Version}", version);
+        }
+
+        call.Response.StatusCode = isNew ? StatusCodes.Status201Created : StatusCodes.Status200OK;
+    }
+
+    private static long? Version(HttpContext call) =>
+        long.TryParse(FetchEndpoints.Route(call, "version"), NumberStyles.None, CultureInfo.InvariantCulture, out var version) && version > 0 ? version : null;
+}

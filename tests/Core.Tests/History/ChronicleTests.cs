@@ -1,0 +1,109 @@
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.History;
+using LivepatchAgent.Core.Tests.Agent;
+using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Core.Tests.History;
+
+/// <summary>What the history says of each change of belief.</summary>
+public sealed class ChronicleTests
+{
+    private static readonly PatchRef One = Given.Patch(1);
+    private static readonly PatchRef Two = Given.Patch(2) with { Signer = new string('5', 64) };
+    private static readonly AgentState Rest = Given.Enrolled(new Phase.Resting(), null);
+    private static readonly Problem Unsigned = new(ProblemCode.ModuleUnsigned, "cannot load", "cure");
+    private static readonly Problem Away = new(ProblemCode.ServerUnreachable, "cannot reach", "cure");
+    private static readonly Problem Expired = new(ProblemCode.CatalogueExpired, "cannot accept", "cure");
+    private static readonly TokenContent Token = new() { Server = "https://s", Secret = "hunter2", Tls = [], Catalogue = [], Publishers = [] };
+    private static readonly HistoryBy Carol = new(1000, 4711, "curl");
+
+    private static readonly PinSet Pins = new() { Schema = PinSet.SchemaName, Version = 1, Threshold = 1, Publishers = [Convert.ToBase64String(TestKeys.Publisher.RawData)], Catalogue = [], Tls = [] };
+
+    private static readonly Dictionary<string, (AgentState Before, AgentState After, Cause Cause, string Kinds)> Table = new()
+    {
+        ["nothing"] = (Rest, Rest, Did(new Step.Tidy([], [])), ""),
+        ["started"] = (Rest, Rest, new Cause.Started("0.1.0", Given.Release), "started"),
+        ["stopped"] = (Rest, Rest with { StoppedCleanly = true }, new Cause.Stopped(), "stopped"),
+        ["enable"] = (new(), At(new(), new Phase.Enrolling(new EnrolmentIntent("e", Token, "c"), Retry.Now)), new Cause.Asked(new Command.Enable(new EnrolmentIntent("e", Token, "c")), Carol), "enable-asked"),
+        ["enrolled"] = (At(new(), new Phase.Enrolling(new EnrolmentIntent("e", Token, "c"), Retry.Now)), Rest, Did(), "enrolled"),
+        ["enrolling failed"] = (At(new(), new Phase.Enrolling(new EnrolmentIntent("e", Token, "c"), Retry.Now)), At(new(), new Phase.NotEnrolled(Away)), Did(), "enrol-failed"),
+        ["disable"] = (Rest, new(), new Cause.Asked(new Command.Disable(), Carol), "disabled"),
+        ["refresh"] = (Rest, Rest, new Cause.Asked(new Command.Refresh(), Carol), "refresh-asked"),
+        ["network up"] = (Rest, Rest, new Cause.Asked(new Command.NetworkUp(), null), ""),
+        ["offered"] = (Rest, Rest with { Assignment = new AssignmentRef("t2", Two.Manifest, false, 900) }, Did(), "offered"),
+        ["the same again"] = (Rest with { Assignment = new AssignmentRef("t1", Two.Manifest, true, 900) }, Rest with { Assignment = new AssignmentRef("t2", Two.Manifest, false, 900) }, Did(), ""),
+        ["an outage"] = (Rest, Rest with { Talk = Rest.Talk with { Problem = Away, Failures = 1 } }, Did(), ""),
+        ["another server answers"] = (Rest, Rest with { Talk = Rest.Talk with { Problem = Away with { Code = ProblemCode.ServerCertificateMismatch }, Failures = 1 } }, Did(), "server-distrusted"),
+        ["catalogue expired"] = (At(Rest, new Phase.Offered(null, Retry.Now)), Rest, Did(new Step.FetchCatalogue(0), new StepResult.Failed(Expired, true)), "catalogue-refused"),
+        ["still expired"] = (At(Rest, new Phase.Offered(null, new Retry(1, Given.Now, Expired))), Rest, Did(new Step.FetchCatalogue(0), new StepResult.Failed(Expired, true)), ""),
+        ["catalogue not to be had"] = (At(Rest, new Phase.Offered(null, Retry.Now)), Rest, Did(new Step.FetchCatalogue(0), new StepResult.Failed(Away, true)), ""),
+        ["refused"] = (At(Rest, new Phase.Downloaded(Two)), At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned)), Did(), "refused"),
+        ["looked at again"] = (At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned)), At(Rest, new Phase.Offered(Two.Manifest, Retry.Now, new Phase.Refused(Two.Manifest, Two, Unsigned))), Did(), ""),
+        ["still refused"] = (At(Rest, new Phase.Offered(Two.Manifest, Retry.Now, new Phase.Refused(Two.Manifest, Two, Unsigned))), At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned)), Did(), ""),
+        ["refused by the kernel"] = (At(Rest, new Phase.Loading(Two, "b")), At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.KernelKeyRejected })), Did(), "load-failed"),
+        ["verified"] = (At(Rest, new Phase.Downloaded(Two)), At(Rest, new Phase.Verified(Two, null)), Did(), "verified"),
+        ["loading"] = (At(Rest, new Phase.Verified(Two, null)), At(Rest, new Phase.Loading(Two, "b")), new Cause.Begun(new Step.Load(Two)), "loading"),
+        ["loaded"] = (At(Rest, new Phase.Loading(Two, "b")), At(Rest, new Phase.Transitioning(Two, "b", Given.Now, false)), Did(), "loaded"),
+        ["adopted"] = (At(Rest, new Phase.Verified(Two, null)), At(Rest, new Phase.Transitioning(Two, "b", Given.Now, false)), Did(), "adopted"),
+        ["stalled"] = (At(Rest, new Phase.Transitioning(Two, "b", Given.Now, false)), At(Rest, new Phase.Transitioning(Two, "b", Given.Now, true)), Did(), "stalled"),
+        ["reversing"] = (Rest, Rest, Did(new Step.Reverse(Two.Name)), "reversing"),
+        ["reversed"] = (At(Rest, new Phase.Transitioning(Two, "b", Given.Now, true)), At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.TransitionReversed })), Did(), "reversed"),
+        ["applied"] = (At(Rest, new Phase.Transitioning(Two, "b", Given.Now, false)), Rest with { Running = Runs(Two) }, Did(), "applied"),
+        ["loaded again after a reboot"] = (Rest with { Running = Runs(Two) }, Rest with { Running = Runs(Two) with { BootId = "b2" } }, Did(), "applied"),
+        ["gone by a reboot"] = (Rest with { Running = Runs(Two) }, At(Rest, new Phase.Downloaded(Two)), Did(), ""),
+        ["switched off by hand"] = (Rest with { Running = Runs(Two) }, At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.PatchRemovedByHand })) with { Leftovers = [Two.Name] }, Did(), "removed-by-hand"),
+        ["switched off by hand, not enrolled"] = (new AgentState { Running = Runs(Two) }, new AgentState { Leftovers = [Two.Name] }, Did(), "removed-by-hand"),
+        ["quarantined, nothing to fall back to"] = (Rest with { Running = Runs(Two) }, At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.PatchQuarantined })) with { Quarantine = [Bad(Two)] }, Did(), "quarantined"),
+        ["quarantined, back to the last good one"] = (Rest with { Running = Runs(Two) }, At(Rest, new Phase.Downloaded(One)) with { Quarantine = [Bad(Two)] }, Did(), "quarantined"),
+        ["what is quarantined is offered again"] = (Rest with { Quarantine = [Bad(Two)] }, At(Rest, new Phase.Refused(Two.Manifest, null, Unsigned with { Code = ProblemCode.PatchQuarantined })) with { Quarantine = [Bad(Two)] }, Did(), "refused"),
+        ["withdrawn"] = (Rest with { Running = Runs(Two) }, Rest with { Running = Runs(Two) with { Withdrawn = "oopses" } }, Did(), "withdrawn"),
+        ["withdrawal of a stranger"] = (Rest with { Running = Runs(Two) }, Rest with { Running = Runs(Two) }, Did(new Step.FetchWithdrawal("w", Two.Manifest), new StepResult.Failed(Unsigned with { Code = ProblemCode.ManifestSignatureInvalid }, false)), "refused"),
+        ["pins changed"] = (Rest, Rest, Did(new Step.FetchPins(1), new StepResult.PinsRead(new VerifiedPinSet(Pins))), "pins-changed"),
+        ["pins refused"] = (Rest, Rest, Did(new Step.FetchPins(1), new StepResult.Failed(Unsigned with { Code = ProblemCode.PinsInvalid }, true)), "pins-refused"),
+        ["pins refused again"] = (Rest with { Talk = Rest.Talk with { PinsRetry = new Retry(1, Given.Now, Unsigned with { Code = ProblemCode.PinsInvalid }) } }, Rest, Did(new Step.FetchPins(1), new StepResult.Failed(Unsigned with { Code = ProblemCode.PinsInvalid }, true)), ""),
+        ["module removed"] = (Rest with { Leftovers = [One.Name] }, Rest, Did(new Step.RemoveModule(One.Name)), "module-removed"),
+    };
+
+    public static TheoryData<string> Names => [.. Table.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Between_SaysWhatHappenedAndNoMore(string name)
+    {
+        var (before, after, cause, kinds) = Table[name];
+        var told = Chronicle.Between(before, after, cause);
+        Assert.Equal(kinds, string.Join(' ', told.Select(e => Kebab.Of(e.Kind))));
+        Assert.DoesNotContain(told, e => e.ToString().Contains("hunter2", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Between_NamesPatchSignerAndAsker()
+    {
+        var (before, after, cause, _) = Table["loaded"];
+        Assert.Equal(new HistoryPatch(Two.Manifest, Two.Name, "2.0", Two.ModuleSha256, Two.Signer), Assert.Single(Chronicle.Between(before, after, cause)).Patch);
+        (before, after, cause, _) = Table["disable"];
+        Assert.Equal(Carol, Assert.Single(Chronicle.Between(before, after, cause)).By);
+        (before, after, cause, _) = Table["offered"];
+        Assert.Equal("https://patches.example", Assert.Single(Chronicle.Between(before, after, cause)).By?.Server);
+        (before, after, cause, _) = Table["refused by the kernel"];
+        Assert.Equal(ProblemCode.KernelKeyRejected, Assert.Single(Chronicle.Between(before, after, cause)).Problem?.Code);
+    }
+
+    /// <summary>A kind that nothing can lead to would be a promise in the documentation and no more.</summary>
+    [Fact]
+    public void EveryKind_ComesAbout()
+    {
+        HistoryKind[] ofTheChain = [HistoryKind.Rotated, HistoryKind.Gap, HistoryKind.Repaired, HistoryKind.Damaged];
+        var told = Table.Values.SelectMany(c => Chronicle.Between(c.Before, c.After, c.Cause)).Select(e => e.Kind).Concat(ofTheChain).Distinct().Order();
+        Assert.Equal(Enum.GetValues<HistoryKind>(), told);
+    }
+
+    private static AgentState At(AgentState state, Phase phase) => state with { Phase = phase };
+
+    private static RunningPatch Runs(PatchRef patch) => new(patch, "b", Given.Now, null);
+
+    private static Quarantined Bad(PatchRef patch) => new(patch.Manifest, patch.Version, "the host went down", Given.Now);
+
+    private static Cause.Performed Did(Step? step = null, StepResult? result = null) => new(step ?? new Step.Verify(Two), result ?? new StepResult.Done());
+}

@@ -1,0 +1,114 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Tests.Surroundings;
+
+namespace LivepatchAgent.Daemon.Tests;
+
+/// <summary>What stands between host and server: a proxy that tunnels, and a company's own CA.</summary>
+public sealed class ProxyTests
+{
+    private static readonly Published One = Workshop.Patch(1);
+
+    [Theory]
+    [InlineData(null, "")]
+    [InlineData("agent:p@ss word", "agent:p%40ss%20word@")]
+    public async Task Proxy_OfTheConfiguration_CarriesEveryCall(string? password, string credentials)
+    {
+        await using var proxy = new ConnectProxy(password);
+        await using var host = new HostUnderTest();
+        host.Write("etc/livepatch-agent/agent.conf", $"proxy = http://{credentials}127.0.0.1:{proxy.Port}\n");
+        await host.StartAsync();
+        host.Server.Publish(One);
+        await host.EnableAsync();
+        await host.SettledAsync(PatchState.Applied);
+        Assert.All(proxy.Asked, asked => Assert.Equal($"CONNECT {new Uri(host.Server.Url).Authority} HTTP/1.1", asked.Line));
+        Assert.Contains(proxy.Asked, asked => asked.Status == 200);
+        if (password is not null) Assert.DoesNotContain(host.Log.Lines, line => line.Line.Contains("p@ss", StringComparison.Ordinal) || line.Line.Contains("p%40ss", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Proxy_ThatRefusesOrIsAway_IsNamedAndItsPasswordIsNot()
+    {
+        await using var proxy = new ConnectProxy("agent:right");
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await ConfiguredAsync($"proxy = http://agent:secret@127.0.0.1:{proxy.Port}\n");
+        AssertNamed(await FailedAsync(), $"http://127.0.0.1:{proxy.Port} refused (HTTP 407");
+
+        var port = proxy.Port;
+        await proxy.DisposeAsync();
+        await host.RefreshAsync();
+        AssertNamed(await host.UntilAsync("away", s => s.CheckIn.Problem?.Message.Contains("connection refused", StringComparison.Ordinal) == true), $"proxy http://127.0.0.1:{port}: connection refused");
+
+        await ConfiguredAsync("");
+        await host.UntilAsync("back", s => s.CheckIn.Result == CheckInResult.Succeeded);
+
+        async Task ConfiguredAsync(string text)
+        {
+            host.Write("etc/livepatch-agent/agent.conf", text);
+            host.Settings.Reload();
+            await host.RefreshAsync();
+        }
+
+        Task<AgentStatus> FailedAsync() => host.UntilAsync("failed", s => s.CheckIn.Result == CheckInResult.Failed);
+
+        void AssertNamed(AgentStatus status, string naming)
+        {
+            Assert.True(status.CheckIn.Problem!.Message.Contains(naming, StringComparison.Ordinal), status.CheckIn.Problem.Message);
+            HostUnderTest.AssertTold(status.CheckIn.Problem, ProblemCode.ServerUnreachable);
+            Assert.DoesNotContain("secret", status.CheckIn.Problem!.ToString(), StringComparison.Ordinal);
+            Assert.Equal(PatchState.Applied, status.State);
+        }
+    }
+
+    [Fact]
+    public async Task ServerOfACompanysCa_IsBelievedByCaFileAlone()
+    {
+        using var ca = Authority("CN=Company CA");
+        await using var host = new HostUnderTest();
+        await host.Server.StopAsync();
+        host.Server.Certificate = IssuedBy(ca, "localhost");
+        host.Server.Start();
+        host.Write("etc/livepatch-agent/ca.pem", ca.ExportCertificatePem());
+        var unpinned = host.Server.Token with { Tls = [] };
+
+        await host.StartAsync();
+        await host.EnableAsync(unpinned);
+        HostUnderTest.AssertTold((await host.UntilAsync("refused", s => s.Settled && s.Problem is not null)).Problem, ProblemCode.ServerCertificateMismatch, host.Server.Url);
+
+        host.Write("etc/livepatch-agent/agent.conf", $"ca-file = {host.Path("etc/livepatch-agent/ca.pem")}\n");
+        host.Settings.Reload();
+        host.Server.Publish(One);
+        await host.EnableAsync(unpinned);
+        await host.SettledAsync(PatchState.Applied);
+
+        await host.Server.StopAsync();
+        host.Server.Certificate = IssuedBy(ca, "elsewhere.example");
+        host.Server.Start();
+        await host.RefreshAsync();
+        var status = await host.UntilAsync("another's name", s => s.CheckIn.Result == CheckInResult.Failed && s.CheckIn.Problem!.Code == ProblemCode.ServerCertificateMismatch);
+        Assert.Equal(PatchState.Applied, status.State);
+    }
+
+    private static X509Certificate2 Authority(string subject)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, true));
+        return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(2));
+    }
+
+    private static X509Certificate2 IssuedBy(X509Certificate2 ca, string name)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddDnsName(name);
+        request.CertificateExtensions.Add(names.Build());
+        using var certificate = request.Create(ca, DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddDays(1), [1, 2, 3, 4]);
+        return certificate.CopyWithPrivateKey(key);
+    }
+}

@@ -1,0 +1,93 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using System.Text.Json;
+using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Fuzz;
+
+/// <summary>Signed documents, tokens, and the JSON of both APIs.</summary>
+internal static class DocumentTargets
+{
+    private static readonly X509Certificate2 Key = MakeKey();
+
+    public static IReadOnlyList<X509Certificate2> Publishers { get; } = [Key];
+
+    /// <summary>An envelope; or a document that begins like JSON, which is signed if it can be read at all, so that the rules behind the signature are reached.</summary>
+    public static void Manifest(ReadOnlySpan<byte> input)
+    {
+        if (!IsJson(input))
+        {
+            _ = ManifestVerifier.Verify(input, null, Publishers);
+            return;
+        }
+
+        if (Reads(input, WireJson.Default.PatchManifest)) _ = ManifestVerifier.Verify(CmsEnvelope.Sign(input, Key), null, Publishers);
+        if (Reads(input, WireJson.Default.PatchWithdrawal)) _ = ManifestVerifier.VerifyWithdrawal(CmsEnvelope.Sign(input, Key), null, Publishers);
+    }
+
+    public static void Catalogue(ReadOnlySpan<byte> input)
+    {
+        if (!IsJson(input)) _ = CatalogueVerifier.Verify(input, Publishers, "x86_64", "6.12.0", 1, DateTimeOffset.UnixEpoch);
+        else if (Reads(input, WireJson.Default.Catalogue)) _ = CatalogueVerifier.Verify(CmsEnvelope.Sign(input, Key), Publishers, "x86_64", "6.12.0", 1, DateTimeOffset.UnixEpoch);
+    }
+
+    /// <summary>The input as a token, and as the content of one whose check digits fit.</summary>
+    public static void Token(ReadOnlySpan<byte> input)
+    {
+        var text = Encoding.UTF8.GetString(input);
+        _ = EnrolmentToken.Read(text);
+        if (input.Length > EnrolmentToken.MaxLength) return;
+        var head = "lpa1." + (IsJson(input) ? Base64Url.EncodeToString(input) : text);
+        _ = EnrolmentToken.Read($"{head}.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(head)).AsSpan(0, 4))}");
+    }
+
+    /// <summary>The first byte, a letter from a on, says which type.</summary>
+    public static void Wire(ReadOnlySpan<byte> input)
+    {
+        if (input.IsEmpty) return;
+        var json = input[1..];
+        _ = ((input[0] - 'a') & 0xff) switch
+        {
+            0 => Reads(json, WireJson.Default.EnrolmentRequest),
+            1 => Reads(json, WireJson.Default.EnrolmentAnswer),
+            2 => Reads(json, WireJson.Default.CheckInRequest),
+            3 => Reads(json, WireJson.Default.Assignment),
+            4 => Reads(json, WireJson.Default.ErrorAnswer),
+            5 => Reads(json, WireJson.Default.AgentStatus),
+            6 => Reads(json, WireJson.Default.EnableRequest),
+            7 => Reads(json, WireJson.Default.ChangeAnswer),
+            8 => Reads(json, WireJson.Default.PatchManifest),
+            9 => Reads(json, WireJson.Default.PatchWithdrawal),
+            10 => Reads(json, WireJson.Default.Catalogue),
+            _ => Reads(json, WireJson.Default.TokenContent),
+        };
+    }
+
+    /// <summary>The one exception that readers of JSON expect and turn into a problem. What was read must be writable.</summary>
+    private static bool Reads<T>(ReadOnlySpan<byte> json, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
+    {
+        T? value;
+        try
+        {
+            value = JsonSerializer.Deserialize(json, type);
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+
+        if (value is not null) _ = JsonSerializer.SerializeToUtf8Bytes(value, type);
+        return value is not null;
+    }
+
+    private static bool IsJson(ReadOnlySpan<byte> input) => !input.IsEmpty && input[0] is (byte)'{' or (byte)'[' or (byte)' ';
+
+    private static X509Certificate2 MakeKey()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        return new CertificateRequest("CN=fuzz", key, HashAlgorithmName.SHA256).CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(200));
+    }
+}

@@ -1,0 +1,50 @@
+using System.Diagnostics;
+
+namespace LivepatchAgent.Fuzz;
+
+/// <summary>A parser of foreign bytes as something that can be called with any bytes at all.</summary>
+internal delegate void Parse(ReadOnlySpan<byte> input);
+
+/// <param name="Name">Of the target and of its folder of the corpus.</param>
+/// <param name="Parse">Ends without an exception, whatever the input is.</param>
+/// <param name="BytesPerByte">What each byte of the input may cost in allocated memory, beside <see cref="Allowance"/>.</param>
+internal sealed record FuzzTarget(string Name, Parse Parse, int BytesPerByte)
+{
+    /// <summary>What any input may cost: an exception and its trace, a message, lists that grow.</summary>
+    public const long Allowance = 512 << 10;
+
+    public static readonly TimeSpan MaxTime = TimeSpan.FromSeconds(1);
+
+    public static IReadOnlyList<FuzzTarget> All { get; } =
+    [
+        // Text and JSON of a module are shown as well: each name twice, in UTF-16, escaped.
+        new("module", ModuleTargets.Module, 32),
+        new("signature", ModuleTargets.Signature, 64),
+        new("manifest", DocumentTargets.Manifest, 128),
+        new("catalogue", DocumentTargets.Catalogue, 128),
+        new("token", DocumentTargets.Token, 64),
+        new("wire", DocumentTargets.Wire, 128),
+        new("kernel", TextTargets.Kernel, 64),
+        new("state", TextTargets.State, 128),
+        new("history", TextTargets.History, 128),
+    ];
+
+    /// <summary>Runs it and looks what it took. The process has other threads (the compiler, the collector), so a time too long counts only if it is so twice.</summary>
+    /// <exception cref="FuzzFindingException">It took more than a second, or more memory than its input may cost.</exception>
+    public void Check(ReadOnlySpan<byte> input)
+    {
+        if (TimeOf(input) > MaxTime && TimeOf(input) is var time && time > MaxTime) throw new FuzzFindingException($"{Name}: {input.Length} bytes took {time.TotalMilliseconds:0} ms");
+    }
+
+    private TimeSpan TimeOf(ReadOnlySpan<byte> input)
+    {
+        var (started, allocated) = (Stopwatch.GetTimestamp(), GC.GetAllocatedBytesForCurrentThread());
+        Parse(input);
+        allocated = GC.GetAllocatedBytesForCurrentThread() - allocated;
+        if (allocated > Allowance + ((long)BytesPerByte * input.Length)) throw new FuzzFindingException($"{Name}: {input.Length} bytes cost {allocated} bytes of memory");
+        return Stopwatch.GetElapsedTime(started);
+    }
+}
+
+/// <summary>An input that a parser did not stand.</summary>
+internal sealed class FuzzFindingException(string message) : Exception(message);

@@ -1,0 +1,99 @@
+using System.Buffers.Binary;
+
+namespace LivepatchAgent.Fuzz;
+
+/// <summary>Changes inputs of a corpus, without looking what becomes of it. The same seed makes the same inputs.</summary>
+internal sealed class Mutator(IReadOnlyList<byte[]> corpus, ulong seed, int maxLength)
+{
+    private static readonly ulong[] Interesting =
+    [
+        0, 1, 2, 7, 8, 16, 32, 63, 64, 65, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xff00, 0xff20, 0xffff, 0x10000, 0x7fff_ffff, 0x8000_0000,
+        0xffff_ffff, 0x1_0000_0000, 0x7fff_ffff_ffff_ffff, 0x8000_0000_0000_0000, 0xffff_ffff_ffff_fff8, 0xffff_ffff_ffff_ffff,
+    ];
+
+    private readonly byte[] _buffer = new byte[maxLength];
+    private ulong _state = seed * 0x9e37_79b9_7f4a_7c15 | 1;
+
+    /// <summary>Valid until the next call.</summary>
+    public ReadOnlySpan<byte> Next()
+    {
+        var original = corpus[Below(corpus.Count)];
+        var length = Math.Min(original.Length, maxLength);
+        original.AsSpan(0, length).CopyTo(_buffer);
+        for (var changes = 1 + Below(1 << Below(5)); changes > 0; changes--) length = Change(length);
+        return _buffer.AsSpan(0, length);
+    }
+
+    private int Change(int length)
+    {
+        var at = Below(length + 1);
+        var rest = length - at;
+        switch (Below(10))
+        {
+            case 0 when rest > 0:
+                _buffer[at] ^= (byte)(1 << Below(8));
+                return length;
+            case 1 when rest > 0:
+                _buffer[at] = (byte)Random();
+                return length;
+            case 2 when rest > 0:
+                _buffer[at] += (byte)(Below(35) - 17);
+                return length;
+            case 3 or 4 when rest > 0:
+                Number(_buffer.AsSpan(at, rest), Below(4) == 0 ? (ulong)Below(length + 1) : Interesting[Below(Interesting.Length)]);
+                return length;
+            case 5 when rest > 1: // a piece taken out
+                var gone = 1 + Below(Math.Min(rest, 1 << Below(10)));
+                _buffer.AsSpan(at + gone, rest - gone).CopyTo(_buffer.AsSpan(at));
+                return length - gone;
+            case 6 when length > 0 && length < maxLength: // a piece of itself, once more
+                var from = Below(length);
+                var more = Math.Min(maxLength - length, 1 + Below(Math.Min(length - from, 1 << Below(10))));
+                return Insert(length, at, _buffer.AsSpan(from, more).ToArray());
+            case 7: // a piece of another input
+                var other = corpus[Below(corpus.Count)];
+                if (other.Length == 0) return length;
+                var start = Below(other.Length);
+                return Insert(length, at, other.AsSpan(start, Math.Min(maxLength - length, 1 + Below(Math.Min(other.Length - start, 1 << Below(12))))));
+            case 8 when rest > 0 && Below(8) == 0: // cut off
+                return at;
+            case 9 when rest > 0: // one piece over another
+                var source = Below(length);
+                var count = Math.Min(rest, 1 + Below(Math.Min(length - source, 64)));
+                _buffer.AsSpan(source, count).ToArray().CopyTo(_buffer, at);
+                return length;
+            default:
+                return length;
+        }
+    }
+
+    private int Insert(int length, int at, ReadOnlySpan<byte> piece)
+    {
+        _buffer.AsSpan(at, length - at).CopyTo(_buffer.AsSpan(at + piece.Length));
+        piece.CopyTo(_buffer.AsSpan(at));
+        return length + piece.Length;
+    }
+
+    /// <summary>In 1, 2, 4 or 8 bytes, of either order.</summary>
+    private void Number(Span<byte> place, ulong value)
+    {
+        var width = 1 << Below(4);
+        if (width > place.Length) return;
+        Span<byte> bytes = stackalloc byte[8];
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, value);
+        bytes = bytes[..width];
+        if (Below(2) == 0) bytes.Reverse();
+        bytes.CopyTo(place);
+    }
+
+    private int Below(int bound) => bound <= 1 ? 0 : (int)(Random() % (uint)bound);
+
+    /// <summary>xorshift64*: quick, and the same on every machine.</summary>
+    private ulong Random()
+    {
+        _state ^= _state >> 12;
+        _state ^= _state << 25;
+        _state ^= _state >> 27;
+        return (_state * 0x2545_f491_4f6c_dd1d) >> 16;
+    }
+}
