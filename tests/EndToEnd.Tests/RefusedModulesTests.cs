@@ -34,8 +34,8 @@ public sealed class RefusedModulesTests(Workshop workshop)
             new("of another kernel", Meminfo, async () => await workshop.SignedAsync(await workshop.BuiltAsync(HostKind.Older, Meminfo)), PatchState.Refused, ProblemCode.ModuleKernelMismatch, $"this host runs {release}"),
             new("no livepatch", "not_livepatch", async () => await workshop.SignedAsync(await workshop.BuiltAsync(HostKind.Plain, "not_livepatch")), PatchState.Refused, ProblemCode.ModuleNotLivepatch, "modinfo has no livepatch=Y"),
             new("under a name that is not its own", "livepatch_other", () => Task.FromResult(good), PatchState.Refused, ProblemCode.ModuleNameMismatch, "the file names itself livepatch_meminfo"),
-            Failed("livepatch_notfound", null, ProblemCode.KernelInvalidArgument, "the kernel found it invalid"),
-            Failed("livepatch_notrace", null, ProblemCode.KernelInvalidArgument, "the kernel found it invalid"),
+            new("a function that this kernel has not", "livepatch_notfound", async () => await workshop.SignedAsync(await workshop.BuiltAsync(HostKind.Plain, "livepatch_notfound")), PatchState.Refused, ProblemCode.PreflightRefused, "no such function: vmlinux:livepatch_agent_no_such_function"),
+            new("a function that cannot be traced", "livepatch_notrace", async () => await workshop.SignedAsync(await workshop.BuiltAsync(HostKind.Plain, "livepatch_notrace")), PatchState.Refused, ProblemCode.PreflightRefused, "cannot be traced"),
             Failed("livepatch_init_fails", 12, ProblemCode.KernelNoMemory, "the kernel has no memory for it"),
             Failed("livepatch_init_fails", 8, ProblemCode.KernelModuleFormat, "does not take the file for a module of its own build"),
             Failed("livepatch_init_fails", 1, ProblemCode.KernelNotPermitted, "the kernel does not permit it (lockdown: none)"),
@@ -56,9 +56,9 @@ public sealed class RefusedModulesTests(Workshop workshop)
         await host.UntilAppliedAsync("9.0");
         Assert.Equal("1", await host.DoAsync("dmesg | grep -c 'livepatch: enabling patch'"));
 
-        Bad Failed(string module, int? errno, ProblemCode code, string says) => new(
-            errno is null ? module : $"{module} with errno {errno}", module,
-            async () => await workshop.SignedAsync(errno is { } e ? workshop.FailingWith(initFails, e) : await workshop.BuiltAsync(HostKind.Plain, module)), PatchState.ApplyFailed, code, says);
+        Bad Failed(string module, int errno, ProblemCode code, string says) => new(
+            $"{module} with errno {errno}", module,
+            async () => await workshop.SignedAsync(workshop.FailingWith(initFails, errno)), PatchState.ApplyFailed, code, says);
     });
 
     [Fact]
@@ -74,7 +74,7 @@ public sealed class RefusedModulesTests(Workshop workshop)
         (await host.EnableAsync(await server.TokenAsync())).Good();
         var release = await host.DoAsync("uname -r");
 
-        await IsRefusedAsync(server, host, new Bad("signed with a key that the kernel does not have", Meminfo, () => SignedWithAsync(HostKind.Secure, keys), PatchState.ApplyFailed, ProblemCode.KernelKeyRejected, "mokutil --import"), 2, release);
+        await IsRefusedAsync(server, host, new Bad("signed with a key that the kernel does not have", Meminfo, () => SignedWithAsync(HostKind.Secure, keys), PatchState.Refused, ProblemCode.PreflightRefused, "mokutil --import"), 2, release);
         var good = await workshop.SignedAsync(await workshop.BuiltAsync(HostKind.Secure, Meminfo));
         await IsRefusedAsync(server, host, Refused("one bit of its code flipped", () => workshop.Flipped(good, 4096), ProblemCode.ModuleSignatureInvalid, "its signature does not fit its content"), 3, release);
         await server.PublishAsync(BadPatches.Crafted(good, Meminfo, "4.0", 4, release));

@@ -13,9 +13,6 @@ internal static class CheckCommand
 {
     private const int MaxFacts = 64 << 20;
 
-    /// <summary>What the daemon takes.</summary>
-    private const int MaxModule = 64 << 20;
-
     public static System.CommandLine.Command Make(SharedOptions options)
     {
         var patch = new Argument<string?>("patch") { HelpName = "FILE|VERSION", Description = "A module's file, or the version of a patch that this host holds; without, the patch that is assigned", Arity = ArgumentArity.ZeroOrOne };
@@ -31,10 +28,9 @@ internal static class CheckCommand
         byte[]? module = null;
         if (patch is not null && (host is not null || IsFile(patch)))
         {
-            module = BoundedFile.Read(patch, Size(patch));
-            if (module is null)
+            if (!ModuleFile.Read(patch).TryGet(out module, out var problem))
             {
-                error.WriteLine($"cannot check {style.Clean(patch)}: it cannot be read, or has more than {MaxModule >> 20} MiB; name a module's file");
+                error.WriteLine(style.Clean(problem.ToString()));
                 return ExitCode.Failed;
             }
         }
@@ -54,7 +50,7 @@ internal static class CheckCommand
             return ExitCode.Usage;
         }
 
-        if (BoundedFile.Read(host, Math.Min(MaxFacts, Size(host))) is not { } facts)
+        if (BoundedFile.Read(host, Size(host)) is not { } facts)
         {
             error.WriteLine($"cannot use {style.Clean(host)}: it cannot be read, or has more than {MaxFacts >> 20} MiB; make it with `livepatch-agent facts`");
             return ExitCode.Failed;
@@ -91,7 +87,7 @@ internal static class CheckCommand
     {
         try
         {
-            return JsonSerializer.Deserialize(json, PreflightJson.Default.PreflightReport);
+            return JsonSerializer.Deserialize(json, PreflightJson.Default.PreflightReport) is { } report && !report.Checks.Contains(null!) ? report : null;
         }
         catch (JsonException)
         {
@@ -100,7 +96,7 @@ internal static class CheckCommand
     }
 
     /// <summary>As much room as the file needs; what has no size of its own, as a pipe, gets a little.</summary>
-    private static int Size(string file) => new FileInfo(file) is { Exists: true, Length: > 0 and var length } ? (int)Math.Min(length, MaxModule) : 8 << 20;
+    private static int Size(string file) => new FileInfo(file) is { Exists: true, Length: > 0 and var length } ? (int)Math.Min(length, MaxFacts) : 8 << 20;
 
     private static bool IsFile(string patch) => patch.Contains('/', StringComparison.Ordinal) || patch.EndsWith(".ko", StringComparison.Ordinal) || File.Exists(patch);
 }

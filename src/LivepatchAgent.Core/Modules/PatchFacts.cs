@@ -32,6 +32,9 @@ public enum TableFaultKind
 
     /// <summary>Two objects have one array of functions. The kernel does not check: it sets each entry up twice and stops at a BUG.</summary>
     SharedFunctions,
+
+    /// <summary>Two objects have one name; the kernel refuses the second one's directory in sysfs.</summary>
+    ObjectTwice,
 }
 
 /// <summary>When a callback runs, in the order of struct klp_callbacks.</summary>

@@ -52,7 +52,7 @@ internal ref struct PlainTables
     {
         const ulong Callbacks = 2 * PointerSize; // struct klp_object: name, funcs, callbacks
         var end = _pointers.EndOf(start, elf, _symbols);
-        var seen = new HashSet<ElfPlace>();
+        var (seen, names) = (new HashSet<ElfPlace>(), new HashSet<string>());
         for (var i = _pointers.FirstFrom(start); i < _pointers.Count && _visits-- > 0; i++)
         {
             var (at, target) = (_pointers.At(i), _pointers.Target(i));
@@ -69,6 +69,7 @@ internal ref struct PlainTables
             }
 
             if (!seen.Add(target)) tables.Faults.Add(new TableFault(TableFaultKind.SharedFunctions, name));
+            if (!names.Add(name)) tables.Faults.Add(new TableFault(TableFaultKind.ObjectTwice, name));
             if (!Functions(ref elf, name, target, tables)) break;
             TableText.Callbacks(ref elf, _symbols, _pointers, name, at + (Callbacks - PointerSize), tables.Callbacks);
         }

@@ -13,7 +13,8 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
     /// <param name="questions">What is of interest for one module; null for all that there is.</param>
     public HostFacts Collect(HostQuestions? questions)
     {
-        var release = SmallFile.Read(paths.OsRelease) ?? "unknown";
+        // It becomes part of paths.
+        var release = SmallFile.Read(paths.OsRelease) is { Length: > 0 and <= 64 } text && !text.Any(c => c == '/' || char.IsControl(c)) ? text : "unknown";
         var loaded = LoadedModules();
         var collector = new SymbolCollector(questions, loaded);
         var symbols = collector.Symbols(paths.Symbols);
@@ -111,5 +112,10 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
         return SmallFile.Read(paths.NoLogin) is { } reason && reason.Contains("down", StringComparison.OrdinalIgnoreCase) ? "it takes no more logins" : null;
     }
 
-    private static bool? Flag(string path) => SmallFile.Read(path) is { Length: > 0 } text ? text[0] is 'Y' or '1' : null;
+    private static bool? Flag(string path) => SmallFile.Read(path) switch
+    {
+        "1" or "Y" => true,
+        "0" or "N" => false,
+        _ => null,
+    };
 }

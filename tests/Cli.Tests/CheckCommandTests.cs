@@ -1,0 +1,118 @@
+using System.Text.Json;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Agent;
+
+namespace LivepatchAgent.Cli.Tests;
+
+/// <summary><c>check</c> and <c>facts</c>: asked of a daemon, and answered here for a host that a file describes.</summary>
+public sealed class CheckCommandTests
+{
+    private const string NoDaemon = "/nonexistent";
+    private static readonly string Module = Path.Combine(AppContext.BaseDirectory, "corpus", "modules", "livepatch_cmdline-6.12-sign-file.ko.bin");
+
+    private static readonly HostFacts Host = new()
+    {
+        KernelRelease = "6.12.117+deb12-cloud-amd64",
+        KernelVersion = "#1 SMP PREEMPT_DYNAMIC",
+        Architecture = "x86_64",
+        Livepatch = true,
+        FtraceEnabled = true,
+        Lockdown = "none",
+        Modules = [],
+        LoadedModules = [],
+        MemoryAvailable = 500 << 20,
+    };
+
+    private static readonly PreflightReport Report = new()
+    {
+        Module = "livepatch_x",
+        Checks = [new("vermagic", CheckOutcome.Refused, "found\u001b[31m", "cure"), new("memory", CheckOutcome.Ok, "300 MiB are available"), new("function-hooks", CheckOutcome.CannotTell, "f", "c"), new("patch-stack", CheckOutcome.Warning, "f", "c")],
+    };
+
+    [Fact]
+    public void Check_OfAFileForADescribedHost_NeedsNoDaemon()
+    {
+        using var folder = new TestDaemon((_, _) => null);
+        var host = folder.File("host.json", JsonSerializer.Serialize(Host, PreflightJson.Default.HostFacts));
+        var ran = Ran.Of(NoDaemon, "check", Module, "--host", host);
+        Assert.Equal((ExitCode.Ok, ""), (ran.Code, ran.Error));
+        Assert.Contains("livepatch_cmdline: nothing found against it;", ran.Out, StringComparison.Ordinal);
+
+        host = folder.File("host.json", JsonSerializer.Serialize(Host with { FtraceEnabled = false }, PreflightJson.Default.HostFacts));
+        ran = Ran.Of(NoDaemon, "check", Module, "--host", host);
+        Assert.Equal((ExitCode.Failed, ""), (ran.Code, ran.Error));
+        Assert.EndsWith("livepatch_cmdline: refused: one check against it\n", ran.Out, StringComparison.Ordinal);
+        using var json = JsonDocument.Parse(Ran.Of(NoDaemon, "check", Module, "--host", host, "--format", "json").Out);
+        Assert.Equal("refused", json.RootElement.GetProperty("verdict").GetString());
+        Assert.Contains("verdict: refused\n", Ran.Of(NoDaemon, "check", Module, "--host", host, "--format", "yaml").Out, StringComparison.Ordinal);
+
+        ran = Ran.Of(NoDaemon, "check", host, "--host", host);
+        Assert.Equal(ExitCode.Failed, ran.Code);
+        Assert.Contains("it is not an ELF file", ran.Out, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("not JSON")]
+    [InlineData("{}")]
+    [InlineData("""{"schema":9,"kernelRelease":"x","architecture":"y"}""")]
+    public void Check_ForAHostThatIsNone_IsOneLine(string facts)
+    {
+        using var folder = new TestDaemon((_, _) => null);
+        var ran = Ran.Of(NoDaemon, "check", Module, "--host", folder.File("host.json", facts));
+        Assert.Equal((ExitCode.Failed, "", 1), (ran.Code, ran.Out, ran.Error.Count(c => c == '\n')));
+        Assert.Contains("livepatch-agent facts", ran.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Check_WithAHostAndNoFile_IsWrongUsage() => Assert.Equal(ExitCode.Usage, Ran.Of(NoDaemon, "check", "--host", "/dev/null").Code);
+
+    [Fact]
+    public void Check_WithoutADaemon_SaysSo() => Assert.Equal(ExitCode.DaemonAway, Ran.Of(NoDaemon, "check", Module).Code);
+
+    [Theory]
+    [InlineData("POST /v1/check HTTP/1.0", "check")]
+    [InlineData("POST /v1/check?version=1.0%2B2 HTTP/1.0", "check", "1.0+2")]
+    public void Check_OfAPatchThatTheDaemonHolds_AsksForIt(string request, params string[] args)
+    {
+        var asked = "";
+        using var daemon = new TestDaemon((line, _) =>
+        {
+            asked = line;
+            return TestDaemon.Http(200, JsonSerializer.Serialize(Report, PreflightJson.Default.PreflightReport));
+        });
+        var ran = Ran.Of(daemon.SocketPath, args);
+        Assert.Equal((ExitCode.Failed, ""), (ran.Code, ran.Error));
+        Assert.StartsWith(request.Split(" HTTP")[0], asked, StringComparison.Ordinal);
+        Golden.Verify("check", ran.Out);
+    }
+
+    [Fact]
+    public void Check_ThatIsRefusedByTheDaemon_IsTold()
+    {
+        using var daemon = new TestDaemon((_, _) => TestDaemon.Error(403, new Problem(ProblemCode.NotPermitted, "cannot change anything: you are nobody", "use sudo")));
+        var ran = Ran.Of(daemon.SocketPath, "check", Module);
+        Assert.Equal((ExitCode.NotPermitted, ""), (ran.Code, ran.Out));
+        Assert.Equal(ExitCode.NotPermitted, Ran.Of(daemon.SocketPath, "facts").Code);
+    }
+
+    [Theory]
+    [InlineData("nonsense")]
+    [InlineData("null")]
+    [InlineData("""{"module":"x","checks":[null]}""")]
+    public void Check_WhoseAnswerIsNone_IsOneLine(string answer)
+    {
+        using var daemon = new TestDaemon((_, _) => TestDaemon.Http(200, answer));
+        var ran = Ran.Of(daemon.SocketPath, "check", Module);
+        Assert.Equal((ExitCode.DaemonAway, "", 1), (ran.Code, ran.Out, ran.Error.Count(c => c == '\n')));
+    }
+
+    [Fact]
+    public void Facts_AreWhatTheDaemonSaid()
+    {
+        // Larger than a status may be.
+        var facts = JsonSerializer.Serialize(Host with { Modules = [.. Enumerable.Range(0, 200_000).Select(n => $"module{n}")] }, PreflightJson.Default.HostFacts);
+        using var daemon = new TestDaemon((_, _) => TestDaemon.Http(200, facts));
+        var ran = Ran.Of(daemon.SocketPath, "facts");
+        Assert.Equal((ExitCode.Ok, facts + "\n"), (ran.Code, ran.Out));
+    }
+}
