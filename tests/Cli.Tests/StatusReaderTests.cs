@@ -31,6 +31,26 @@ public sealed class StatusReaderTests
             Assert.True(json.ContainsKey(JsonNamingPolicy.CamelCase.ConvertName(property.Name)), $"the sample leaves {property.Name} out");
     }
 
+    /// <summary>A status or its head changed anywhere, as a daemon of another version or a torn file could have it.</summary>
+    [Fact]
+    public void Read_OfChangedAnswers_NeverThrows()
+    {
+        var json = JsonSerializer.SerializeToUtf8Bytes(Full, WireJson.Default.AgentStatus);
+        var error = "{\"error\":{\"code\":\"not-found\",\"message\":\"m\",\"cure\":\"c\"}}"u8.ToArray();
+        byte[] answer = [.. "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 60\r\n\r\n"u8, .. error];
+        byte[] chunked = [.. "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n3c\r\n"u8, .. error, .. "\r\n0\r\n\r\n"u8];
+        var mutator = new Fuzz.Mutator([json, JsonSerializer.SerializeToUtf8Bytes(Samples.Applied, WireJson.Default.AgentStatus), error, answer, chunked], seed: 1, maxLength: 8192);
+        for (var i = 0; i < 50_000; i++)
+        {
+            var input = mutator.Next().ToArray();
+            if (StatusReader.Read(input).TryGet(out var reading, out _)) Assert.NotEmpty(Views.StatusView.Render(reading, Samples.Now, Views.Style.Plain));
+            _ = ApiError.Read(input);
+            var http = new HttpAnswer();
+            input.AsSpan(0, Math.Min(input.Length, http.Room().Length)).CopyTo(http.Room());
+            if (http.Take(Math.Min(input.Length, http.Room().Length)) is null) Assert.NotNull(http.Take(0));
+        }
+    }
+
     [Fact]
     public void Read_OfEveryWord_KnowsIt()
     {

@@ -76,6 +76,8 @@ public sealed class FuzzCorpusTests
         yield return ("manifest", "withdrawal", Json(Withdrawal, WireJson.Default.PatchWithdrawal));
         yield return ("catalogue", "signed", CmsEnvelope.Sign(Json(Catalogue, WireJson.Default.Catalogue), TestKeys.Publisher));
         yield return ("catalogue", "json", Json(Catalogue, WireJson.Default.Catalogue));
+        yield return ("pins", "signed", CmsEnvelope.AddSignature(CmsEnvelope.Sign(Json(Pins, WireJson.Default.PinSet), TestKeys.Publisher), TestKeys.Stranger));
+        yield return ("pins", "json", Json(Pins, WireJson.Default.PinSet));
         yield return ("token", "token", Encoding.UTF8.GetBytes(EnrolmentToken.Write(Token)));
         yield return ("token", "content", Json(Token, WireJson.Default.TokenContent));
         foreach (var (name, text) in WireSeeds()) yield return ("wire", name, text);
@@ -135,6 +137,16 @@ public sealed class FuzzCorpusTests
         IssuedAt = DateTimeOffset.UnixEpoch,
         ExpiresAt = DateTimeOffset.UnixEpoch.AddDays(7),
         Patches = [new CatalogueEntry { Manifest = new string('0', 64), Version = "1.0", Sequence = 1, Withdrawal = new string('1', 64) }],
+    };
+
+    private static readonly PinSet Pins = new()
+    {
+        Schema = PinSet.SchemaName,
+        Version = 1,
+        Threshold = 2,
+        Publishers = [Convert.ToBase64String(TestKeys.Publisher.RawData), Convert.ToBase64String(TestKeys.Stranger.RawData)],
+        Catalogue = [Convert.ToBase64String(TestKeys.Stranger.RawData)],
+        Tls = [new string('0', 64)],
     };
 
     private static readonly TokenContent Token = new() { Server = "https://patches.example.org:8443", Secret = new string('s', 43), Tls = [new string('0', 64)], Catalogue = [new string('1', 64)], Publishers = [new string('2', 64)] };

@@ -161,6 +161,43 @@ public sealed class HistoryTests
         Assert.Contains("are missing", Assert.Single(JsonSerializer.Deserialize(log.Read(1000, verify: true), HistoryJson.Default.HistoryAnswer)!.Verification!.Faults), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("history.jsonl")]
+    [InlineData("history.jsonl.new")]
+    [InlineData("history.jsonl.old")]
+    public void History_ThatCannotBeRotatedForAWhile_IsWholeAfterwards(string blocked)
+    {
+        using var root = new FakeRoot();
+        Directory.CreateDirectory(root.Paths.StateFolder);
+        var log = new HistoryLog(root.Paths.StateFolder, maxSize: 2000);
+        var mark = log.Start(new HistoryMark()).Mark;
+        var (path, aside) = (Path.Combine(root.Paths.StateFolder, blocked), root.Path("aside"));
+        var failures = 0;
+        for (var i = 0; i < 80; i++)
+        {
+            if (i % 10 == 5)
+            {
+                if (File.Exists(path)) File.Move(path, aside, overwrite: true);
+                Directory.CreateDirectory(Path.Combine(path, "in the way"));
+            }
+
+            if (i % 10 == 9)
+            {
+                Directory.Delete(path, recursive: true);
+                if (File.Exists(aside)) File.Move(aside, path);
+            }
+
+            mark = log.Add(mark, [new HistoryEvent(HistoryKind.Loaded) { Note = $"number {i}" }], DateTimeOffset.UnixEpoch, "boot-1");
+            if (log.Write(mark) is not null) failures++;
+        }
+
+        Assert.True(failures > 0);
+        var answer = JsonSerializer.Deserialize(log.Read(1000, verify: true), HistoryJson.Default.HistoryAnswer)!;
+        Assert.True(answer.Verification!.Whole, string.Join(", ", answer.Verification.Faults));
+        Assert.Equal("number 79", answer.Entries[^1].Note);
+        Assert.Equal(answer.Entries.Count, answer.Entries.Select(e => e.Number).Distinct().Count());
+    }
+
     [Fact]
     public async Task Route_IsForRootAndGroupAndBounded()
     {

@@ -33,7 +33,7 @@ internal static class HistoryView
             ? $"{style.Of(Mark.Good)} whole: entries {verdict.First} to {verdict.Last}, the last is {style.Clean(verdict.Hash)}\n"
             : $"{style.Of(Mark.Bad)} broken: the history is not as the agent wrote it\n");
         foreach (var fault in verdict.Faults) text.Append($"  {style.Clean(fault)}\n");
-        if (verdict.Missed > 0) text.Append($"  {Words.Count(verdict.Missed, "thing")} happened that the disk did not take\n");
+        if (verdict.Missed > 0) text.Append($"  {Words.Count(verdict.Missed, "thing")} happened of which only the number was kept\n");
         return text.ToString();
     }
 

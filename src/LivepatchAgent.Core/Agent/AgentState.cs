@@ -92,7 +92,7 @@ public sealed record Enrolment
     public required IReadOnlyList<string> PublisherCertificates { get; init; }
 
     /// <summary>How many different publishers must sign.</summary>
-    public int Threshold { get; init; } = 1;
+    public int Threshold { get; init => field = Math.Max(1, value); } = 1;
 
     /// <summary>Version of the pin set that these pins are of; 0 for a token's of before any.</summary>
     public long PinsVersion { get; init; }
@@ -136,7 +136,7 @@ public sealed record TalkState
     public long PinsOffered { get; init; }
 
     /// <summary>Of fetching the next pin set.</summary>
-    public Retry PinsRetry { get; init; } = Retry.Now;
+    public Retry PinsRetry { get; init => field = value ?? Retry.Now; } = Retry.Now;
 
     /// <summary>When a catalogue was last verified.</summary>
     public DateTimeOffset? CatalogueAt { get; init; }

@@ -12,6 +12,12 @@ public sealed record HistoryMark
     /// <summary>As many lines wait for a file that cannot be written; what comes then is counted and not kept.</summary>
     public const int MaxPending = 32;
 
+    /// <summary>
+    /// What a server can bring about at will, as by offering one thing after another: more of it in an hour is counted and not
+    /// kept, so that nobody can push out what happened before by making noise: it takes days.
+    /// </summary>
+    public const int MaxNoisePerHour = 100;
+
     /// <summary>What the first line of all follows.</summary>
     public static readonly string Origin = new('0', 64);
 
@@ -27,17 +33,36 @@ public sealed record HistoryMark
     /// <summary>Entries that were dropped since the last one.</summary>
     public long Missed { get; init; }
 
+    /// <summary>The hour, counted from 1970, that <see cref="Noise"/> is of.</summary>
+    public long Hour { get; init; }
+
+    /// <summary>Entries of the kinds that a server brings about, in that hour.</summary>
+    public int Noise { get; init; }
+
     /// <summary>The mark with so many more entries at its end.</summary>
     /// <param name="written">The number of the last line that the file is known to have; lines up to it need not be kept here.</param>
     /// <param name="rotateFrom">When the file is full: the number of its first line, which will be the oldest that is kept.</param>
     public HistoryMark With(IReadOnlyList<HistoryEvent> events, long written, long? rotateFrom, DateTimeOffset at, string boot)
     {
         if (events.Count == 0) return this;
+        var hour = at.ToUnixTimeSeconds() / 3600;
+        var (before, now) = (hour == Hour ? Noise : 0, events.Count(IsNoise));
+        if (now == 0) return Kept(events, written, rotateFrom, at, boot);
+        if (before + now <= MaxNoisePerHour) return (this with { Hour = hour, Noise = before + now }).Kept(events, written, rotateFrom, at, boot);
+        HistoryEvent[] rest = [.. events.Where(e => !IsNoise(e))];
+        var counted = this with { Missed = Missed + now };
+        return rest.Length == 0 ? counted : counted.Kept(rest, written, rotateFrom, at, boot);
+    }
+
+    private static bool IsNoise(HistoryEvent e) => e.Kind is HistoryKind.Offered or HistoryKind.CatalogueRefused or HistoryKind.Refused or HistoryKind.Verified or HistoryKind.ServerDistrusted or HistoryKind.PinsRefused;
+
+    private HistoryMark Kept(IReadOnlyList<HistoryEvent> events, long written, long? rotateFrom, DateTimeOffset at, string boot)
+    {
         var waiting = Unwritten(written);
         if (waiting.Count + events.Count + 2 > MaxPending) return this with { Pending = waiting, Missed = Missed + events.Count };
         List<HistoryEvent> all = [];
         if (rotateFrom is { } kept) all.Add(new HistoryEvent(HistoryKind.Rotated) { Kept = kept });
-        if (Missed > 0) all.Add(new HistoryEvent(HistoryKind.Gap) { Missed = Missed, Note = $"{Missed} entries could not be written" });
+        if (Missed > 0) all.Add(new HistoryEvent(HistoryKind.Gap) { Missed = Missed, Note = $"{Missed} entries were not kept: the disk did not take them, or a server brought about too many" });
         all.AddRange(events);
         var (count, hash, lines) = (Count, Hash, new List<string>(waiting));
         foreach (var e in all)
@@ -46,7 +71,7 @@ public sealed record HistoryMark
             lines.Add(text);
         }
 
-        return new HistoryMark { Count = count, Hash = hash, Pending = lines };
+        return this with { Count = count, Hash = hash, Pending = lines, Missed = 0 };
     }
 
     /// <summary>The lines that the file does not have yet.</summary>

@@ -18,7 +18,7 @@ public sealed record HistoryVerdict
     /// <summary>Its hash: whoever notes it elsewhere can prove later that nothing up to it was changed.</summary>
     public required string Hash { get; init; }
 
-    /// <summary>Entries that could not be written and are counted in the history: told, so not a fault.</summary>
+    /// <summary>Entries that were not kept and are counted in the history: told, so not a fault.</summary>
     public required long Missed { get; init; }
 
     /// <summary>What is wrong, one line each; no more than <see cref="HistoryVerifier.MaxFaults"/>.</summary>

@@ -30,7 +30,7 @@ public sealed class VerifiedModule
 /// <summary>
 /// Verifies one module file in a single pass of its bytes: <see cref="Append"/> every byte in order, then
 /// <see cref="Finish"/>. Both hashes (the manifest's over the file, the signature's over the content) are taken on the
-/// way, so memory does not grow with the file.
+/// way, so memory does not grow with the file. A large one can be read twice at a time instead, once for each hash.
 /// </summary>
 public sealed class ModuleVerifier : IDisposable
 {
@@ -42,6 +42,7 @@ public sealed class ModuleVerifier : IDisposable
     private readonly IncrementalHash _fileHash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private readonly IncrementalHash _contentHash;
     private long _seen;
+    private long _seenOfContent;
 
     private ModuleVerifier(VerifiedManifest manifest, IReadOnlyList<X509Certificate2> publishers, ModuleSignature signature, SignerInfo signer, HashAlgorithmName algorithm)
     {
@@ -69,13 +70,28 @@ public sealed class ModuleVerifier : IDisposable
             : problem;
     }
 
+    /// <summary>How many bytes, from the beginning of the file on, the module's own signature covers.</summary>
+    public long ContentLength => _signature.ContentLength;
+
     /// <summary>The next bytes of the file, in order.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
     {
+        if (_seenOfContent < ContentLength) AppendToContent(bytes[..(int)Math.Min(bytes.Length, ContentLength - _seenOfContent)]);
+        AppendToFile(bytes);
+    }
+
+    /// <summary>The next bytes of the file, for the manifest's digest alone. It and <see cref="AppendToContent"/> may be fed by two threads.</summary>
+    public void AppendToFile(ReadOnlySpan<byte> bytes)
+    {
         _fileHash.AppendData(bytes);
-        if (_seen < _signature.ContentLength)
-            _contentHash.AppendData(bytes[..(int)Math.Min(bytes.Length, _signature.ContentLength - _seen)]);
         _seen += bytes.Length;
+    }
+
+    /// <summary>The next of the first <see cref="ContentLength"/> bytes, for the module's own signature alone.</summary>
+    public void AppendToContent(ReadOnlySpan<byte> bytes)
+    {
+        _contentHash.AppendData(bytes);
+        _seenOfContent += bytes.Length;
     }
 
     /// <summary>The verdict, once every byte was appended.</summary>
@@ -84,7 +100,7 @@ public sealed class ModuleVerifier : IDisposable
     public Result<VerifiedModule> Finish(ModuleFacts facts, string kernelRelease, string architecture)
     {
         var module = _manifest.Content.Module;
-        if (_seen != module.Size) return Mismatch(module.Name, $"{_seen} of its {module.Size} bytes were read");
+        if (_seen != module.Size || _seenOfContent != ContentLength) return Mismatch(module.Name, $"{Math.Min(_seen, _seenOfContent)} of its {module.Size} bytes were read");
         var digest = Convert.ToHexStringLower(_fileHash.GetHashAndReset());
         if (digest != module.Sha256) return Mismatch(module.Name, $"its SHA-256 is {digest[..12]}… and the manifest says {module.Sha256[..12]}…");
 

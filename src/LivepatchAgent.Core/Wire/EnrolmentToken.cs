@@ -83,7 +83,7 @@ public sealed record TokenContent
     public required IReadOnlyList<string> Publishers { get; init; }
 
     /// <summary>How many different publishers must sign; 1 where the token does not say.</summary>
-    public int Threshold { get; init; } = 1;
+    public int Threshold { get; init => field = value == 0 ? 1 : value; } = 1;
 
     /// <summary>Version of the pin set that these pins are of; 0 when no set was ever published.</summary>
     public long PinsVersion { get; init; }

@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using System.Runtime.ExceptionServices;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Modules;
@@ -14,6 +15,9 @@ namespace LivepatchAgent.Daemon.Kernel;
 internal sealed class VerifiedModuleFile : IDisposable
 {
     private const int ChunkSize = 64 * 1024;
+
+    /// <summary>From this size on a second thread is worth its start: hashing it takes milliseconds.</summary>
+    private const long LargeFile = 4 << 20;
 
     private VerifiedModuleFile(SafeFileHandle handle, VerifiedModule module)
     {
@@ -52,19 +56,54 @@ internal sealed class VerifiedModuleFile : IDisposable
         if (!ModuleVerifier.Begin(manifest, publishers, length, tail).TryGet(out var verifier, out var problem)) return problem;
         using (verifier)
         {
-            for (long offset = 0; offset < length;)
-            {
-                var chunk = buffer.AsSpan(0, (int)Math.Min(ChunkSize, length - offset));
-                ReadExactly(handle, chunk, offset);
-                verifier.Append(chunk);
-                offset += chunk.Length;
-            }
-
+            if (length < LargeFile) Read(handle, length, buffer.AsSpan(0, ChunkSize), verifier.Append);
+            else ReadTwice(handle, length, buffer.AsSpan(0, ChunkSize), verifier);
             return Inspect(handle, length).TryGet(out var facts, out problem) ? verifier.Finish(facts, kernelRelease, architecture) : problem;
         }
     }
 
-    private static unsafe Result<ModuleFacts> Inspect(SafeFileHandle handle, long length)
+    /// <summary>For each hash a reading of its own, at the same time: the file is in the page cache, and the hashes are what takes time.</summary>
+    private static void ReadTwice(SafeFileHandle handle, long length, Span<byte> buffer, ModuleVerifier verifier)
+    {
+        ExceptionDispatchInfo? fault = null;
+        var content = new Thread(() =>
+        {
+            try
+            {
+                Read(handle, verifier.ContentLength, new byte[ChunkSize], verifier.AppendToContent);
+            }
+#pragma warning disable CA1031 // thrown again on the thread that waits
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                fault = ExceptionDispatchInfo.Capture(e);
+            }
+        }, maxStackSize: 128 * 1024);
+        content.Start();
+        try
+        {
+            Read(handle, length, buffer, verifier.AppendToFile);
+        }
+        finally
+        {
+            content.Join();
+        }
+
+        fault?.Throw();
+    }
+
+    private static void Read(SafeFileHandle handle, long length, Span<byte> buffer, Action<ReadOnlySpan<byte>> take)
+    {
+        for (long offset = 0; offset < length;)
+        {
+            var chunk = buffer[..(int)Math.Min(buffer.Length, length - offset)];
+            ReadExactly(handle, chunk, offset);
+            take(chunk);
+            offset += chunk.Length;
+        }
+    }
+
+        private static unsafe Result<ModuleFacts> Inspect(SafeFileHandle handle, long length)
     {
         // The store's folder is root's alone, so the file cannot shrink under the mapping.
         using var map = MemoryMappedFile.CreateFromFile(handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);

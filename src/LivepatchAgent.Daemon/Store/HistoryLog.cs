@@ -22,6 +22,7 @@ internal sealed class HistoryLog(string folder, long maxSize = 4 << 20)
     private HistoryMark _mark = new();
     private long _written;
     private bool _started;
+    private bool _unsure;
 
     private string Older => _file + ".old";
 
@@ -64,17 +65,18 @@ internal sealed class HistoryLog(string folder, long maxSize = 4 << 20)
         {
             if (!_started) return null;
             _mark = mark;
-            var lines = mark.Unwritten(_written);
-            if (lines.Count == 0) return null;
+            if (mark.Unwritten(_written).Count == 0) return null;
             try
             {
+                if (_unsure) LookAgain(mark);
+                var lines = mark.Unwritten(_written);
                 var rotated = lines.TakeWhile(l => !IsRotation(l)).Count();
                 LineFile.Append(_file, lines.Take(rotated));
                 if (rotated < lines.Count)
                 {
                     File.Delete(Next);
                     LineFile.Append(Next, lines.Skip(rotated));
-                    File.Move(_file, Older, overwrite: true);
+                    if (File.Exists(_file)) File.Move(_file, Older, overwrite: true);
                     FinishRotation();
                 }
 
@@ -83,6 +85,7 @@ internal sealed class HistoryLog(string folder, long maxSize = 4 << 20)
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
+                _unsure = true;
                 return AtomicFile.Explain(e, $"write {_file}");
             }
         }
@@ -166,6 +169,16 @@ internal sealed class HistoryLog(string folder, long maxSize = 4 << 20)
         {
             return null;
         }
+    }
+
+    /// <summary>After a write that failed: how much of it is there, whole.</summary>
+    private void LookAgain(HistoryMark mark)
+    {
+        FinishRotation();
+        var (last, readable, torn) = LineFile.End(_file);
+        if (torn > 0) LineFile.CutOff(_file, torn);
+        if (readable && last is not null && last.Number > _written && last.Number <= mark.Count) _written = last.Number;
+        _unsure = false;
     }
 
     private void FinishRotation()

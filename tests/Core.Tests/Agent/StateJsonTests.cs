@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.History;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Tests.Agent;
@@ -36,6 +37,39 @@ public class StateJsonTests
             Assert.Equal(Encoding.UTF8.GetString(text), Encoding.UTF8.GetString(StateJson.Write(back.Value)));
     }
 
+    /// <summary>What an agent of before has not written has its value of before, not null or nothing.</summary>
+    [Fact]
+    public void Read_OfAStateWithoutTheFieldsOfLater_HasTheirDefaults()
+    {
+        var state = new AgentState { Phase = new Phase.Loading(One, "b"), Enrolment = Given.Enrolment };
+        var old = System.Text.Json.Nodes.JsonNode.Parse(StateJson.Write(state))!;
+        foreach (var field in new[] { "history", "signedTime" }) Assert.True(old.AsObject().Remove(field), field);
+        Assert.True(old["enrolment"]!.AsObject().Remove("threshold") && old["enrolment"]!.AsObject().Remove("pinsVersion"));
+        var read = StateJson.Read(Encoding.UTF8.GetBytes(old.ToJsonString()), "f").Value;
+        Assert.Equal((0, HistoryMark.Origin, 1, 0), (read.History.Count, read.History.Hash, read.Enrolment!.Threshold, read.Enrolment.PinsVersion));
+        Assert.Empty(read.History.Pending);
+        Assert.Equal(Retry.Now, read.Talk.PinsRetry);
+        Assert.Equal(Encoding.UTF8.GetString(StateJson.Write(state)), Encoding.UTF8.GetString(StateJson.Write(read)));
+        old = System.Text.Json.Nodes.JsonNode.Parse(StateJson.Write(state))!;
+        foreach (var field in new[] { "pinsRetry", "pinsOffered" }) Assert.True(old["talk"]!.AsObject().Remove(field), field);
+        foreach (var field in new[] { "hash", "pending", "missed" }) Assert.True(old["history"]!.AsObject().Remove(field), field);
+        Assert.Equal(Encoding.UTF8.GetString(StateJson.Write(state)), Encoding.UTF8.GetString(StateJson.Write(StateJson.Read(Encoding.UTF8.GetBytes(old.ToJsonString()), "f").Value)));
+    }
+
+    /// <summary>A token of a server of before pins with a threshold of 1.</summary>
+    [Fact]
+    public void Token_WithoutAThreshold_HasOne()
+    {
+        var content = new TokenContent { Server = "https://s", Secret = new string('s', 43), Tls = [], Catalogue = [One.Manifest], Publishers = [One.Manifest] };
+        var json = System.Text.Json.Nodes.JsonNode.Parse(JsonSerializer.SerializeToUtf8Bytes(content, WireJson.Default.TokenContent))!;
+        Assert.True(json.AsObject().Remove("threshold") && json.AsObject().Remove("pinsVersion"));
+        var head = "lpa1." + System.Buffers.Text.Base64Url.EncodeToString(Encoding.UTF8.GetBytes(json.ToJsonString()));
+        var check = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(head)).AsSpan(0, 4));
+        Assert.Equal((1, 0), (EnrolmentToken.Read($"{head}.{check}").Value.Threshold, EnrolmentToken.Read($"{head}.{check}").Value.PinsVersion));
+        foreach (var wrong in new[] { content with { Threshold = 2 }, content with { Threshold = -1 }, content with { PinsVersion = -1 } })
+            Assert.Equal(ProblemCode.TokenMalformed, EnrolmentToken.Read(EnrolmentToken.Write(wrong)).Problem?.Code);
+    }
+
     [Fact]
     public void Read_OfAFreshState_IsTheSame() => Assert.Null(StateJson.Read(StateJson.Write(new AgentState()), "f").Problem);
 
@@ -56,7 +90,13 @@ public class StateJsonTests
     [Fact]
     public void Read_OfAFileThatLacksAField_TakesItsDefaultOrSaysSo()
     {
-        var whole = System.Text.Json.Nodes.JsonNode.Parse(StateJson.Write(new AgentState { Outcomes = [new Happening("id", Given.Now, HappeningKind.Loaded, One.Manifest, null)] }))!.AsObject();
+        var whole = System.Text.Json.Nodes.JsonNode.Parse(StateJson.Write(new AgentState
+        {
+            Phase = new Phase.Downloaded(One),
+            Enrolment = Given.Enrolment,
+            Running = new RunningPatch(One, "b", Given.Now, null),
+            Outcomes = [new Happening("id", Given.Now, HappeningKind.Loaded, One.Manifest, null)],
+        }))!.AsObject();
         foreach (var name in whole.Select(p => p.Key).ToList())
         {
             var lacking = whole.DeepClone().AsObject();
@@ -64,7 +104,31 @@ public class StateJsonTests
             var read = StateJson.Read(Encoding.UTF8.GetBytes(lacking.ToJsonString()), "f");
             if (name is "version" or "phase") Assert.Equal(ProblemCode.StateInvalid, read.Problem?.Code);
             else Assert.NotEmpty(StateJson.Write(read.Value));
+            if (whole[name] is not System.Text.Json.Nodes.JsonObject part) continue;
+            foreach (var inner in part.Select(p => p.Key))
+            {
+                lacking = whole.DeepClone().AsObject();
+                lacking[name]!.AsObject().Remove(inner);
+                if (StateJson.Read(Encoding.UTF8.GetBytes(lacking.ToJsonString()), "f").TryGet(out var state, out _)) Assert.NotEmpty(StateJson.Write(state));
+            }
         }
+    }
+
+    /// <summary>What an agent or a server of before thresholds wrote: one publisher is enough, none never is.</summary>
+    [Fact]
+    public void Read_OfAnEnrolmentAndATokenOfBeforeThresholds_WantsOnePublisher()
+    {
+        var state = System.Text.Json.Nodes.JsonNode.Parse(StateJson.Write(new AgentState
+        {
+            Enrolment = new Enrolment { Server = "https://s", MachineId = "m", Credential = "c", TlsPins = [], CatalogueCertificates = [], PublisherCertificates = [], Since = Given.Now },
+        }))!.AsObject();
+        state["enrolment"]!.AsObject().Remove("threshold");
+        Assert.Equal(1, StateJson.Read(Encoding.UTF8.GetBytes(state.ToJsonString()), "f").Value.Enrolment!.Threshold);
+
+        var pin = new string('a', 64);
+        var head = "lpa1." + System.Buffers.Text.Base64Url.EncodeToString(Encoding.UTF8.GetBytes($$"""{"server":"https://s","secret":"0123456789abcdef","tls":[],"catalogue":["{{pin}}"],"publishers":["{{pin}}"]}"""));
+        var check = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(head)).AsSpan(0, 4));
+        Assert.Equal(1, Core.Wire.EnrolmentToken.Read($"{head}.{check}").Value.Threshold);
     }
 
     [Theory]

@@ -138,6 +138,20 @@ public sealed class HistoryChainTests
     }
 
     [Fact]
+    public void Noise_OfAServerIsPacedAndEverythingElseIsKept()
+    {
+        HistoryEvent[] turn = [new(HistoryKind.Offered), new(HistoryKind.Refused)];
+        var (mark, at) = (new HistoryMark(), At);
+        for (var i = 0; i < 1000; i++) mark = mark.With(turn, mark.Count, null, at = at.AddSeconds(1), "boot-1");
+        Assert.Equal((HistoryMark.MaxNoisePerHour, 2000 - HistoryMark.MaxNoisePerHour), (mark.Count, mark.Missed));
+        mark = mark.With([new(HistoryKind.Loaded), turn[0]], mark.Count, null, at, "boot-1");
+        Assert.Equal(["gap", "loaded"], mark.Pending.Select(l => Line(l).Kind));
+        Assert.Equal(1901, Line(mark.Pending[0]).Missed);
+        mark = mark.With(turn, mark.Count, null, At.AddHours(1), "boot-1");
+        Assert.Equal(["offered", "refused"], mark.Pending.Select(l => Line(l).Kind));
+    }
+
+    [Fact]
     public void Resume_OfEachEndAFileCanHave()
     {
         var (lines, mark) = Chain(); // all five lines are still in the mark

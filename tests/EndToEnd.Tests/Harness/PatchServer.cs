@@ -51,8 +51,12 @@ internal sealed class PatchServer : IAsyncDisposable
     public Task<string> MachinesAsync() => ToolAsync(["machines"]);
 
     /// <summary>Uploads the module and the manifest beside it.</summary>
-    public async Task PublishAsync(Patch patch) => (await Command.RunAsync(
-        Checkout.Publisher, ["publish", patch.Module, patch.Manifest, "--server", $"https://127.0.0.1:{_port}", "--server-pin", await ToolAsync(["pin"])])).Good();
+    public async Task PublishAsync(Patch patch) => (await PublisherAsync("publish", patch.Module, patch.Manifest)).Good();
+
+    /// <summary>The publisher's tool, told which server this is.</summary>
+    public async Task<Ran> PublisherAsync(params string[] words) => await Command.RunAsync(Checkout.Publisher, [.. words, "--server", $"https://127.0.0.1:{_port}", "--server-pin", await PinAsync()]);
+
+    public Task<string> PinAsync() => ToolAsync(["pin"]);
 
     public async Task PublishAsync(params Patch[] patches)
     {

@@ -22,6 +22,7 @@ internal sealed record FuzzTarget(string Name, Parse Parse, int BytesPerByte)
         new("signature", ModuleTargets.Signature, 64),
         new("manifest", DocumentTargets.Manifest, 128),
         new("catalogue", DocumentTargets.Catalogue, 128),
+        new("pins", DocumentTargets.Pins, 128),
         new("token", DocumentTargets.Token, 64),
         new("wire", DocumentTargets.Wire, 128),
         new("kernel", TextTargets.Kernel, 64),

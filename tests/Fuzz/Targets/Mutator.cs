@@ -11,17 +11,76 @@ internal sealed class Mutator(IReadOnlyList<byte[]> corpus, ulong seed, int maxL
         0xffff_ffff, 0x1_0000_0000, 0x7fff_ffff_ffff_ffff, 0x8000_0000_0000_0000, 0xffff_ffff_ffff_fff8, 0xffff_ffff_ffff_ffff,
     ];
 
+    /// <summary>What may stand where another value is expected.</summary>
+    private static readonly byte[][] Values =
+    [
+        "null"u8.ToArray(), "true"u8.ToArray(), "0"u8.ToArray(), "-1"u8.ToArray(), "1"u8.ToArray(), "65536"u8.ToArray(), "2147483648"u8.ToArray(), "9223372036854775807"u8.ToArray(),
+        "1e400"u8.ToArray(), "0.5"u8.ToArray(), "\"\""u8.ToArray(), "\"x\""u8.ToArray(), "\"\\u0000\""u8.ToArray(), "\"\\ud800\""u8.ToArray(), "\"0001-01-01T00:00:00Z\""u8.ToArray(),
+        "\"9999-12-31T23:59:59-14:00\""u8.ToArray(), "\"2027-02-30\""u8.ToArray(), "[]"u8.ToArray(), "[null]"u8.ToArray(), "[[]]"u8.ToArray(), "{}"u8.ToArray(), "[{}]"u8.ToArray(), "{\"kind\":null}"u8.ToArray(),
+    ];
+
     private readonly byte[] _buffer = new byte[maxLength];
+    private readonly IReadOnlyList<JsonPiece>[] _pieces = [.. corpus.Select(JsonPieces.Of)];
     private ulong _state = seed * 0x9e37_79b9_7f4a_7c15 | 1;
 
     /// <summary>Valid until the next call.</summary>
     public ReadOnlySpan<byte> Next()
     {
-        var original = corpus[Below(corpus.Count)];
+        var which = Below(corpus.Count);
+        var original = corpus[which];
         var length = Math.Min(original.Length, maxLength);
         original.AsSpan(0, length).CopyTo(_buffer);
+        // Bytes changed at random leave little of a document that a reader of JSON gets through: most of the time its values are changed instead.
+        if (_pieces[which].Count > 0 && length == original.Length && Below(4) > 0) return _buffer.AsSpan(0, ChangeValues(_pieces[which], length));
         for (var changes = 1 + Below(1 << Below(5)); changes > 0; changes--) length = Change(length);
         return _buffer.AsSpan(0, length);
+    }
+
+    /// <summary>From the end to the beginning, so that the places before stay where they are.</summary>
+    private int ChangeValues(IReadOnlyList<JsonPiece> pieces, int length)
+    {
+        var end = length;
+        for (var changes = 1 + Below(4); changes > 0; changes--)
+        {
+            var piece = pieces[Below(pieces.Count)];
+            if (piece.End > end) continue;
+            end = piece.Start;
+            length = Below(3) switch
+            {
+                0 => Without(piece, length),
+                1 => Replace(piece, Values[Below(Values.Length)], length),
+                _ => Replace(piece, OtherValue(), length),
+            };
+        }
+
+        return length;
+    }
+
+    /// <summary>With the comma behind it, or else the one before.</summary>
+    private int Without(JsonPiece piece, int length)
+    {
+        var (start, end) = (piece.Start, piece.End);
+        if (end < length && _buffer[end] == ',') end++;
+        else if (start > 0 && _buffer[start - 1] == ',') start--;
+        _buffer.AsSpan(end, length - end).CopyTo(_buffer.AsSpan(start));
+        return length - (end - start);
+    }
+
+    private int Replace(JsonPiece piece, ReadOnlySpan<byte> value, int length)
+    {
+        var after = length - piece.End;
+        if (piece.Value + value.Length + after > maxLength) return length;
+        _buffer.AsSpan(piece.End, after).CopyTo(_buffer.AsSpan(piece.Value + value.Length));
+        value.CopyTo(_buffer.AsSpan(piece.Value));
+        return piece.Value + value.Length + after;
+    }
+
+    private ReadOnlySpan<byte> OtherValue()
+    {
+        var which = Below(corpus.Count);
+        if (_pieces[which].Count == 0) return "0"u8;
+        var piece = _pieces[which][Below(_pieces[which].Count)];
+        return corpus[which].AsSpan(piece.Value, piece.End - piece.Value);
     }
 
     private int Change(int length)
