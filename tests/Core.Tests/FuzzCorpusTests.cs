@@ -80,6 +80,7 @@ public sealed class FuzzCorpusTests
         yield return ("pins", "json", Json(Pins, WireJson.Default.PinSet));
         yield return ("token", "token", Encoding.UTF8.GetBytes(EnrolmentToken.Write(Token)));
         yield return ("token", "content", Json(Token, WireJson.Default.TokenContent));
+        yield return ("host", "json", Json(HostTargets.AnyHost, PreflightJson.Default.HostFacts));
         foreach (var (name, text) in WireSeeds()) yield return ("wire", name, text);
         foreach (var (name, text) in KernelSeeds) yield return ("kernel", name, Encoding.UTF8.GetBytes(text));
         yield return ("kernel", "build-id", [4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, .. "GNU\0"u8, .. new byte[20]]);
@@ -111,6 +112,10 @@ public sealed class FuzzCorpusTests
         ("kmsg", "6,339,5140900,-;livepatch: 'livepatch_cmdline': patching complete\n"),
         ("function", "cmdline_proc_show,1"),
         ("flag", "1\n"),
+        ("kallsyms", "ffffffff812f3a10 t cmdline_proc_show\nffffffffc0001000 t ext4_iget\t[ext4]\n"),
+        ("hooks", "do_exit [ext4] (1) R I   \ttramp: 0xffffffffc0001000 (klp_ftrace_handler+0x0/0x1a0) ->arch_ftrace_ops_list_func+0x0/0x1e0\n"),
+        ("probes", "ffffffff812f3a10  k  cmdline_proc_show+0x0  [ext4] [FTRACE]\n"),
+        ("keys", "1f2e3d4c I------     1 perm 1f0b0000     0     0 keyring   .builtin_trusted_keys: 2\n2f2e3d4c I------     1 perm 1f0b0000     0     0 asymmetri Debian: 00ff: X509.rsa 00ff []\n"),
     ];
 
     private static readonly PatchManifest Manifest = new()

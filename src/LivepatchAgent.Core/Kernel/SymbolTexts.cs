@@ -88,6 +88,16 @@ public static class SymbolTexts
         return new FunctionHook(holder, name, flags.ToString(), handlers);
     }
 
+    /// <summary>The line of enabled_functions below a function that is called directly: <c>direct--&gt;bpf_trampoline_6442509+0x0/0x1000</c>.</summary>
+    public static string? DirectTarget(ReadOnlySpan<char> line)
+    {
+        const string Mark = "direct-->";
+        var text = line.TrimStart();
+        if (!text.StartsWith(Mark, StringComparison.Ordinal)) return null;
+        var plus = text.IndexOf('+');
+        return plus > Mark.Length ? text[Mark.Length..plus].ToString() : null;
+    }
+
     /// <summary>A line of kprobes/list: <c>ffffffff812f3a10  k  cmdline_proc_show+0x0  [module] [FTRACE]</c>; r for a kretprobe.</summary>
     public static KernelProbe? Probe(string line)
     {

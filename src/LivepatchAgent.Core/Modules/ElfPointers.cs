@@ -93,6 +93,9 @@ internal sealed class ElfPointers
         return size > sectionSize - Math.Min(start.Offset, sectionSize) ? sectionSize : start.Offset + size;
     }
 
+    /// <summary>Whether a symbol says how long the variable is that starts here.</summary>
+    public bool IsSized(ElfPlace start) => Array.BinarySearch(_symbolAt, start) >= 0;
+
     /// <summary>The symbol that starts here; empty when none does.</summary>
     public ReadOnlySpan<byte> NameOf(ElfPlace place, scoped in ElfFile elf, ElfSymbols symbols)
     {

@@ -13,6 +13,9 @@ internal ref struct PlainTables
     /// <summary>Structures that begin with a pointer to __this_module are few; a hostile file gets no more tries than this.</summary>
     private const int MaxCandidates = 64;
 
+    /// <summary>The kernel compares each with each of every other patch: nobody has more than a few.</summary>
+    private const int MaxStates = 4096;
+
     private const ulong PointerSize = 8;
     private readonly ElfPointers _pointers;
     private readonly ElfSymbols _symbols;
@@ -81,15 +84,15 @@ internal ref struct PlainTables
         var before = functions.Count;
         var end = _pointers.EndOf(start, elf, _symbols);
         var data = elf.Bytes(elf.Sections[start.Section]);
-        for (var i = _pointers.FirstFrom(start); i + 1 < _pointers.Count && _visits-- > 0; i += 2)
+        for (var i = _pointers.FirstFrom(start); i < _pointers.Count && _visits-- > 0; i += 2)
         {
-            var (at, name, code) = (_pointers.At(i), _pointers.Target(i), _pointers.Target(i + 1));
+            var (at, name) = (_pointers.At(i), _pointers.Target(i));
             if (at.Section != start.Section || at.Offset >= end) break;
             var position = at.Offset + (2 * PointerSize);
-            var isWhole = _pointers.At(i + 1) == at + PointerSize && elf.Sections[code.Section].Has(ElfSection.Execute);
+            var isNamed = !elf.Sections[name.Section].Has(ElfSection.Execute);
+            var isWhole = isNamed && i + 1 < _pointers.Count && _pointers.At(i + 1) == at + PointerSize && elf.Sections[_pointers.Target(i + 1).Section].Has(ElfSection.Execute);
             // Where no symbol says how long the array is, what follows it may be something else.
-            if (end < elf.Sections[start.Section].Size && (!isWhole || elf.Sections[name.Section].Has(ElfSection.Execute)))
-                tables.Faults.Add(new TableFault(elf.Sections[name.Section].Has(ElfSection.Execute) ? TableFaultKind.FunctionWithoutName : TableFaultKind.FunctionWithoutCode, objectName));
+            if (!isWhole && _pointers.IsSized(start)) tables.Faults.Add(new TableFault(isNamed ? TableFaultKind.FunctionWithoutCode : TableFaultKind.FunctionWithoutName, objectName));
             if (!isWhole || position + PointerSize > (ulong)data.Length) break;
             var oldName = TableText.At(ref elf, name);
             if (oldName.Length == 0 || elf.Fault is not null) break;
@@ -117,9 +120,6 @@ internal ref struct PlainTables
 
         return states;
     }
-
-    /// <summary>The kernel walks them for each other state of each other patch: nobody has more than a few.</summary>
-    private const int MaxStates = 4096;
 
     private static bool IsWritable(scoped in ElfFile elf, ElfPlace place) => elf.Sections[place.Section].Has(ElfSection.Write);
 

@@ -27,32 +27,26 @@ internal static class ToolTables
     }
 
     /// <summary>struct kpatch_patch_func: new_addr, new_size, old_addr, old_size, sympos (not before 2016), name, objname.</summary>
-    private static void KpatchFunctions(scoped ref ElfFile elf, ElfPointers pointers, int section, List<PatchedFunction> functions)
-    {
-        const ulong Position = 32, PositionSize = 8;
-        if (section < 0) return;
-        var hasPosition = !pointers.TryFollow(new ElfPlace(section, Position), out _);
-        var (name, size) = hasPosition ? (Position + PositionSize, 56UL) : (Position, 48UL);
-        var data = elf.Bytes(elf.Sections[section]);
-        for (var at = 0UL; at + size <= (ulong)data.Length && elf.Fault is null; at += size)
-        {
-            if (Named(ref elf, pointers, new ElfPlace(section, at + name)) is not var (text, holder)) continue;
-            functions.Add(new PatchedFunction(holder, text, hasPosition ? (long)elf.U64(data, (int)(at + Position)) : 0));
-        }
-    }
+    private static void KpatchFunctions(scoped ref ElfFile elf, ElfPointers pointers, int section, List<PatchedFunction> functions) =>
+        KpatchRows(ref elf, pointers, section, position: 32, size: 56, sizeWithout: 48, (holder, name, position) => functions.Add(new PatchedFunction(holder, name, position)));
 
     /// <summary>struct kpatch_patch_dynrela: dest, src, type, sympos (not before 2016), name, objname, external, addend.</summary>
-    private static void KpatchDynamicRelocations(scoped ref ElfFile elf, ElfPointers pointers, int section, List<DynamicRelocation> relocations)
+    private static void KpatchDynamicRelocations(scoped ref ElfFile elf, ElfPointers pointers, int section, List<DynamicRelocation> relocations) =>
+        KpatchRows(ref elf, pointers, section, position: 24, size: 64, sizeWithout: 48, (holder, name, position) => relocations.Add(new DynamicRelocation(holder, name, position)));
+
+    /// <summary>Rows with a symbol's position, its name and its object's name in turn. Where no position is, the name's pointer stands in its place.</summary>
+    private static void KpatchRows(scoped ref ElfFile elf, ElfPointers pointers, int section, ulong position, ulong size, ulong sizeWithout, Action<string, string, long> found)
     {
-        const ulong Position = 24, PositionSize = 8;
+        const ulong PointerSize = 8;
         if (section < 0) return;
-        var hasPosition = !pointers.TryFollow(new ElfPlace(section, Position), out _);
-        var (name, size) = hasPosition ? (Position + PositionSize, 64UL) : (Position, 48UL);
+        var hasPosition = !pointers.TryFollow(new ElfPlace(section, position), out _);
+        if (!hasPosition) size = sizeWithout;
         var data = elf.Bytes(elf.Sections[section]);
         for (var at = 0UL; at + size <= (ulong)data.Length && elf.Fault is null; at += size)
         {
-            if (Named(ref elf, pointers, new ElfPlace(section, at + name)) is not var (text, holder)) continue;
-            relocations.Add(new DynamicRelocation(holder, text, hasPosition ? (long)elf.U64(data, (int)(at + Position)) : 0));
+            var name = new ElfPlace(section, at + position + (hasPosition ? PointerSize : 0));
+            if (TableText.Follow(ref elf, pointers, name) is { } text && TableText.Follow(ref elf, pointers, name + PointerSize) is { } holder)
+                found(holder, text, hasPosition ? (long)elf.U64(data, (int)(at + position)) : 0);
         }
     }
 
@@ -103,8 +97,4 @@ internal static class ToolTables
             if (TableText.Follow(ref elf, pointers, at) is { } name) functions.Add(new PatchedFunction(holder, name, (long)elf.U64(data, (int)(at.Offset + Position))));
         }
     }
-
-    /// <summary>A pointer to a symbol's name and behind it one to its object's.</summary>
-    private static (string Name, string Holder)? Named(scoped ref ElfFile elf, ElfPointers pointers, ElfPlace at) =>
-        TableText.Follow(ref elf, pointers, at) is { } name && TableText.Follow(ref elf, pointers, at + 8) is { } holder ? (name, holder) : null;
 }

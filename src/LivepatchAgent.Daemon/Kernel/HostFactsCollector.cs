@@ -73,9 +73,19 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
     private static List<FunctionHook>? Hooks(string path, HostQuestions? questions)
     {
         var hooks = new List<FunctionHook>();
+        var isWanted = false;
         return LongFile.Read(path, line =>
         {
-            if (hooks.Count < MaxHooks && SymbolTexts.Hook(Encoding.UTF8.GetString(line)) is { } hook && questions?.Functions.Contains(hook.Name) != false) hooks.Add(hook);
+            var text = Encoding.UTF8.GetString(line);
+            if (SymbolTexts.DirectTarget(text) is { } target)
+            {
+                if (isWanted) hooks[^1] = hooks[^1] with { DirectTarget = target };
+                return;
+            }
+
+            var hook = hooks.Count < MaxHooks ? SymbolTexts.Hook(text) : null;
+            isWanted = hook is not null && questions?.Functions.Contains(hook.Name) != false;
+            if (isWanted) hooks.Add(hook!);
         }) ? hooks : null;
     }
 

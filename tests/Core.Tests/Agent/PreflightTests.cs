@@ -139,6 +139,8 @@ public sealed class PreflightTests
         new("function-hooks", CheckOutcome.Ok, "nothing hangs", Host: h => h with { Hooks = [new("vmlinux", "cmdline_proc_show", "RI", ["klp_ftrace_handler"])] }),
         new("function-hooks", CheckOutcome.Ok, "nothing hangs", Host: h => h with { Hooks = [new("xfs", "cmdline_proc_show", "RI", [])] }),
         new("function-hooks", CheckOutcome.Warning, "BPF", Host: h => h with { Hooks = [new("vmlinux", "cmdline_proc_show", "D", [])] }),
+        new("function-hooks", CheckOutcome.Warning, "BPF", Host: h => h with { Hooks = [new("vmlinux", "cmdline_proc_show", "D", [], "bpf_trampoline_6442509")] }),
+        new("function-hooks", CheckOutcome.Refused, "by my_tramp", Host: h => h with { Hooks = [new("vmlinux", "cmdline_proc_show", "D", [], "my_tramp")] }),
         new("function-hooks", CheckOutcome.Warning, "inside, at +0x10", Host: h => h with { Probes = [new("vmlinux", "cmdline_proc_show", 16, false)] }),
         new("function-hooks", CheckOutcome.CannotTell, "could not be read", Host: h => h with { Hooks = null }),
         new("ftrace-enabled", CheckOutcome.Refused, "is 0", Host: h => h with { FtraceEnabled = false }),

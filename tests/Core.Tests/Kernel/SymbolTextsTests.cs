@@ -43,6 +43,13 @@ public sealed class SymbolTextsTests
     }
 
     [Theory]
+    [InlineData("\tdirect-->bpf_trampoline_6442509+0x0/0x1000", "bpf_trampoline_6442509")]
+    [InlineData("\tdirect-->my_tramp+0x0/0x10 [my_module]", "my_tramp")]
+    [InlineData("\tdirect-->", null)]
+    [InlineData("do_exit (1)     D   M \tdirect-->x+0x0", null)]
+    public void DirectTarget_IsRead(string line, string? target) => Assert.Equal(target, SymbolTexts.DirectTarget(line));
+
+    [Theory]
     [InlineData("")]
     [InlineData("nonsense")]
     [InlineData(" (1) R")]

@@ -36,6 +36,31 @@ public sealed class LivepatchTablesTests
         Assert.Equal(2, facts.Functions.Count);
     }
 
+    /// <summary>The table is the last variable of its section, as a compiler puts the first one of a file: its size is known all the same.</summary>
+    [Theory]
+    [InlineData(0, TableFaultKind.FunctionWithoutCode)]
+    [InlineData(8, TableFaultKind.FunctionWithoutName)]
+    public void Read_KlpPatchWithHalfAnEntry_TellsWhichHalf(ulong member, TableFaultKind fault)
+    {
+        var module = ElfBuilder.Livepatch(modinfo: "name=test_patch\0livepatch=Y\0vermagic=6.12.0 SMP \0")
+            .Text(".rodata.str", ElfBuilder.Alloc, "do_exit\0")
+            .Add(".text", ElfBuilder.Code, new byte[64])
+            .Words(".data", ElfBuilder.Data, new ulong[22]) // patch, objs, funcs
+            .Symbol("patch", ".data", 0, 48)
+            .Symbol("objs", ".data", 48, 64)
+            .Symbol("funcs", ".data", 112, 64)
+            .Pointer(".data", 0, ".gnu.linkonce.this_module", 0)
+            .Pointer(".data", 8, ".data", 48)
+            .Pointer(".data", 56, ".data", 112)
+            .Pointer(".data", 112 + member, member == 0 ? ".rodata.str" : ".text", 0)
+            .Build();
+
+        var facts = ModuleReader.Read(module).Value;
+
+        Assert.Empty(facts.Functions);
+        Assert.Equal(new TableFault(fault, "vmlinux"), Assert.Single(facts.TableFaults));
+    }
+
     [Fact]
     public void Read_KpatchBuild_TellsCallbacksAndDynamicRelocations()
     {

@@ -28,6 +28,7 @@ internal sealed record FuzzTarget(string Name, Parse Parse, int BytesPerByte)
         new("kernel", TextTargets.Kernel, 64),
         new("state", TextTargets.State, 128),
         new("history", TextTargets.History, 128),
+        new("host", HostTargets.Host, 256),
     ];
 
     /// <summary>Runs it and looks what it took. The process has other threads (the compiler, the collector), so a time too long counts only if it is so twice.</summary>

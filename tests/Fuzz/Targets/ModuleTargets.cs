@@ -1,3 +1,4 @@
+using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
@@ -30,6 +31,7 @@ internal static class ModuleTargets
         if (!result.TryGet(out var facts, out _)) return;
         _ = ModuleText.Of(facts);
         _ = ModuleJson.Write(facts);
+        _ = Preflight.Run(facts, HostTargets.AnyHost);
     }
 
     /// <summary>The input as a file's end, and as a PKCS#7 in a trailer that fits: the first rarely comes so far.</summary>

@@ -19,7 +19,21 @@ internal static class TextTargets
         _ = KernelTexts.Function("vmlinux", text);
         _ = KernelTexts.Unit(text);
         _ = KernelTexts.PrettyName(text);
-        foreach (var line in text.AsSpan().EnumerateLines()) _ = KernelTexts.StackFrame(line);
+        foreach (var line in text.Split('\n'))
+        {
+            _ = KernelTexts.StackFrame(line);
+            _ = SymbolTexts.Hook(line);
+            _ = SymbolTexts.Probe(line);
+            _ = KeyLine.Read(line);
+        }
+
+        foreach (var range in input.Split((byte)'\n'))
+        {
+            if (SymbolLine.TryRead(input[range], out var symbol)) _ = symbol.Address;
+            SymbolTexts.Function(input[range], out _, out _);
+        }
+
+        _ = EfiSignatureLists.Certificates(input);
         _ = KernelTexts.IsLivepatchRecord(input);
         _ = KernelTexts.BuildId(input);
         if (input.Length >= sizeof(long)) _ = TaintFlags.Letters(BitConverter.ToInt64(input));

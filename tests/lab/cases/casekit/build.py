@@ -1,0 +1,84 @@
+"""The modules of all cases for one environment, in the cache: sources compiled once a kernel, then changed case by case."""
+import shutil
+from pathlib import Path
+
+from labkit import kernels
+from labkit.config import CACHE, command, digest, locked
+
+from . import sign
+from .case import SECURE
+from .convert import convert
+from .elf import Elf
+from .table import CASES, HELPERS
+
+CASES_FOLDER = Path(__file__).resolve().parent.parent
+SOURCES = CASES_FOLDER / "modules"
+GUEST = CASES_FOLDER / "guest"
+FOLDER = CACHE / "case-modules"
+
+
+def file_of(number):
+    return f"case-{number}.ko"
+
+
+def name_of(case):
+    """The module's name, as its file says it."""
+    return case.module
+
+
+def made(environment):
+    """The folder for the host: case-N.ko, the helpers' modules, load, cases.sh; and {case number: module's name}."""
+    series = environment.split()[0]
+    compiled = {name: _compiled(name) for name in kernels.preferred()}
+    folder = FOLDER / f"host-{environment.replace(' ', '-')}"
+    with locked(f"cases-{folder.name}"):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name in ("cases.sh", "load"):
+            shutil.copy(GUEST / name, folder)
+        names = {}
+        for name, (module, edits) in HELPERS.items():
+            elf = _edited(compiled[series] / f"{module}.ko", {}, edits)
+            (folder / f"{name}.ko").write_bytes(_signed(elf.written(), "mok", environment))
+        for number, case in enumerate(CASES, 1):
+            if environment not in case.where:
+                continue
+            built_for = next(other for other in compiled if other != series) if case.built_for == "other" else series
+            elf = _edited(compiled[built_for] / f"{case.module}.ko", case.needs, case.edits)
+            names[number] = name_of(case)
+            content = _signed(elf.written(), case.sign, environment)
+            (folder / file_of(number)).write_bytes(case.file(content) if case.file else content)
+    return folder, names
+
+
+def _edited(path, needs, edits):
+    elf = Elf(path.read_bytes())
+    convert(elf, needs)
+    for edit in edits:
+        edit(elf)
+    return elf
+
+
+def _signed(content, by, environment):
+    wanted = by if environment in SECURE else by.replace("mok", "")
+    return sign.sign(content, wanted, environment.split()[0], FOLDER) if wanted else content
+
+
+def _compiled(series):
+    """The folder with the modules as kbuild made them, without debug information (BTF is some)."""
+    headers = kernels.headers(series)
+    sources = sorted(SOURCES.iterdir())
+    final = FOLDER / f"kernel-{series}"
+    stamp, now = final / "made-of", digest(*sources, *(path.name for path in sources), str(headers), Path(__file__))
+    with locked(f"cases-{final.name}"):
+        if stamp.exists() and stamp.read_text() == now:
+            return final
+        shutil.rmtree(final, ignore_errors=True)
+        build = final / "build"
+        shutil.copytree(SOURCES, build)
+        # Undefined symbols are the converter's matter, hence a warning only.
+        command("make", "-C", headers, f"M={build}", "KBUILD_MODPOST_WARN=1", f"KCFLAGS=-ffile-prefix-map={build}=.", "modules", timeout=600)
+        for module in build.glob("*.ko"):
+            command("strip", "--strip-debug", "--remove-section=.BTF", "-o", final / module.name, module)
+        stamp.write_text(now)
+    return final

@@ -1,0 +1,63 @@
+"""docs/preflight-cases.md, from what was seen."""
+from . import judge
+from .table import CASES
+
+INTRODUCTION = """# What preflight says and what the kernel does
+
+Printed by `tests/lab/cases/run`: on a real host preflight judges each module, then the kernel does with it what it does. `make test` checks that
+this page says what was seen. The hosts are Debian's {kernels}, permissive; *(SB)* is under UEFI Secure Boot alone, *(also SB)* there too.
+A row holds on all of its hosts unless a cell names one. *Takes it* means that finit_module answered 0, an *Oops* is a crash of the kernel that was seen.
+
+The rule: what the kernel refuses or does not survive, preflight refuses, with the right reason; what runs, preflight does not refuse. Where the answer
+depends on what no host shows (a module that is not loaded, the states of a patch that is), preflight may not say `ok`.
+What a check's name means is in [preflight.md](preflight.md); how to add a case in [tests/lab/cases](../tests/lab/cases/README.md).
+
+| # | case | preflight | kernel |
+|---|---|---|---|
+"""
+
+SURPRISES = """
+## What one would not guess of the kernels
+- vermagic: where symbols have checksums (CONFIG_MODVERSIONS) its first word, the release, is not compared. The checksums are all that holds a module back.
+- Without vermagic, or without any checksum, Debian's kernels load a module by force and set taint F; with checksums for some of its symbols alone it is refused.
+- Two modules to be patched that share one table of functions: a BUG inside finit_module, because each entry is set up twice. The same function or the same module
+  twice, each with an entry of its own, is refused with a stack trace of sysfs.
+- A static key of another module: the livepatch loads and runs, whether the module is there or comes later, and never sees the key switched. The kernel entered the jump
+  before it knew the key; it notices when the livepatch is removed (a warning in jump_label.c), and after the patched module is gone it runs into freed memory.
+- A livepatch section without SHF_ALLOC works for symbols of the kernel, which are resolved while the file is at hand, and is an Oops for those of a module.
+- A kprobe on a patched function is harmless unless it has a post handler; kretprobes and the function tracer are harmless.
+- A patch without replace may be stacked on one that replaces.
+- The states of a loaded patch decide whether the next one is compatible, and are shown nowhere.
+- In `unresolvable ambiguity for symbol … in object '(null)'` the null is the kernel itself.
+"""
+
+
+def page(results, abis):
+    """results: {number: {environment: Seen}}."""
+    rows = []
+    for number, case in enumerate(CASES, 1):
+        environments = [environment for environment in case.where if environment in results.get(number, {})]
+        by = results.get(number, {})
+        preflight = _each({environment: judge.cell(by[environment]) for environment in environments})
+        kernel = _each({environment: _escaped(str(case.answer(environment)).replace("{name}", case.module)) for environment in environments})
+        rows.append(f"| {number} | {case.name}{_where(case)} | {preflight} | {kernel} |\n")
+    return INTRODUCTION.format(kernels=" and ".join(abis)) + "".join(rows) + SURPRISES
+
+
+def _where(case):
+    modes = {environment.endswith("SB") for environment in case.where}
+    return {(True,): " (SB)", (False, True): " (also SB)"}.get(tuple(sorted(modes)), "")
+
+
+def _each(cells):
+    """One text when all environments have the same, else each with its environments before it."""
+    by_text = {}
+    for environment, text in cells.items():
+        by_text.setdefault(text, []).append(environment)
+    if len(by_text) == 1:
+        return next(iter(by_text))
+    return "; ".join(f"{', '.join(environments)}: {text}" for text, environments in by_text.items())
+
+
+def _escaped(text):
+    return text.replace("|", "\\|").replace("\n", " ")

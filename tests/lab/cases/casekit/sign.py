@@ -1,0 +1,73 @@
+"""Appended signatures and what can be wrong with them: PKCS#7, then a trailer of 12 bytes, then a line of magic."""
+import struct
+from pathlib import Path
+
+from labkit import kernels, secureboot
+from labkit.config import command
+
+MAGIC = b"~Module signature appended~\n"
+TRAILER = struct.Struct(">8BI")  # algorithm, hash, type, signer's length, key id's length, 3 of padding, signature's length
+PKCS7 = 2
+
+
+def sign(content, by, series, folder):
+    """by: 'mok', whom the host trusts under Secure Boot, or 'stranger'."""
+    certificate, key = secureboot.mok_pair() if by == "mok" else _stranger(folder)
+    plain, signed = Path(folder) / "to-sign", Path(folder) / "signed"
+    plain.write_bytes(content)
+    command(Path(kernels.headers(series)) / "scripts" / "sign-file", "sha256", key, certificate, plain, signed)
+    return signed.read_bytes()
+
+
+def _stranger(folder):
+    certificate, key = Path(folder) / "stranger.pem", Path(folder) / "stranger.key"
+    if not certificate.exists():
+        command("openssl", "req", "-new", "-x509", "-newkey", "rsa:2048", "-sha256", "-nodes", "-days", "3650", "-subj", "/CN=stranger",
+                "-keyout", key, "-out", certificate)
+    return certificate, key
+
+
+def _parts(content):
+    """The module, its PKCS#7, the fields of the trailer."""
+    body = content[:-len(MAGIC)]
+    fields = list(TRAILER.unpack(body[-TRAILER.size:]))
+    end = len(body) - TRAILER.size
+    return content[:end - fields[-1]], content[end - fields[-1]:end], fields
+
+
+def _joined(module, signature, fields):
+    return module + signature + TRAILER.pack(*fields) + MAGIC
+
+
+def signature_off(content):
+    return _parts(content)[0]
+
+
+def cut_short(content):
+    return content[:-100]
+
+
+def one_bit(content):
+    at = content.index(b"patched by cases")
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1:]
+
+
+def garbage(content):
+    module, signature, fields = _parts(content)
+    return _joined(module, b"\xff" * len(signature), fields)
+
+
+def of_type(number):
+    def change(content):
+        module, signature, fields = _parts(content)
+        fields[2] = number
+        return _joined(module, signature, fields)
+    return change
+
+
+def length_of(size):
+    def change(content):
+        module, signature, fields = _parts(content)
+        fields[-1] = size
+        return _joined(module, signature, fields)
+    return change
