@@ -18,6 +18,10 @@ public sealed partial class DocsTests
     }
 
     [Fact]
+    public void Preflight_HasOneRowForEachCheckInItsOrder() =>
+        Assert.Equal(Preflight.Names, CheckRow().Matches(Doc("preflight.md")).Select(m => m.Groups[1].Value).Where(name => name is not ("ok" or "warning" or "cannot-tell" or "refused")));
+
+    [Fact]
     public void Architecture_NamesEveryPhaseAndStep()
     {
         var page = Doc("architecture.md");
@@ -91,6 +95,9 @@ public sealed partial class DocsTests
 
     [GeneratedRegex("^\\| <a id=\"([^\"]+)\"></a>`([^`]+)` \\|", RegexOptions.Multiline)]
     private static partial Regex ErrorRow();
+
+    [GeneratedRegex(@"^\| `([a-z-]+)` \|", RegexOptions.Multiline)]
+    private static partial Regex CheckRow();
 
     [GeneratedRegex(@"`([A-Za-z]+\.Tests/[A-Za-z/]+\.cs)`")]
     private static partial Regex TestFile();
