@@ -54,9 +54,10 @@ class Spoils:
 
 @dataclass(frozen=True)
 class Misleads:
-    """The kernel takes it because it does not look, and it does not run well: the call says this. A fault when it goes is no surprise."""
+    """The kernel takes it because it does not look, and it does not run well: the call says this, and it may crash as it goes ('after')."""
     says: str
     why: str
+    crash: str = ""
     may_load = False
 
     def __str__(self):

@@ -154,7 +154,7 @@ CASES = [
          edits=IN_TARGET, call="target", untold=True),
     Case("a symbol of the kernel in the section of a module that arrives later", NEEDS, Spoils("EINVAL", "invalid access to vmlinux symbol"), "livepatch-relocations|livepatch-symbols",
          needs=modules(needed_function=KERNEL["needed_function"]), edits=(x.all_in_section_of(TARGET), *IN_TARGET), call="target"),
-    Case("a static key of a module", KEY, Misleads("key off\ntarget", "the function does not see the key switched; Oops when both modules are removed"), "static-keys",
+    Case("a static key of a module", KEY, Misleads("key off\ntarget", "the function does not see the key switched; Oops when both modules are removed", "after"), "static-keys",
          needs={"needed_key": (TARGET, "target_key", 0)}, edits=IN_TARGET, call="target; echo 1 >/sys/module/cases_target/parameters/key; cat /proc/cases_target; off cases_key; within 30 gone cases_key; cat /proc/cases_target",
          after="rmmod cases_target; rmmod cases_key; log"),
 
