@@ -132,6 +132,12 @@ public sealed record TalkState
     /// <summary>The next one is not opened before.</summary>
     public DateTimeOffset HoldNotBefore { get; init; } = DateTimeOffset.MinValue;
 
+    /// <summary>How many reports in a row were answered with another assignment.</summary>
+    public int Reassigned { get; init; }
+
+    /// <summary>What is new is not reported before; a check-in that is due is.</summary>
+    public DateTimeOffset NewsNotBefore { get; init; } = DateTimeOffset.MinValue;
+
     /// <summary>The newest pin set that the server says it has.</summary>
     public long PinsOffered { get; init; }
 

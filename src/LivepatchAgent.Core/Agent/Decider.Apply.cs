@@ -135,7 +135,10 @@ public static partial class Decider
             // What was added while the call was under way stays for the next one.
             Outcomes = [.. state.Outcomes.Where(o => !step.Outcomes.Contains(o))],
         };
-        return Assigned(heard, answer, host, now);
+        // A server that answers every report with another assignment would have the two of them talk without a pause.
+        var reassigned = state.Assignment is { } known && known.Tag != answer.Tag ? state.Talk.Reassigned + 1 : 0;
+        var assigned = Assigned(heard, answer, host, now);
+        return assigned with { Talk = assigned.Talk with { Reassigned = reassigned, NewsNotBefore = now + Cadence.HoldPause(reassigned, host.Jitter) } };
     }
 
     private static AgentState Assigned(AgentState state, Assignment answer, HostSnapshot host, DateTimeOffset now)

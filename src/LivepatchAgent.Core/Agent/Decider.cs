@@ -156,8 +156,9 @@ public static partial class Decider
         var report = Projection.Report(state, host);
         var news = !TellsTheSame(report, state.Talk.Told) || state.Outcomes.Count > 0;
         var failing = state.Talk.Failures > 0;
-        if (Cadence.IsDue(state.Talk.Next, now, Cadence.LongestWait) || (news && !failing)) return new Step.CheckIn(report, state.Outcomes, state.Assignment?.Tag);
+        if (Cadence.IsDue(state.Talk.Next, now, Cadence.LongestWait) || (news && !failing && Cadence.IsDue(state.Talk.NewsNotBefore, now, Cadence.BackoffCap))) return new Step.CheckIn(report, state.Outcomes, state.Assignment?.Tag);
         until = Earlier(until, state.Talk.Next);
+        if (news && !failing) until = Earlier(until, state.Talk.NewsNotBefore);
         if (failing || host.Listen is not ListenState.Off || state.Assignment is not { } known) return new Step.Rest(until);
         return Cadence.IsDue(state.Talk.HoldNotBefore, now, Cadence.BackoffCap)
             ? new Step.Listen(report, known.Tag)

@@ -185,6 +185,36 @@ public class DeciderTests
         Assert.IsType<Step.CheckIn>(Next(up, host));
     }
 
+    /// <summary>Each report of a refusal is answered with the same patch under another tag.</summary>
+    [Fact]
+    public void Next_WhenEveryReportIsAnsweredWithAnotherAssignment_ReportsEverMoreSlowly()
+    {
+        var now = Given.Now;
+        var state = Given.Enrolled(new Phase.Resting(), null);
+        var (calls, listening) = (0, false);
+        for (var turn = 0; turn < 1000 && now < Given.Now.AddMinutes(10); turn++)
+        {
+            var host = Given.Host() with { At = now, Listen = listening ? new ListenState.Open() : new ListenState.Off() };
+            var step = Decider.Next(state, host, Given.Policy, now);
+            listening |= step is Step.Listen;
+            state = step switch
+            {
+                Step.Believe b => b.After,
+                Step.CheckIn => Decider.Apply(state, step, new StepResult.CheckedIn(new Assignment { Tag = $"tag of call {++calls}", Manifest = Two.Manifest, CheckInSeconds = 3600, Now = now }), host, now),
+                Step.FetchCatalogue => Decider.Apply(state, step, CatalogueOf(5, new CatalogueEntry { Manifest = Two.Manifest, Version = Two.Version, Sequence = Two.Sequence }), host, now),
+                Step.FetchManifest => Decider.Apply(state, step, new StepResult.Failed(new Problem(ProblemCode.ManifestSignatureInvalid, "no", "none"), InPassing: false), host, now),
+                Step.Listen => Decider.Apply(state, step, new StepResult.Done(), host, now),
+                Step.Rest => state,
+                _ => throw new InvalidOperationException(step.GetType().Name),
+            };
+            if (step is Step.Rest or Step.Listen) Assert.IsType<Phase.Refused>(state.Phase);
+            if (step is Step.Rest rest) now = rest.Until;
+        }
+
+        Assert.InRange(calls, 4, 12);
+        Assert.Equal(ProblemCode.ManifestSignatureInvalid, Projection.Report(state, Given.Host()).Problem?.Code);
+    }
+
     [Fact]
     public void Next_WhenNobodyHoldsTheCheckIn_WaitsLongerEachTime()
     {
