@@ -21,6 +21,9 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     private (string Server, string MachineId, string TlsPins, AgentSettings Settings)? _channelFrom;
     private VerifiedModuleFile? _opened;
 
+    /// <summary>The module whose download went on where another call had ended, and the one that was fetched anew for that.</summary>
+    private string? _pieced, _fetchedAnew;
+
     public static string AgentVersion { get; } = typeof(Performer).Assembly.GetName().Version?.ToString(3) ?? "0";
 
     public async Task<StepResult> PerformAsync(Step step, AgentState state, HostSnapshot host, Action<DownloadProgress> progress, CancellationToken ct)
@@ -164,7 +167,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         await using (var file = store.OpenPartial(patch.ModuleSha256))
         {
             if (store.Lacks(patch.ModuleSize - file.Length) is { } full) return new StepResult.Failed(full, InPassing: true);
-            await Client(state).DownloadModuleAsync(patch.ModuleSha256, patch.ModuleSize, file, bytes => progress(new DownloadProgress(bytes, patch.ModuleSize)), ct);
+            if (await Client(state).DownloadModuleAsync(patch.ModuleSha256, patch.ModuleSize, file, bytes => progress(new DownloadProgress(bytes, patch.ModuleSize)), ct)) _pieced = patch.ModuleSha256;
             file.Flush(flushToDisk: true);
         }
 
@@ -188,9 +191,11 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
             return new StepResult.ModuleVerified(opened.Module);
         }
 
-        // What was refused is no use again; if it was damaged on the way, asking anew fetches it anew.
+        // What was refused is no use again. Of pieces that came at different times one may be foreign: in one piece it is tried once.
         store.Drop(patch.ModuleSha256);
-        return new StepResult.Failed(problem, InPassing: false);
+        var anew = _pieced == patch.ModuleSha256 && _fetchedAnew != patch.ModuleSha256;
+        (_pieced, _fetchedAnew) = (null, anew ? patch.ModuleSha256 : null);
+        return new StepResult.Failed(problem, InPassing: anew);
     }
 
     private async Task<StepResult> LoadAsync(PatchRef patch, HostSnapshot host, CancellationToken ct)

@@ -145,6 +145,39 @@ public sealed class BrokenPatchTests
         Assert.Equal(400_000, parts[^1].RangeFrom);
     }
 
+    /// <summary>A page of something in between, cut off where the module goes on later.</summary>
+    [Fact]
+    public async Task Download_WhoseBeginningIsForeign_IsFetchedAnewInOnePiece()
+    {
+        var big = Workshop.Patch(2, padding: 700_000);
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        var first = true;
+        host.Server.Instead = async c => first && await AnsweredAsync(c, big.ModulePath, () =>
+        {
+            first = false;
+            return c.AnswerAsync(200, new byte[5000], "application/octet-stream");
+        });
+        host.Server.Publish(big);
+        var status = await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0");
+        Assert.Null(status.Problem);
+        var asked = host.Server.Calls.Where(c => c.Path == big.ModulePath).Select(c => c.RangeFrom).ToArray();
+        Assert.Equal([null, 5000, null], asked);
+    }
+
+    /// <summary>Whose every beginning is foreign: it is not asked for for ever.</summary>
+    [Fact]
+    public async Task Download_WhoseBeginningIsAlwaysForeign_IsRefusedInTheEnd()
+    {
+        var big = Workshop.Patch(2, padding: 700_000);
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        host.Server.Instead = async c => c.RangeFrom is null && await AnsweredAsync(c, big.ModulePath, () => c.AnswerAsync(200, new byte[5000], "application/octet-stream"));
+        host.Server.Publish(big);
+        var status = await host.UntilAsync("refused", s => s.Settled && s.State == PatchState.Refused);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.ModuleDigestMismatch);
+        Assert.Equal("1.0", status.Patch?.Version);
+        Assert.Equal(4, host.Server.Count(big.ModulePath));
+    }
+
     [Fact]
     public async Task Download_FromAServerWithoutRanges_BeginsAnew()
     {

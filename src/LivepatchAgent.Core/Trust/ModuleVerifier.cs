@@ -95,14 +95,15 @@ public sealed class ModuleVerifier : IDisposable
     }
 
     /// <summary>The verdict, once every byte was appended.</summary>
-    /// <param name="facts">What <see cref="ModuleReader"/> read from the same file.</param>
+    /// <param name="read">What <see cref="ModuleReader"/> read from the same file: a fault of it counts once the bytes are known to be the publisher's.</param>
     /// <param name="kernelRelease">The running kernel's <c>uname -r</c>.</param>
-    public Result<VerifiedModule> Finish(ModuleFacts facts, string kernelRelease, string architecture)
+    public Result<VerifiedModule> Finish(Result<ModuleFacts> read, string kernelRelease, string architecture)
     {
         var module = _manifest.Content.Module;
         if (_seen != module.Size || _seenOfContent != ContentLength) return Mismatch(module.Name, $"{Math.Min(_seen, _seenOfContent)} of its {module.Size} bytes were read");
         var digest = Convert.ToHexStringLower(_fileHash.GetHashAndReset());
         if (digest != module.Sha256) return Mismatch(module.Name, $"its SHA-256 is {digest[..12]}… and the manifest says {module.Sha256[..12]}…");
+        if (!read.TryGet(out var facts, out var fault)) return fault;
 
         if (SignerCertificate.Find(_signer, _publishers) is not { } certificate)
             return new Problem(ProblemCode.ModuleSignerUnknown, $"cannot load {module.Name}: no publisher that this host trusts has signed it ({SignerCertificate.Describe(_signer)})", PublisherCure);

@@ -58,7 +58,7 @@ internal sealed class VerifiedModuleFile : IDisposable
         {
             if (length < LargeFile) Read(handle, length, buffer.AsSpan(0, ChunkSize), verifier.Append);
             else ReadTwice(handle, length, buffer.AsSpan(0, ChunkSize), verifier);
-            return Inspect(handle, length).TryGet(out var facts, out problem) ? verifier.Finish(facts, kernelRelease, architecture) : problem;
+            return verifier.Finish(Inspect(handle, length), kernelRelease, architecture);
         }
     }
 
@@ -103,7 +103,7 @@ internal sealed class VerifiedModuleFile : IDisposable
         }
     }
 
-        private static unsafe Result<ModuleFacts> Inspect(SafeFileHandle handle, long length)
+    private static unsafe Result<ModuleFacts> Inspect(SafeFileHandle handle, long length)
     {
         // The store's folder is root's alone, so the file cannot shrink under the mapping.
         using var map = MemoryMappedFile.CreateFromFile(handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);

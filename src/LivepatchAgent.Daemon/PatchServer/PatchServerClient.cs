@@ -42,18 +42,23 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
     public Task<byte[]> GetPinsAsync(long version, CancellationToken ct) => GetAsync(string.Create(CultureInfo.InvariantCulture, $"v1/pins/{version}"), CmsEnvelope.MaxSize, ct);
 
     /// <summary>Appends to the file what is missing of the module; exactly <paramref name="size"/> bytes when it returns.</summary>
-    public async Task DownloadModuleAsync(string digest, long size, FileStream into, Action<long> progress, CancellationToken ct)
+    /// <returns>Whether the file is of several answers, of which one may not belong to the others.</returns>
+    public async Task<bool> DownloadModuleAsync(string digest, long size, FileStream into, Action<long> progress, CancellationToken ct)
     {
         try
         {
             if (into.Length > size) into.SetLength(0);
             into.Position = into.Length;
+            var pieced = false;
             while (into.Length < size)
             {
                 var before = into.Length;
+                pieced |= before > 0;
                 await DownloadOnceAsync(digest, size, into, progress, ct);
                 if (into.Length <= before) throw ServerFaults.Invalid(Server, "it sent nothing more of the module");
             }
+
+            return pieced;
         }
         catch (Exception e) when (e is not DiskException)
         {
