@@ -129,6 +129,15 @@ public sealed class ChangeCommandTests
         Assert.Equal((ExitCode.Ok, "waiting for livepatch-agentd to come back\n✓ patched: version 2.1 (notice LPN-0002), fixes CVE-2026-0001, CVE-2026-0002\n"), (ran.Code, ran.Out));
     }
 
+    /// <summary>The token was saved, and the daemon ended before it could say so.</summary>
+    [Fact]
+    public void Enable_WhenTheDaemonEndsBeforeItAnswers_SaysWhatCameOfIt()
+    {
+        using var daemon = new TestDaemon((request, _) => request.StartsWith("POST", StringComparison.Ordinal) ? [] : TestDaemon.Json(200, Samples.Applied with { Revision = 1 }));
+        var ran = Ran.Of(daemon.SocketPath, "enable", Token);
+        Assert.Equal((ExitCode.Ok, "✓ patched: version 2.1 (notice LPN-0002), fixes CVE-2026-0001, CVE-2026-0002\n"), (ran.Code, ran.Out));
+    }
+
     [Fact]
     public void Refresh_WhenTheSettledStatusIsOlderThanTheChange_IsNotTakenForTheOutcome()
     {

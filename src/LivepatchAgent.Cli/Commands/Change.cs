@@ -16,8 +16,10 @@ internal static class Change
         var surroundings = options.Surroundings;
         var client = options.Client(parsed);
         var answer = ask(client);
-        if (answer is not ApiAnswer.Said { Success: true } said) return Failure.Tell(surroundings, answer, client.SocketPath);
-        if (RevisionOf(said.Body) is not { } revision)
+        // A daemon that was ended on the way may have saved what was asked: systemd starts it again, and its status tells.
+        var hungUp = answer is ApiAnswer.Away { Kind: AwayKind.HungUp };
+        if (!hungUp && answer is not ApiAnswer.Said { Success: true }) return Failure.Tell(surroundings, answer, client.SocketPath);
+        if ((answer is ApiAnswer.Said said ? RevisionOf(said.Body) : 0) is not { } revision)
             return Failure.Tell(surroundings, new ApiAnswer.Away(AwayKind.Unintelligible, "its answer names no revision"), client.SocketPath);
 
         var progress = new Progress(surroundings.Out, surroundings.Terminal, surroundings.Style);

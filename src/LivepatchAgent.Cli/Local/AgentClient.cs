@@ -72,7 +72,7 @@ internal sealed class AgentClient(string socketPath, TimeProvider clock)
             var count = UnixStream.Receive(socket, answer.Room(), left);
             if (count == -UnixStream.EINTR) continue;
             if (count == -UnixStream.EAGAIN) return Silent(deadline);
-            if (count < 0) return new ApiAnswer.Away(AwayKind.Unintelligible, $"the connection broke ({Marshal.GetPInvokeErrorMessage(-count)})");
+            if (count < 0) return new ApiAnswer.Away(AwayKind.HungUp, $"the connection broke ({Marshal.GetPInvokeErrorMessage(-count)})");
             if (answer.Take(count) is { } whole) return whole;
         }
     }

@@ -23,5 +23,8 @@ internal enum AwayKind
     NotListening,
     NotPermitted,
     Silent,
+
+    /// <summary>It took the request, and was gone before it had answered: what it did of it shows later.</summary>
+    HungUp,
     Unintelligible,
 }

@@ -55,5 +55,5 @@ internal sealed class Follower(AgentClient client, TimeProvider clock, Progress 
     }
 
     /// <summary>Gone for a moment, as when systemd restarts it.</summary>
-    private static bool IsRestart(ApiAnswer answer) => answer is ApiAnswer.Away { Kind: AwayKind.NoSocket or AwayKind.NotListening or AwayKind.Unintelligible };
+    private static bool IsRestart(ApiAnswer answer) => answer is ApiAnswer.Away { Kind: AwayKind.NoSocket or AwayKind.NotListening or AwayKind.HungUp or AwayKind.Unintelligible };
 }

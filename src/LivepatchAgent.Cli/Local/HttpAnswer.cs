@@ -26,7 +26,7 @@ internal sealed class HttpAnswer(int maxBytes = HttpAnswer.MaxBytes)
         if (_head is null)
         {
             var end = _bytes.AsSpan(0, _count).IndexOf("\r\n\r\n"u8);
-            if (end < 0) return count == 0 ? Bad(_count == 0 ? "it hung up without an answer" : "its answer is cut off") : null;
+            if (end < 0) return count > 0 ? null : _count == 0 ? HungUp("it hung up without an answer") : HungUp("its answer is cut off");
             _head = Head.Read(Encoding.Latin1.GetString(_bytes, 0, end), end + 4);
             if (_head is null) return Bad("its answer is not HTTP");
             if (_head.Length > maxBytes) return Bad($"its answer is longer than {maxBytes >> 20} MiB");
@@ -34,10 +34,12 @@ internal sealed class HttpAnswer(int maxBytes = HttpAnswer.MaxBytes)
         var body = _count - _head.Size;
         if (_head.Length is { } length && body >= length) return Whole((int)length);
         if (count > 0) return null;
-        return _head.Length is null ? Whole(body) : Bad("its answer is cut off");
+        return _head.Length is null ? Whole(body) : HungUp("its answer is cut off");
     }
 
     private ApiAnswer.Said Whole(int length) => new(_head!.Code, _bytes.AsSpan(_head.Size, length).ToArray());
+
+    private static ApiAnswer.Away HungUp(string how) => new(AwayKind.HungUp, how);
 
     private static ApiAnswer.Away Bad(string why) => new(AwayKind.Unintelligible, why);
 
