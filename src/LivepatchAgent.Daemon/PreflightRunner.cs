@@ -46,25 +46,9 @@ internal sealed class PreflightRunner(HostPaths paths, HostObserver observer)
     private PreflightReport Run(ModuleFacts module, bool? signatureHolds)
     {
         var host = _collector.Collect(HostQuestions.Of(module));
-        if (host.Patches.Count > 0) host = host with { PatchStates = States(host.Patches) };
         return Preflight.Run(module, host.Keys is { } keys ? host with { Keys = keys with { SignatureHolds = signatureHolds } } : host);
     }
 
-    /// <summary>Of those that are loaded and that the store holds: sysfs does not show states.</summary>
-    private Dictionary<string, IReadOnlyList<SystemState>> States(IReadOnlyList<LoadedPatch> loaded)
-    {
-        var state = new StateStore(paths.StateFolder).Peek();
-        var store = new PatchStore(paths.StateFolder);
-        var found = new Dictionary<string, IReadOnlyList<SystemState>>();
-        foreach (var patch in new[] { state.Running?.Patch, state.LastGood })
-        {
-            if (patch is null || loaded.All(l => l.Name != patch.Name) || !File.Exists(store.Module(patch.ModuleSha256))) continue;
-            if (ModuleReader.Read(File.ReadAllBytes(store.Module(patch.ModuleSha256))).TryGet(out var module, out _) && module.States is { } states) found[patch.Name] = states;
-        }
-
-        return found;
-    }
-
-    /// <summary>All that preflight could ask of this host, for any module.</summary>
-    public byte[] Facts() => JsonSerializer.SerializeToUtf8Bytes(_collector.Collect(null), PreflightJson.Readable.HostFacts);
+    /// <summary>All that preflight could ask of this host, for any module that patches what is loaded or one of these objects.</summary>
+    public byte[] Facts(IReadOnlyCollection<string> objects) => JsonSerializer.SerializeToUtf8Bytes(_collector.Collect(null, objects), PreflightJson.Readable.HostFacts);
 }
