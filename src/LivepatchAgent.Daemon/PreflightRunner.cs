@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
@@ -14,14 +15,14 @@ internal sealed class PreflightRunner(HostPaths paths, HostObserver observer)
 {
     private readonly HostFactsCollector _collector = new(paths, observer);
 
-    public PreflightReport Of(VerifiedModule module) => Run(module.Facts, true);
+    public PreflightReport Of(VerifiedModule module) => Run(module.Facts with { FileDigest = module.Manifest.Content.Module.Sha256 }, true);
 
     /// <summary>Of a file that nobody verified: whether its signature is right is asked too, where that can be known.</summary>
     public PreflightReport OfFile(ReadOnlySpan<byte> file, string name)
     {
         if (!ModuleReader.Read(file).TryGet(out var module, out var problem)) return Preflight.Unreadable(name, problem);
         var holds = module.Signature is { } signature ? ModuleProof.SignatureHolds(file, signature, new KnownCertificates(paths).Read(new StateStore(paths.StateFolder).Peek())) : null;
-        return Run(module, holds);
+        return Run(module with { FileDigest = Convert.ToHexStringLower(SHA256.HashData(file)) }, holds);
     }
 
     /// <param name="version">Null for the patch on its way, else for the one that runs.</param>

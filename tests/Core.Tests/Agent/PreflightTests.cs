@@ -9,6 +9,8 @@ public sealed class PreflightTests
 {
     private const string Query = "ex:0102";
 
+    private static readonly string Digest = new('a', 64);
+
     private static readonly ModuleFacts Module = new()
     {
         Name = "livepatch_two",
@@ -79,6 +81,9 @@ public sealed class PreflightTests
         new("module-signature", CheckOutcome.Refused, "no key of publisher", Host: h => h with { Keys = Asked("") }),
         new("module-signature", CheckOutcome.Warning, "no key of publisher", Host: h => h with { Keys = Asked(""), Lockdown = "none" }),
         new("module-signature", CheckOutcome.Refused, "revoked", Host: h => h with { Keys = Asked(".blacklist"), Lockdown = "none" }),
+        new("module-signature", CheckOutcome.Refused, "this very file is revoked", m => m with { FileDigest = Digest }, h => h with { Keys = Asked(".machine") with { Keys = [new("bin:" + Digest, ".blacklist")] } }),
+        new("module-signature", CheckOutcome.Refused, "this very file is revoked", m => m with { FileDigest = Digest }, h => h with { Keys = new KeyringFacts([.. h.Keys!.Keys, new("bin:" + Digest, ".blacklist")]) }),
+        new("module-signature", CheckOutcome.Ok, ".machine", m => m with { FileDigest = Digest }, h => h with { Keys = Asked(".machine") with { Keys = [new("tbs:" + Digest, ".blacklist"), new("bin:" + Digest, ".machine")] } }),
         new("module-signature", CheckOutcome.Warning, ".platform", Host: h => h with { Keys = Asked(".platform") }),
         new("module-signature", CheckOutcome.Refused, "changed after", Host: h => h with { Keys = Asked(".machine", false), Lockdown = "none" }),
         new("module-signature", CheckOutcome.CannotTell, "has no certificate", Host: h => h with { Keys = Asked(".machine", null) }),
