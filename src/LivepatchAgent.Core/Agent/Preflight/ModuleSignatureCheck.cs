@@ -4,8 +4,8 @@ namespace LivepatchAgent.Core.Agent;
 
 /// <summary>
 /// The kernel's own check of the module's signature, against its own keys (kernel/module/signing.c). What it does not find
-/// a key for counts as unsigned: it insists on signatures only when it is locked down or told to. Debian's, SUSE's and
-/// Ubuntu's kernels refuse a file whose own digest is revoked too, as firmware's dbx and shim's MokListX do by SHA-256.
+/// a key for counts as unsigned: it insists on signatures only when it is locked down or told to. Debian's kernels refuse a
+/// file whose own digest is revoked too, as firmware's dbx and shim's MokListX do by SHA-256.
 /// </summary>
 internal static class ModuleSignatureCheck
 {

@@ -30,6 +30,7 @@ SURPRISES = """
   twice, each with an entry of its own, is refused with a stack trace of sysfs.
 - A static key of another module: the livepatch loads and runs, whether the module is there or comes later, and never sees the key switched. The kernel entered the jump
   before it knew the key; it notices when the livepatch is removed (a warning in jump_label.c), and after the patched module is gone it runs into freed memory.
+- Debian's kernels refuse a module whose whole file, signature included, has a SHA-256 that firmware or shim revoke (`bin:` in `.blacklist`); other kernels read that list for no module.
 - A livepatch section without SHF_ALLOC works for symbols of the kernel, which are resolved while the file is at hand, and is an Oops for those of a module.
 - A kprobe on a patched function is harmless unless it has a post handler; kretprobes and the function tracer are harmless.
 - A patch without replace may be stacked on one that replaces.

@@ -185,6 +185,7 @@ CASES = [
     Case("not signed", PLAIN, Refused("EKEYREJECTED"), "module-signature", sign="", where=SECURE),
     Case("signature cut off", PLAIN, Refused("EKEYREJECTED"), "module-signature", file=signature_off, where=SECURE),
     Case("one bit changed after it was signed", PLAIN, Refused("EKEYREJECTED"), "module-signature", file=one_bit, where=SECURE),
+    Case("the file itself is revoked by the firmware", PLAIN, Refused("EKEYREJECTED", "is blacklisted"), "module-signature", where=SECURE, revoked=True),
     Case("signature that is no PKCS#7", PLAIN, Refused("EBADMSG"), "module-signature", sign="stranger", file=garbage, where=ALL),
     Case("signature of a type that the kernel does not know", PLAIN, {"": Runs(note="the kernel is tainted (E)"), "6.12 SB": Refused("EKEYREJECTED"), "6.1 SB": Refused("EKEYREJECTED")}, "module-signature", sign="stranger", file=of_type(1), where=ALL),
     Case("signature longer than the file", PLAIN, Refused("EBADMSG"), "module-signature|module-format", sign="stranger", file=length_of(1 << 24), where=ALL),
