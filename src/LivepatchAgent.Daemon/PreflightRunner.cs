@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
@@ -14,14 +15,14 @@ internal sealed class PreflightRunner(HostPaths paths, HostObserver observer)
 {
     private readonly HostFactsCollector _collector = new(paths, observer);
 
-    public PreflightReport Of(VerifiedModule module) => Run(module.Facts, true);
+    public PreflightReport Of(VerifiedModule module) => Run(module.Facts with { FileDigest = module.Manifest.Content.Module.Sha256 }, true);
 
     /// <summary>Of a file that nobody verified: whether its signature is right is asked too, where that can be known.</summary>
     public PreflightReport OfFile(ReadOnlySpan<byte> file, string name)
     {
         if (!ModuleReader.Read(file).TryGet(out var module, out var problem)) return Preflight.Unreadable(name, problem);
         var holds = module.Signature is { } signature ? ModuleProof.SignatureHolds(file, signature, new KnownCertificates(paths).Read(new StateStore(paths.StateFolder).Peek())) : null;
-        return Run(module, holds);
+        return Run(module with { FileDigest = Convert.ToHexStringLower(SHA256.HashData(file)) }, holds);
     }
 
     /// <param name="version">Null for the patch on its way, else for the one that runs.</param>
@@ -46,25 +47,9 @@ internal sealed class PreflightRunner(HostPaths paths, HostObserver observer)
     private PreflightReport Run(ModuleFacts module, bool? signatureHolds)
     {
         var host = _collector.Collect(HostQuestions.Of(module));
-        if (host.Patches.Count > 0) host = host with { PatchStates = States(host.Patches) };
         return Preflight.Run(module, host.Keys is { } keys ? host with { Keys = keys with { SignatureHolds = signatureHolds } } : host);
     }
 
-    /// <summary>Of those that are loaded and that the store holds: sysfs does not show states.</summary>
-    private Dictionary<string, IReadOnlyList<SystemState>> States(IReadOnlyList<LoadedPatch> loaded)
-    {
-        var state = new StateStore(paths.StateFolder).Peek();
-        var store = new PatchStore(paths.StateFolder);
-        var found = new Dictionary<string, IReadOnlyList<SystemState>>();
-        foreach (var patch in new[] { state.Running?.Patch, state.LastGood })
-        {
-            if (patch is null || loaded.All(l => l.Name != patch.Name) || !File.Exists(store.Module(patch.ModuleSha256))) continue;
-            if (ModuleReader.Read(File.ReadAllBytes(store.Module(patch.ModuleSha256))).TryGet(out var module, out _) && module.States is { } states) found[patch.Name] = states;
-        }
-
-        return found;
-    }
-
-    /// <summary>All that preflight could ask of this host, for any module.</summary>
-    public byte[] Facts() => JsonSerializer.SerializeToUtf8Bytes(_collector.Collect(null), PreflightJson.Readable.HostFacts);
+    /// <summary>All that preflight could ask of this host, for any module that patches what is loaded or one of these objects.</summary>
+    public byte[] Facts(IReadOnlyCollection<string> objects) => JsonSerializer.SerializeToUtf8Bytes(_collector.Collect(null, objects), PreflightJson.Readable.HostFacts);
 }

@@ -115,4 +115,17 @@ public sealed class CheckCommandTests
         var ran = Ran.Of(daemon.SocketPath, "facts");
         Assert.Equal((ExitCode.Ok, facts + "\n"), (ran.Code, ran.Out));
     }
+
+    [Fact]
+    public void Facts_OfObjects_AsksForThem()
+    {
+        var asked = "";
+        using var daemon = new TestDaemon((request, _) =>
+        {
+            asked = request;
+            return TestDaemon.Http(200, "{}");
+        });
+        Assert.Equal(ExitCode.Ok, Ran.Of(daemon.SocketPath, "facts", "--object", "ext4", "--object", "a&b").Code);
+        Assert.StartsWith("GET /v1/facts?object=ext4&object=a%26b HTTP/", asked, StringComparison.Ordinal);
+    }
 }

@@ -38,7 +38,9 @@ internal sealed class AgentClient(string socketPath, TimeProvider clock)
         Call("POST", "/v1/enable", JsonSerializer.SerializeToUtf8Bytes(new EnableRequest(token), WireJson.Default.EnableRequest), ChangeDeadline);
 
     /// <summary>Some 6 MB of names.</summary>
-    public ApiAnswer Facts() => Call("GET", "/v1/facts", [], LookDeadline, 64 << 20);
+    /// <param name="objects">Modules that are installed and not loaded, to be described too.</param>
+    public ApiAnswer Facts(IEnumerable<string> objects) =>
+        Call("GET", $"/v1/facts?{string.Join('&', objects.Select(o => $"object={Uri.EscapeDataString(o)}"))}".TrimEnd('?'), [], LookDeadline, 64 << 20);
 
     public ApiAnswer Check(byte[] module) => Call("POST", "/v1/check", module, LookDeadline);
 

@@ -1,10 +1,12 @@
 namespace LivepatchAgent.Core.Modules;
 
 /// <summary>The names that a module's file defines, as the kernel's table of a loaded module would have them.</summary>
-public static class ModuleSymbols
+/// <param name="Names">How often each name occurs.</param>
+/// <param name="Traceable">How often each of these names is a function that ftrace, and so a livepatch, can redirect.</param>
+public sealed record ModuleSymbols(IReadOnlyDictionary<string, int> Names, IReadOnlyDictionary<string, int> Traceable)
 {
-    /// <summary>How often each name occurs; null when it is no module.</summary>
-    public static IReadOnlyDictionary<string, int>? Read(ReadOnlySpan<byte> file)
+    /// <summary>Null when it is no module.</summary>
+    public static ModuleSymbols? Read(ReadOnlySpan<byte> file)
     {
         if (ModuleSignature.IsMarked(file))
         {
@@ -17,7 +19,8 @@ public static class ModuleSymbols
         if (elf.Fault is not null) return null;
         var symbols = new ElfSymbols(ref elf);
         if (elf.Fault is not null) return null;
-        var names = new Dictionary<string, int>();
+        var sites = CallSites.Read(ref elf, symbols);
+        Dictionary<string, int> names = [], traceable = [];
         for (var i = 1; i < symbols.Count && elf.Fault is null; i++)
         {
             var symbol = symbols[elf, i];
@@ -27,8 +30,9 @@ public static class ModuleSymbols
             if (symbol.Section < elf.Sections.Length && !elf.Sections[symbol.Section].Has(ElfSection.Alloc)) continue;
             var text = elf.Text(name);
             names[text] = names.GetValueOrDefault(text) + 1;
+            if (symbol.Section < elf.Sections.Length && sites.IsIn(symbol)) traceable[text] = traceable.GetValueOrDefault(text) + 1;
         }
 
-        return elf.Fault is null ? names : null;
+        return elf.Fault is null ? new ModuleSymbols(names, traceable) : null;
     }
 }

@@ -11,14 +11,17 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
     private const int MaxHooks = 10_000;
 
     /// <param name="questions">What is of interest for one module; null for all that there is.</param>
-    public HostFacts Collect(HostQuestions? questions)
+    /// <param name="objects">Modules whose installed files are of interest although no module is asked about: all files would be too many.</param>
+    public HostFacts Collect(HostQuestions? questions, IReadOnlyCollection<string>? objects = null)
     {
         // It becomes part of paths.
         var release = SmallFile.Read(paths.OsRelease) is { Length: > 0 and <= 64 } text && !text.Any(c => c == '/' || char.IsControl(c)) ? text : "unknown";
         var loaded = LoadedModules();
         var collector = new SymbolCollector(questions, loaded);
         var symbols = collector.Symbols(paths.Symbols);
-        var installed = new InstalledModules(paths.InstalledModules(release), questions?.Objects);
+        var patches = observer.Patches();
+        var installed = new InstalledModules(paths.InstalledModules(release), questions?.Objects.Concat(patches.Select(p => p.Name)).ToHashSet());
+        var files = installed.Symbols((questions?.Objects ?? objects ?? Enumerable.Empty<string>()).Except(loaded ?? []));
         return new HostFacts
         {
             KernelRelease = release,
@@ -33,12 +36,15 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
             Keys = new KernelKeys(paths).Read(questions?.Signers ?? []),
             Taint = long.TryParse(SmallFile.Read(paths.Tainted), NumberStyles.None, CultureInfo.InvariantCulture, out var taint) ? taint : 0,
             FtraceEnabled = Flag(paths.FtraceEnabled),
-            Patches = observer.Patches(),
+            Patches = patches,
+            PatchStates = patches.Count == 0 ? null : PatchList.Read(paths.KernelMemory, collector.Addresses, patches) ?? PatchFiles.States(paths, installed, patches),
             Modules = ModuleNames(),
             LoadedModules = loaded,
             InstalledModules = installed.Names,
+            BuiltInModules = installed.BuiltIn,
             Symbols = symbols,
-            InstalledSymbols = questions is null ? null : installed.Symbols(questions.Objects.Except(loaded ?? [])),
+            InstalledSymbols = files.Count == 0 ? null : files.ToDictionary(f => f.Key, f => f.Value.Names),
+            InstalledTraceable = files.Count == 0 ? null : files.ToDictionary(f => f.Key, f => f.Value.Traceable),
             Traceable = paths.Tracing.Select(t => collector.Traceable(Path.Combine(t, "available_filter_functions"))).FirstOrDefault(t => t is not null),
             Hooks = paths.Tracing.Select(t => Hooks(Path.Combine(t, "enabled_functions"), questions)).FirstOrDefault(h => h is not null),
             Probes = Probes(questions),

@@ -3,11 +3,12 @@ using LivepatchAgent.Core.Modules;
 
 namespace LivepatchAgent.Daemon.Kernel;
 
-/// <summary>Modules of the running kernel's own folder below /lib/modules, by name: what is installed, and the symbols of what is not loaded.</summary>
+/// <summary>Modules of the running kernel's own folder below /lib/modules, by name: what is installed, what is built in, and the symbols of what is not loaded.</summary>
 internal sealed class InstalledModules
 {
     private readonly string _folder;
     private readonly Dictionary<string, string> _files = [];
+    private readonly HashSet<string> _builtIn = [];
     private readonly bool _isKnown;
 
     /// <param name="wanted">Null for all.</param>
@@ -18,33 +19,41 @@ internal sealed class InstalledModules
         {
             // "kernel/fs/overlayfs/overlay.ko.xz: kernel/…"
             var colon = line.IndexOf((byte)':');
-            if (colon > 0) Add(Encoding.UTF8.GetString(line[..colon]), wanted);
+            if (colon > 0 && Wanted(line[..colon], wanted, out var file) is { } name) _files.TryAdd(name, file);
         });
-        LongFile.Read(Path.Combine(folder, "modules.builtin"), line => Add(Encoding.UTF8.GetString(line), wanted));
+        LongFile.Read(Path.Combine(folder, "modules.builtin"), line =>
+        {
+            if (Wanted(line, wanted, out _) is { } name && !_files.ContainsKey(name)) _builtIn.Add(name);
+        });
     }
 
-    /// <summary>Null when the folder has no list.</summary>
-    public IReadOnlyList<string>? Names => _isKnown ? [.. _files.Keys.Order(StringComparer.Ordinal)] : null;
+    /// <summary>Those built in among them; null when the folder has no list.</summary>
+    public IReadOnlyList<string>? Names => _isKnown ? [.. _files.Keys.Concat(_builtIn).Order(StringComparer.Ordinal)] : null;
+
+    public IReadOnlyList<string>? BuiltIn => _isKnown ? [.. _builtIn.Order(StringComparer.Ordinal)] : null;
 
     /// <summary>Symbols of those modules whose file can be read.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? Symbols(IEnumerable<string> names)
+    public IReadOnlyDictionary<string, ModuleSymbols> Symbols(IEnumerable<string> names)
     {
-        var found = new Dictionary<string, IReadOnlyDictionary<string, int>>();
+        var found = new Dictionary<string, ModuleSymbols>();
         foreach (var name in names)
         {
-            if (!_files.TryGetValue(name, out var file) || CompressedModule.Read(Path.Combine(_folder, file)) is not { } bytes) continue;
-            if (ModuleSymbols.Read(bytes) is { } symbols) found[name] = symbols;
+            if (File(name) is { } bytes && ModuleSymbols.Read(bytes) is { } symbols) found[name] = symbols;
         }
 
-        return found.Count > 0 ? found : null;
+        return found;
     }
 
-    private void Add(string file, IReadOnlySet<string>? wanted)
+    /// <summary>A module's file, unpacked; null when it is not installed or cannot be read.</summary>
+    public byte[]? File(string name) => _files.TryGetValue(name, out var file) ? CompressedModule.Read(Path.Combine(_folder, file)) : null;
+
+    private static string? Wanted(ReadOnlySpan<byte> line, IReadOnlySet<string>? wanted, out string file)
     {
+        file = Encoding.UTF8.GetString(line);
         var start = file.LastIndexOf('/') + 1;
         var end = file.IndexOf(".ko", start, StringComparison.Ordinal);
-        if (end < 0) return;
+        if (end < 0) return null;
         var name = file[start..end].Replace('-', '_');
-        if (wanted?.Contains(name) != false) _files.TryAdd(name, file);
+        return wanted?.Contains(name) != false ? name : null;
     }
 }

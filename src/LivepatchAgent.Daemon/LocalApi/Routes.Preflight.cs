@@ -13,12 +13,22 @@ internal sealed partial class Routes
     /// <summary>One at a time: each reads 150,000 symbols, and may hold a module.</summary>
     private static readonly SemaphoreSlim Looking = new(1);
 
+    /// <summary>Each object's file is unpacked and read.</summary>
+    private const int MaxObjects = 64;
+
     private async Task FactsAsync(HttpContext context)
     {
+        var objects = context.Request.Query["object"].OfType<string>().Select(o => o.Replace('-', '_')).Distinct().ToList();
+        if (objects.Count > MaxObjects)
+        {
+            await RefuseAsync(context, 400, new Problem(ProblemCode.RequestInvalid, $"cannot describe this host: {objects.Count} objects are named", $"name {MaxObjects} at most"));
+            return;
+        }
+
         await Looking.WaitAsync(context.RequestAborted);
         try
         {
-            await WriteAsync(context, 200, preflight.Facts());
+            await WriteAsync(context, 200, preflight.Facts(objects));
         }
         finally
         {

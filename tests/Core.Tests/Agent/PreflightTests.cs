@@ -9,6 +9,8 @@ public sealed class PreflightTests
 {
     private const string Query = "ex:0102";
 
+    private static readonly string Digest = new('a', 64);
+
     private static readonly ModuleFacts Module = new()
     {
         Name = "livepatch_two",
@@ -79,6 +81,9 @@ public sealed class PreflightTests
         new("module-signature", CheckOutcome.Refused, "no key of publisher", Host: h => h with { Keys = Asked("") }),
         new("module-signature", CheckOutcome.Warning, "no key of publisher", Host: h => h with { Keys = Asked(""), Lockdown = "none" }),
         new("module-signature", CheckOutcome.Refused, "revoked", Host: h => h with { Keys = Asked(".blacklist"), Lockdown = "none" }),
+        new("module-signature", CheckOutcome.Refused, "this very file is revoked", m => m with { FileDigest = Digest }, h => h with { Keys = Asked(".machine") with { Keys = [new("bin:" + Digest, ".blacklist")] } }),
+        new("module-signature", CheckOutcome.Refused, "this very file is revoked", m => m with { FileDigest = Digest }, h => h with { Keys = new KeyringFacts([.. h.Keys!.Keys, new("bin:" + Digest, ".blacklist")]) }),
+        new("module-signature", CheckOutcome.Ok, ".machine", m => m with { FileDigest = Digest }, h => h with { Keys = Asked(".machine") with { Keys = [new("tbs:" + Digest, ".blacklist"), new("bin:" + Digest, ".machine")] } }),
         new("module-signature", CheckOutcome.Warning, ".platform", Host: h => h with { Keys = Asked(".platform") }),
         new("module-signature", CheckOutcome.Refused, "changed after", Host: h => h with { Keys = Asked(".machine", false), Lockdown = "none" }),
         new("module-signature", CheckOutcome.CannotTell, "has no certificate", Host: h => h with { Keys = Asked(".machine", null) }),
@@ -89,8 +94,8 @@ public sealed class PreflightTests
         new("symbol-versions", CheckOutcome.Refused, "seq_printf", m => m with { SymbolVersions = [new("module_layout", 1), new("klp_enable_patch", 2), new("seq_printf", 4)] }),
         new("symbol-versions", CheckOutcome.Refused, "module_layout", m => m with { SymbolVersions = [new("module_layout", 4)] }),
         new("symbol-versions", CheckOutcome.Refused, "none for klp_enable_patch", m => m with { SymbolVersions = [new("module_layout", 1), new("seq_printf", 3)] }),
-        new("symbol-versions", CheckOutcome.Warning, "by force", m => m with { SymbolVersions = null }, h => h with { Config = Options(("MODVERSIONS", "y"), ("MODULE_FORCE_LOAD", "y")) }),
-        new("symbol-versions", CheckOutcome.Refused, "wants them", m => m with { SymbolVersions = null }, h => h with { Config = Options(("MODVERSIONS", "y")) }),
+        new("symbol-versions", CheckOutcome.Refused, "by force", m => m with { SymbolVersions = null }),
+        new("symbol-versions", CheckOutcome.Ok, "compares none", m => m with { SymbolVersions = null }, h => h with { Config = Options(("MODULES", "y")) }),
         new("symbol-versions", CheckOutcome.CannotTell, "could not be read", Host: h => h with { SymbolVersions = null }),
         new("symbol-versions", CheckOutcome.Ok, "CONFIG_MODVERSIONS", Host: h => h with { Config = Options(("MODULES", "y")) }),
         new("module-name", CheckOutcome.Refused, "loaded already", m => m with { Name = "ext4" }),
@@ -104,6 +109,7 @@ public sealed class PreflightTests
         new("livepatch-marker", CheckOutcome.Refused, "does not say so", m => m with { IsLivepatch = false }),
         new("livepatch-marker", CheckOutcome.Refused, "no livepatch", m => m with { IsLivepatch = false, NeededSymbols = [] }),
         new("patched-objects", CheckOutcome.Ok, "xfs is not loaded", m => m with { Functions = [new("xfs", "xfs_iget")] }),
+        new("patched-objects", CheckOutcome.Warning, "fuse is built into", m => m with { Functions = [new("fuse", "f")] }, h => h with { InstalledModules = ["fuse"], BuiltInModules = ["fuse"] }),
         new("patched-objects", CheckOutcome.Warning, "nosuch is neither", m => m with { Functions = [new("nosuch", "f")] }),
         new("patched-objects", CheckOutcome.Warning, "af-key", m => m with { Functions = [new("af-key", "f")] }),
         new("patched-objects", CheckOutcome.Refused, "ext4 has the array", m => m with { TableFaults = [new(TableFaultKind.SharedFunctions, "ext4")] }),
@@ -116,10 +122,17 @@ public sealed class PreflightTests
         new("patched-functions", CheckOutcome.Refused, "twice", m => m with { Functions = [new("vmlinux", "cmdline_proc_show"), new("vmlinux", "cmdline_proc_show", 1)] }),
         new("patched-functions", CheckOutcome.Refused, "no name of", m => m with { TableFaults = [new(TableFaultKind.FunctionWithoutName, "vmlinux")] }),
         new("patched-functions", CheckOutcome.Refused, "no new code", m => m with { TableFaults = [new(TableFaultKind.FunctionWithoutCode, "vmlinux")] }),
-        new("patched-functions", CheckOutcome.Ok, "those of loaded", m => m with { Functions = [new("xfs", "anything")] }),
+        new("patched-functions", CheckOutcome.Ok, "those of objects that are here", m => m with { Functions = [new("nosuch", "anything")] }),
+        new("patched-functions", CheckOutcome.Ok, "those of objects that are here", m => m with { Functions = [new("fuse", "f")] }, h => h with { InstalledModules = ["fuse"], BuiltInModules = ["fuse"] }),
+        new("patched-functions", CheckOutcome.CannotTell, "xfs:anything", m => m with { Functions = [new("xfs", "anything")] }),
+        new("patched-functions", CheckOutcome.Ok, "all there", m => m with { Functions = [new("xfs", "xfs_iget")] }, Installed),
+        new("patched-functions", CheckOutcome.Refused, "xfs:anything (inlined", m => m with { Functions = [new("xfs", "anything")] }, Installed),
+        new("patched-functions", CheckOutcome.Refused, "made xfs_clone.isra.0 of it", m => m with { Functions = [new("xfs", "xfs_clone")] }, Installed),
         new("patched-functions", CheckOutcome.CannotTell, "could not be read", Host: h => h with { Symbols = null }),
         new("function-position", CheckOutcome.Refused, "2 functions show", m => m with { Functions = [new("vmlinux", "show")] }),
         new("function-position", CheckOutcome.Refused, "no show number 3", m => m with { Functions = [new("vmlinux", "show", 3)] }),
+        new("function-position", CheckOutcome.Refused, "xfs has 2 functions xfs_twin", m => m with { Functions = [new("xfs", "xfs_twin")] }, Installed),
+        new("function-position", CheckOutcome.Refused, "no xfs_iget number 2", m => m with { Functions = [new("xfs", "xfs_iget", 2)] }, Installed),
         new("function-position", CheckOutcome.Ok, "told from", m => m with { Functions = [new("vmlinux", "show", 1)] }),
         new("livepatch-relocations", CheckOutcome.Refused, "flag 0x100000", m => m with { RelocationFaults = [new(RelocationFaultKind.NotMarked, ".klp.rela.vmlinux..text", "", 1)] }),
         new("livepatch-relocations", CheckOutcome.Refused, "changes no object xfs", m => m with { LivepatchRelocations = [new("xfs", ".text", 1, true, true)] }),
@@ -130,9 +143,14 @@ public sealed class PreflightTests
         new("livepatch-symbols", CheckOutcome.Refused, "not marked", m => m with { LivepatchSymbols = [new("vmlinux", "si_swapinfo", 0, false)] }),
         new("livepatch-symbols", CheckOutcome.Refused, "malformed", m => m with { LivepatchSymbols = [new("", ".klp.sym.x", 0, true)] }),
         new("livepatch-symbols", CheckOutcome.CannotTell, "xfs:xfs_iget", m => m with { LivepatchSymbols = [new("xfs", "xfs_iget", 0, true)] }),
-        new("livepatch-symbols", CheckOutcome.Refused, "xfs:other,0 is not there", m => m with { LivepatchSymbols = [new("xfs", "other", 0, true)] }, h => h with { InstalledSymbols = new Dictionary<string, IReadOnlyDictionary<string, int>> { ["xfs"] = Names("xfs_iget") } }),
+        new("livepatch-symbols", CheckOutcome.Refused, "xfs:other,0 is not there", m => m with { LivepatchSymbols = [new("xfs", "other", 0, true)] }, Installed),
+        new("livepatch-symbols", CheckOutcome.Refused, "xfs:xfs_twin,0 is ambiguous", m => m with { LivepatchSymbols = [new("xfs", "xfs_twin", 0, true)] }, Installed),
+        new("livepatch-symbols", CheckOutcome.Ok, "all found", m => m with { LivepatchSymbols = [new("xfs", "xfs_iget", 0, true)] }, Installed),
         new("static-keys", CheckOutcome.Refused, "__jump_table", m => m with { RelocationFaults = [new(RelocationFaultKind.ReadTooEarly, ".klp.rela.ext4.__jump_table", "__jump_table", 1)] }),
         new("traceable-functions", CheckOutcome.Refused, "vmlinux:notrace", m => m with { Functions = [new("vmlinux", "notrace")] }),
+        new("traceable-functions", CheckOutcome.Refused, "xfs:xfs_notrace", m => m with { Functions = [new("xfs", "xfs_notrace")] }, Installed),
+        new("traceable-functions", CheckOutcome.Ok, "can be traced", m => m with { Functions = [new("xfs", "xfs_iget")] }, Installed),
+        new("traceable-functions", CheckOutcome.CannotTell, "only some", m => m with { Functions = [new("xfs", "xfs_twin", 1)] }, Installed),
         new("traceable-functions", CheckOutcome.CannotTell, "only some", Host: h => h with { Traceable = new Dictionary<string, IReadOnlyDictionary<string, int>> { ["vmlinux"] = Names("cmdline_proc_show", "show"), ["ext4"] = Names("ext4_iget") } }),
         new("traceable-functions", CheckOutcome.CannotTell, "could not be read", Host: h => h with { Traceable = null }),
         new("function-hooks", CheckOutcome.Refused, "kprobe_ftrace_handler", Host: h => h with { Hooks = [new("vmlinux", "cmdline_proc_show", "RI", ["kprobe_ftrace_handler"])] }),
@@ -150,8 +168,14 @@ public sealed class PreflightTests
         new("patch-stack", CheckOutcome.Ok, "takes the place of older", m => m with { States = [new(1, 2)] }, h => h with { Patches = [Older()], PatchStates = States(new SystemState(1, 2)) }),
         new("patch-stack", CheckOutcome.Refused, "lacks system state 1", m => m with { States = [] }, h => h with { Patches = [Older()], PatchStates = States(new SystemState(1, 2)) }),
         new("patch-stack", CheckOutcome.Refused, "has version 1", m => m with { States = [new(1, 1)], Replace = false }, h => h with { Patches = [Older()], PatchStates = States(new SystemState(1, 2)) }),
-        new("patch-stack", CheckOutcome.Warning, "cmdline_proc_show is changed by both", m => m with { Replace = false }, h => h with { Patches = [Older()] }),
-        new("patch-stack", CheckOutcome.Warning, "not visible", m => m with { Replace = null }, h => h with { Patches = [Older()] }),
+        new("patch-stack", CheckOutcome.Warning, "cmdline_proc_show is changed by both", m => m with { Replace = false, States = [] }, h => h with { Patches = [Older()] }),
+        new("patch-stack", CheckOutcome.Warning, "does not replace", m => m with { Replace = false, States = [] }, h => h with { Patches = [Older()], PatchStates = States(new SystemState(1, 2)) }),
+        new("patch-stack", CheckOutcome.CannotTell, "whether older has system states", m => m with { Replace = false, States = [new(1, 2)] }, h => h with { Patches = [Older()] }),
+        new("patch-stack", CheckOutcome.CannotTell, "whether it knows the system states of older", m => m with { States = null }, h => h with { Patches = [Older()], PatchStates = States(new SystemState(1, 2)) }),
+        new("patch-stack", CheckOutcome.CannotTell, "whether it knows the system states of older", m => m with { Replace = null, States = [] }, h => h with { Patches = [Older()], PatchStates = States(new SystemState(1, 2)) }),
+        new("patch-stack", CheckOutcome.Refused, "has version 1", m => m with { Replace = null, States = [new(1, 1)] }, h => h with { Patches = [Older()], PatchStates = States(new SystemState(1, 2)) }),
+        new("patch-stack", CheckOutcome.Warning, "replaces or adds to it is not visible", m => m with { Replace = null }, h => h with { Patches = [Older()], PatchStates = States() }),
+        new("patch-stack", CheckOutcome.Ok, "no other", Host: h => h with { Patches = [Older() with { Enabled = false }] }),
         new("transition-running", CheckOutcome.Refused, "older is still running", Host: h => h with { Patches = [Older() with { Transition = true }] }),
         new("reliable-stacks", CheckOutcome.Warning, "no reliable", Host: h => h with { Config = Options(("MODULES", "y")) }),
         new("reliable-stacks", CheckOutcome.CannotTell, "not known", Host: h => h with { Symbols = null }),
@@ -239,10 +263,20 @@ public sealed class PreflightTests
     [InlineData("""{"schema":1,"architecture":"a"}""")]
     [InlineData("""{"schema":1,"kernelRelease":"r","architecture":"a","hooks":[null]}""")]
     [InlineData("""{"schema":1,"kernelRelease":"r","architecture":"a","symbols":{"vmlinux":null}}""")]
+    [InlineData("""{"schema":1,"kernelRelease":"r","architecture":"a","installedTraceable":{"xfs":null}}""")]
+    [InlineData("""{"schema":1,"kernelRelease":"r","architecture":"a","builtInModules":[null]}""")]
+    [InlineData("""{"schema":1,"kernelRelease":"r","architecture":"a","patchStates":{"older":null}}""")]
     public void Facts_OfAnotherKind_AreAProblem(string json) =>
         Assert.Equal(ProblemCode.RequestInvalid, PreflightJson.ReadFacts(System.Text.Encoding.UTF8.GetBytes(json), "host.json").Problem?.Code);
 
     private static Dictionary<string, IReadOnlyList<SystemState>> States(params SystemState[] states) => new() { ["older"] = states };
+
+    /// <summary>A module that is not loaded, as its file has it.</summary>
+    private static HostFacts Installed(HostFacts host) => host with
+    {
+        InstalledSymbols = new Dictionary<string, IReadOnlyDictionary<string, int>> { ["xfs"] = Names("xfs_iget", "xfs_twin", "xfs_twin", "xfs_notrace", "xfs_clone.isra.0") },
+        InstalledTraceable = new Dictionary<string, IReadOnlyDictionary<string, int>> { ["xfs"] = Names("xfs_iget", "xfs_twin") },
+    };
 
     private static LoadedPatch Older() => new("older", true, false, true, [new("vmlinux", "cmdline_proc_show", 1)]);
 

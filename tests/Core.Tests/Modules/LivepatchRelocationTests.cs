@@ -83,15 +83,6 @@ public sealed class LivepatchRelocationTests
     [InlineData(Corpus.CmdlineV2Older)]
     public void Read_RealLivepatch_HasNoFault(string file) => Assert.Empty(ModuleReader.Read(Corpus.Module(file)).Value.RelocationFaults);
 
-    [Fact]
-    public void Symbols_OfARealModule_AreThoseThatItDefines()
-    {
-        var names = ModuleSymbols.Read(Corpus.Module(Corpus.CmdlineSigned))!;
-        Assert.Equal(1, names["init_module"]);
-        Assert.DoesNotContain("klp_enable_patch", names.Keys);
-        Assert.Null(ModuleSymbols.Read("nonsense"u8));
-    }
-
     private static byte[] File(Case c, byte[]? rows = null)
     {
         rows ??= Entry(c.Place, c.Type, c.Index);

@@ -31,6 +31,7 @@ internal static class ModuleTargets
         if (!result.TryGet(out var facts, out _)) return;
         _ = ModuleText.Of(facts);
         _ = ModuleJson.Write(facts);
+        _ = ModuleSymbols.Read(input);
         _ = Preflight.Run(facts, HostTargets.AnyHost);
     }
 

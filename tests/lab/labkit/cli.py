@@ -78,7 +78,7 @@ def _start(options, name, owner_pid):
     if options.append:
         options.boot = True  # a frozen host has its command line already
     launch.sweep()
-    choice = fixtures.options(options.kernel, options.secure_boot, _mok(options), options.memory, options.cpus)
+    choice = fixtures.options(options.kernel, options.secure_boot, _mok(options), options.memory, options.cpus, _revoked(options))
     fixture, spec = fixtures.with_packages(choice, _debs(options))
     held = [fixture.use()]
     spec = fixtures.resumed(fixture, spec)
@@ -101,6 +101,12 @@ def _mok(options):
     if not options.secure_boot:
         raise LabError("cannot enrol a MOK certificate: only a host with --secure-boot has a MOK list")
     return str(Path(options.mok).resolve())
+
+
+def _revoked(options):
+    if options.revoked and not options.secure_boot:
+        raise LabError("cannot revoke a file: only a host with --secure-boot has such a list")
+    return options.revoked
 
 
 def _debs(options):

@@ -36,9 +36,9 @@ class Fixture:
         return file
 
 
-def options(series="6.12", secure_boot=False, mok=None, memory=1024, cpus=None):
+def options(series="6.12", secure_boot=False, mok=None, memory=1024, cpus=None, revoked=None):
     """What tells one base fixture from another."""
-    return {"series": series, "secure_boot": secure_boot, "mok": mok, "memory": memory, "cpus": cpus}
+    return {"series": series, "secure_boot": secure_boot, "mok": mok, "memory": memory, "cpus": cpus, "revoked": revoked}
 
 
 def spec_of(choice):
@@ -58,7 +58,7 @@ def spec_of(choice):
         from . import secureboot
 
         spec["kernel"] = str(secureboot.signed(kernel))
-        spec["vars"] = str(secureboot.variables(choice["mok"]))
+        spec["vars"] = str(secureboot.variables(choice["mok"], choice["revoked"]))
     return spec
 
 
@@ -66,7 +66,7 @@ def base(choice):
     spec = spec_of(choice)
     shape = "\n".join(qemu.arguments(spec, "HOST", 3, 4))
     key = digest(shape, spec["disk"], spec["vars"] or "", qemu.identity())
-    mode = "secure" if choice["secure_boot"] else "plain"
+    mode = "revoking" if choice["revoked"] else "secure" if choice["secure_boot"] else "plain"
     fixture = Fixture(key, f"base-{choice['series']}-{mode}")
     if not fixture.complete:
         with locked(f"fixture-{key}"):

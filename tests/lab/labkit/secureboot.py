@@ -18,6 +18,7 @@ SNAKEOIL_KEY = Path("/usr/share/ovmf/PkKek-1-snakeoil.key")
 SNAKEOIL_CERTIFICATE = Path("/usr/share/ovmf/PkKek-1-snakeoil.pem")
 
 SHIM = uuid.UUID("605dab50-e046-4300-abb6-3dd810dd8b23")
+SHA256 = uuid.UUID("c1c41626-504c-4092-aca9-41f936934328")
 X509 = uuid.UUID("a5c059a1-94e4-4aa7-87b5-ab155c2bf072")
 AUTHENTICATED_STORE = uuid.UUID("aaf32c78-947b-439a-a180-2e144ec37792")
 
@@ -66,19 +67,21 @@ def signed(kernel):
     return final
 
 
-def variables(mok=None):
-    """A variable store file in which this certificate (the lab's own without one) is the MOK list."""
+def variables(mok=None, revoked=None):
+    """A variable store file in which this certificate (the lab's own without one) is the MOK list, and a file of this SHA-256 is revoked."""
     certificate = Path(mok) if mok else mok_pair()[0]
     try:
         der = _der(certificate.read_text())
     except (OSError, ValueError) as error:
         raise LabError(f"cannot enrol {certificate}: {error}; it has to be an X.509 certificate as PEM") from None
     _need_snakeoil()
-    final = CACHE / "variables" / f"{digest(SNAKEOIL_VARIABLES, der)}.fd"
+    final = CACHE / "variables" / f"{digest(SNAKEOIL_VARIABLES, der, *([revoked] if revoked else []))}.fd"
     if not final.exists():
         with locked("variables"):
             final.parent.mkdir(parents=True, exist_ok=True)
-            entries = [("MokListRT", _signature_list(der)), ("MokListTrustedRT", b"\x01")]
+            entries = [("MokListRT", _signature_list(X509, der)), ("MokListTrustedRT", b"\x01")]
+            if revoked:
+                entries.append(("MokListXRT", _signature_list(SHA256, bytes.fromhex(revoked))))
             temporary = Path(f"{final}.new")
             temporary.write_bytes(_with_variables(SNAKEOIL_VARIABLES.read_bytes(), entries))
             temporary.rename(final)
@@ -97,10 +100,10 @@ def _der(pem):
     return base64.b64decode(found.group(1))
 
 
-def _signature_list(der):
-    """EFI_SIGNATURE_LIST of one X.509 certificate: type, list size, header size, entry size; then owner and certificate."""
-    entry = SHIM.bytes_le + der
-    return X509.bytes_le + struct.pack("<III", 28 + len(entry), 0, len(entry)) + entry
+def _signature_list(kind, content):
+    """EFI_SIGNATURE_LIST of one X.509 certificate or digest: type, list size, header size, entry size; then owner and content."""
+    entry = SHIM.bytes_le + content
+    return kind.bytes_le + struct.pack("<III", 28 + len(entry), 0, len(entry)) + entry
 
 
 def _with_variables(store, entries):

@@ -51,7 +51,7 @@ public sealed record HostFacts
     /// <summary>/sys/kernel/livepatch.</summary>
     public IReadOnlyList<LoadedPatch> Patches { get; init => field = value ?? []; } = [];
 
-    /// <summary>System states (struct klp_state) of those loaded patches whose file the agent holds, by the patch's name.</summary>
+    /// <summary>System states (struct klp_state) of those loaded patches whose states could be read, by the patch's name.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<SystemState>>? PatchStates { get; init; }
 
     /// <summary>Names in /sys/module: loaded modules, and those built in that have parameters.</summary>
@@ -63,14 +63,20 @@ public sealed record HostFacts
     /// <summary>Modules that are installed for this kernel or built in.</summary>
     public IReadOnlyList<string>? InstalledModules { get; init; }
 
+    /// <summary>Those of <see cref="InstalledModules"/> that are built in: no module of that name ever comes.</summary>
+    public IReadOnlyList<string>? BuiltInModules { get; init; }
+
     /// <summary>/proc/kallsyms: per object, how often each name occurs.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? Symbols { get; init; }
 
-    /// <summary>The same out of the files of modules that are installed and not loaded.</summary>
+    /// <summary>The same out of the files of modules that are installed and not loaded; of those alone that were asked for.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? InstalledSymbols { get; init; }
 
     /// <summary>available_filter_functions: per object, how often each name can be traced and so patched.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? Traceable { get; init; }
+
+    /// <summary>The same out of the files of <see cref="InstalledSymbols"/>: functions with a place for ftrace.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? InstalledTraceable { get; init; }
 
     /// <summary>enabled_functions: what hangs on functions already.</summary>
     public IReadOnlyList<FunctionHook>? Hooks { get; init; }
@@ -90,6 +96,14 @@ public sealed record HostFacts
     /// <summary>How often an object has a name; null when that is not known of this object.</summary>
     public int? CountOf(string objectName, string name) =>
         Names(Symbols, objectName) is { } names ? names.GetValueOrDefault(name) : Names(InstalledSymbols, objectName)?.GetValueOrDefault(name);
+
+    /// <summary>How many functions of this name can be traced; null when that is not known of this object.</summary>
+    public int? TraceableOf(string objectName, string name) =>
+        Names(Traceable, objectName) is { } names ? names.GetValueOrDefault(name) : Names(InstalledTraceable, objectName)?.GetValueOrDefault(name);
+
+    /// <summary>Whether the object is a module that is installed and can come, and whose file's symbols are not known.</summary>
+    public bool IsUnread(string objectName) =>
+        IsLoaded(objectName) == false && InstalledModules?.Contains(objectName) == true && BuiltInModules?.Contains(objectName) != true && Names(InstalledSymbols, objectName) is null;
 
     /// <summary>Whether the object is vmlinux or a loaded module.</summary>
     public bool? IsLoaded(string objectName) => objectName == "vmlinux" ? true : LoadedModules?.Contains(objectName);

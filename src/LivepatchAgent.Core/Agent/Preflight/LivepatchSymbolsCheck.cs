@@ -42,7 +42,7 @@ internal static class LivepatchSymbolsCheck
 
         if (faults.Count > 0) return CheckResult.Refused(Listing.Of(faults), "build it against exactly this kernel; positions count in the order of /proc/kallsyms (of a module: of its own symbol table)");
         return unknown.Count > 0
-            ? CheckResult.CannotTell($"of modules that are not here to be looked at: {Listing.Of(unknown)}", "install or load that module, then ask again: with a wrong symbol it could not be loaded any more")
+            ? CheckResult.CannotTell($"of modules that are not here to be looked at: {Listing.Of(unknown)}", "install or load that module, then ask again (for `--host`: `livepatch-agent facts --object NAME`): with a wrong symbol it could not be loaded any more")
             : CheckResult.Ok($"{symbols.Count} symbols, all found");
     }
 }

@@ -4,11 +4,13 @@ namespace LivepatchAgent.Core.Agent;
 
 /// <summary>
 /// The kernel's own check of the module's signature, against its own keys (kernel/module/signing.c). What it does not find
-/// a key for counts as unsigned: it insists on signatures only when it is locked down or told to.
+/// a key for counts as unsigned: it insists on signatures only when it is locked down or told to. Debian's kernels refuse a
+/// file whose own digest is revoked too, as firmware's dbx and shim's MokListX do by SHA-256.
 /// </summary>
 internal static class ModuleSignatureCheck
 {
     private const string Sign = "sign it with a key that this kernel has (`livepatch-publisher sign`)";
+    private const string Revoked = ".blacklist";
     private const string Enrol = "enrol the publisher's certificate: `mokutil --import publisher.der`, then reboot";
 
     public static CheckResult Run(ModuleFacts module, HostFacts host)
@@ -19,13 +21,15 @@ internal static class ModuleSignatureCheck
         if (signature.Type != "PKCS#7") return Unsigned($"its signature is of type {signature.Type}, which counts as none", insists);
         if (signature.Fault is { } fault && signature.Signers.Count == 0) return CheckResult.Refused($"its signature cannot be read: {fault}", Sign);
         if (host.Keys is null) return Unknown("the kernel's keys could not be read", insists);
+        if (module.FileDigest is { } digest && host.Keys.Keys.Any(k => k.Ring == Revoked && k.Description == "bin:" + digest))
+            return CheckResult.Refused($"this very file is revoked on this host ({Revoked} has bin:{digest[..12]}…), as by the firmware's list", "publish a new build of it");
         return host.Keys.Signers is { } asked ? ByKernel(signature, asked, host.Keys.SignatureHolds, insists) : ByName(signature, host.Keys, insists);
     }
 
     private static CheckResult ByKernel(AppendedSignature signature, IReadOnlyDictionary<string, string> asked, bool? holds, string? insists)
     {
         var rings = signature.Signers.Select(s => asked.GetValueOrDefault(s.KeyringQuery, "")).ToList();
-        if (rings.Contains(".blacklist")) return CheckResult.Refused($"its signer's key is revoked on this host (.blacklist): {Names(signature)}", Sign);
+        if (rings.Contains(Revoked)) return CheckResult.Refused($"its signer's key is revoked on this host ({Revoked}): {Names(signature)}", Sign);
         var ring = rings.Find(r => r.Length > 0 && r != ".platform") ?? rings.Find(r => r.Length > 0);
         if (ring is null)
         {
@@ -45,9 +49,9 @@ internal static class ModuleSignatureCheck
     /// <summary>Only the names of keys are known, as of a host that is described by a file: subject, and key id or serial number.</summary>
     private static CheckResult ByName(AppendedSignature signature, KeyringFacts keys, string? insists)
     {
-        var found = keys.Keys.FirstOrDefault(k => k.Ring != ".blacklist" && signature.Signers.Any(s => Fits(s, k.Description)));
+        var found = keys.Keys.FirstOrDefault(k => k.Ring != Revoked && signature.Signers.Any(s => Fits(s, k.Description)));
         if (found is null) return Unknown($"no key that the kernel shows has the name of {Names(signature)}", insists);
-        return keys.Keys.Any(k => k.Ring == ".blacklist" && signature.Signers.Any(s => Fits(s, k.Description)))
+        return keys.Keys.Any(k => k.Ring == Revoked && signature.Signers.Any(s => Fits(s, k.Description)))
             ? CheckResult.CannotTell($"keys of this name are trusted and revoked: {found.Description}", "run it on the host itself, as root")
             : CheckResult.Ok($"signed by {Names(signature)}; the kernel has \"{found.Description}\"{(found.Ring is { } ring ? $" in {ring}" : "")}");
     }

@@ -3,45 +3,68 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Agent;
 
-/// <summary>Livepatches that are there already: taken out by one that replaces, kept below one that does not.</summary>
+/// <summary>
+/// Livepatches that are there already: taken out by one that replaces, kept below one that does not. The kernel takes no
+/// patch that does not know their system states (klp_is_patch_compatible()): a state's version must not fall, and who
+/// replaces must have all of them.
+/// </summary>
 internal static class PatchStackCheck
 {
+    private const string Carry = "give it the states of the patches before it, with versions that do not fall (struct klp_state)";
+
     public static CheckResult Run(ModuleFacts module, HostFacts host)
     {
         var others = host.Patches.Where(p => p.Name != module.Name && p.Enabled).ToList();
         if (others.Count == 0) return CheckResult.Ok("no other livepatch is loaded");
-        var names = Listing.Of([.. others.Select(p => p.Name)]);
-        if (Incompatible(module, host, others) is { } state) return CheckResult.Refused($"{state}", "give it the states of the patches before it, with versions that do not fall (struct klp_state)");
-        if (module.Replace == true)
-        {
-            var unknown = others.Where(p => host.PatchStates?.ContainsKey(p.Name) != true).Select(p => p.Name).ToList();
-            return unknown.Count == 0
-                ? CheckResult.Ok($"it takes the place of {names}")
-                : CheckResult.CannotTell($"it takes the place of {names}; whether {Listing.Of(unknown)} has system states that it must know, the kernel does not show", "nothing, if patches here have none (struct klp_state)");
-        }
+        if (Incompatible(module, host, others) is { } state) return CheckResult.Refused(state, Carry);
+        var (said, cure) = Stacking(module, others);
+        if (Unknown(module, host, others) is { } unknown) return CheckResult.CannotTell($"{said}; {unknown}", cure ?? Carry);
+        return cure is null ? CheckResult.Ok(said) : CheckResult.Warning(said, cure);
+    }
 
+    /// <summary>What becomes of the others; with a cure when somebody may regret it.</summary>
+    private static (string Said, string? Cure) Stacking(ModuleFacts module, List<LoadedPatch> others)
+    {
+        var names = Listing.Of([.. others.Select(p => p.Name)]);
+        if (module.Replace == true) return ($"it takes the place of {names}", null);
         var mine = module.Functions.Select(f => (f.Object, f.Name)).ToHashSet();
         var shared = others.SelectMany(p => p.Functions).Where(f => mine.Contains((f.Object, f.Name))).Select(f => f.Name).Distinct().ToList();
         var both = shared.Count > 0 ? $"; {Listing.Of(shared)} is changed by both, and this one's code runs" : "";
         return module.Replace is null
-            ? CheckResult.Warning($"{names} is loaded{both}; whether this patch replaces or adds to it is not visible in the file", "make patches cumulative and replacing (klp_patch.replace)")
-            : CheckResult.Warning($"it does not replace {names}{both}", "make patches cumulative and replacing (klp_patch.replace), so that what runs is what the newest says");
+            ? ($"{names} is loaded{both}; whether this patch replaces or adds to it is not visible in the file", "make patches cumulative and replacing (klp_patch.replace)")
+            : ($"it does not replace {names}{both}", "make patches cumulative and replacing (klp_patch.replace), so that what runs is what the newest says");
     }
 
-    /// <summary>The kernel's klp_is_patch_compatible(): a state's version must not fall, and who replaces must have all states.</summary>
     private static string? Incompatible(ModuleFacts module, HostFacts host, List<LoadedPatch> others)
     {
-        if (module.States is not { } mine || host.PatchStates is null) return null;
+        if (module.States is not { } mine) return null;
         foreach (var other in others)
         {
-            foreach (var state in host.PatchStates.GetValueOrDefault(other.Name) ?? [])
+            foreach (var state in StatesOf(host, other) ?? [])
             {
-                var index = mine.ToList().FindIndex(s => s.Id == state.Id);
-                if (index < 0 && module.Replace == true) return $"it lacks system state {state.Id} of {other.Name}, which it replaces";
-                if (index >= 0 && mine[index].Version < state.Version) return $"its system state {state.Id} has version {mine[index].Version}, that of {other.Name} has {state.Version}";
+                var known = mine.Where(s => s.Id == state.Id).Select(s => (uint?)s.Version).FirstOrDefault();
+                if (known is null && module.Replace == true) return $"it lacks system state {state.Id} of {other.Name}, which it replaces";
+                if (known < state.Version) return $"its system state {state.Id} has version {known}, that of {other.Name} has {state.Version}";
             }
         }
 
         return null;
     }
+
+    /// <summary>What of the states is not known and might keep it out; a patch that neither replaces nor has states fits any.</summary>
+    private static string? Unknown(ModuleFacts module, HostFacts host, List<LoadedPatch> others)
+    {
+        if (module is { Replace: false, States.Count: 0 }) return null;
+        var unread = others.Where(p => StatesOf(host, p) is null).Select(p => p.Name).ToList();
+        if (unread.Count > 0) return $"whether {Listing.Of(unread)} has system states that it must know could not be read";
+        var holders = others.Where(p => StatesOf(host, p)!.Count > 0).Select(p => p.Name).ToList();
+        return holders.Count > 0 && (module.States is null || (module.Replace is null && Lacks(module.States, host, others)))
+            ? $"whether it knows the system states of {Listing.Of(holders)} is not visible in the file"
+            : null;
+    }
+
+    private static bool Lacks(IReadOnlyList<SystemState> mine, HostFacts host, List<LoadedPatch> others) =>
+        others.SelectMany(p => StatesOf(host, p)!).Any(s => mine.All(m => m.Id != s.Id));
+
+    private static IReadOnlyList<SystemState>? StatesOf(HostFacts host, LoadedPatch patch) => host.PatchStates?.GetValueOrDefault(patch.Name);
 }

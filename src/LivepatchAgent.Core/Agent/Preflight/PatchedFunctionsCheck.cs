@@ -3,7 +3,10 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Agent;
 
-/// <summary>Each function that is patched is in its object's symbol table, and is patched once.</summary>
+/// <summary>
+/// Each function that is patched is in its object's symbol table, and is patched once. Of a module that is not loaded the
+/// kernel looks when it comes, and refuses that module then: its file is asked before.
+/// </summary>
 internal static class PatchedFunctionsCheck
 {
     public static CheckResult Run(ModuleFacts module, HostFacts host)
@@ -20,7 +23,7 @@ internal static class PatchedFunctionsCheck
         {
             switch (host.CountOf(function.Object, function.Name))
             {
-                case null when host.IsLoaded(function.Object) != false:
+                case null when host.IsLoaded(function.Object) != false || host.IsUnread(function.Object):
                     unknown.Add($"{function.Object}:{function.Name}");
                     break;
                 case 0:
@@ -32,8 +35,8 @@ internal static class PatchedFunctionsCheck
         }
 
         if (missing.Count > 0) return CheckResult.Refused($"no such function: {Listing.Of(missing)}", "patch the functions that it was inlined into, or the clone by its own name; check with `grep NAME /proc/kallsyms`");
-        if (unknown.Count > 0) return CheckResult.CannotTell($"whether {Listing.Of(unknown)} exists is not known", "run it on the host itself, with that module loaded");
-        return CheckResult.Ok($"{module.Functions.Count} functions, {(module.Functions.All(f => host.CountOf(f.Object, f.Name) is not null) ? "all there" : "those of loaded objects are there")}");
+        if (unknown.Count > 0) return CheckResult.CannotTell($"whether {Listing.Of(unknown)} exists is not known", "run it on the host itself, with that module installed or loaded; for `--host`, describe it with `livepatch-agent facts --object NAME`");
+        return CheckResult.Ok($"{module.Functions.Count} functions, {(module.Functions.All(f => host.CountOf(f.Object, f.Name) is not null) ? "all there" : "those of objects that are here are there")}");
     }
 
     /// <summary>A compiler that changes a function's arguments or splits it gives what is left a name of its own.</summary>

@@ -22,7 +22,8 @@ internal static class SymbolVersionsCheck
                 break;
         }
 
-        if ((module.SymbolVersions ?? module.ExtendedSymbolVersions) is not { } versions) return WithoutVersions(host);
+        if ((module.SymbolVersions ?? module.ExtendedSymbolVersions) is not { } versions)
+            return CheckResult.Refused("it was built without CRCs: this kernel refuses it, or takes it by force and is tainted (F) (CONFIG_MODVERSIONS, CONFIG_MODULE_FORCE_LOAD)", Rebuild);
         if (host.SymbolVersions is null) return CheckResult.CannotTell("the kernel's CRCs could not be read", "run it on the host itself, as root, with livepatch-agentd of this version");
         var needed = module.NeededSymbols.Append(Layout).ToHashSet();
         List<string> wrong = [], unknown = [];
@@ -39,11 +40,4 @@ internal static class SymbolVersionsCheck
             ? CheckResult.CannotTell($"this kernel's CRC is not known of {Listing.Of(unknown)}", Rebuild)
             : CheckResult.Ok($"{versions.Count} CRCs, all the kernel's own");
     }
-
-    private static CheckResult WithoutVersions(HostFacts host) => host.Option("MODULE_FORCE_LOAD") switch
-    {
-        "y" => CheckResult.Warning("it was built without CRCs: this kernel takes it by force and is tainted (F)", Rebuild),
-        null => CheckResult.CannotTell("it was built without CRCs; whether this kernel takes it by force is not known", Rebuild),
-        _ => CheckResult.Refused("it was built without CRCs, and this kernel wants them (CONFIG_MODVERSIONS)", Rebuild),
-    };
 }

@@ -2,7 +2,10 @@ using LivepatchAgent.Core.Modules;
 
 namespace LivepatchAgent.Core.Agent;
 
-/// <summary>A livepatch redirects a function by ftrace: what cannot be traced cannot be patched.</summary>
+/// <summary>
+/// A livepatch redirects a function by ftrace: what cannot be traced cannot be patched. Of a module that comes later the
+/// kernel finds out then, and refuses that module.
+/// </summary>
 internal static class TraceableFunctionsCheck
 {
     public static CheckResult Run(ModuleFacts module, HostFacts host)
@@ -11,8 +14,7 @@ internal static class TraceableFunctionsCheck
         List<string> not = [], perhaps = [];
         foreach (var function in module.Functions)
         {
-            if (HostFacts.Names(host.Traceable, function.Object) is not { } names || host.CountOf(function.Object, function.Name) is not > 0) continue;
-            var traceable = names.GetValueOrDefault(function.Name);
+            if (host.TraceableOf(function.Object, function.Name) is not { } traceable || host.CountOf(function.Object, function.Name) is not > 0) continue;
             if (traceable == 0) not.Add($"{function.Object}:{function.Name}");
             else if (traceable < host.CountOf(function.Object, function.Name)) perhaps.Add($"{function.Object}:{function.Name}");
         }

@@ -1,4 +1,5 @@
 """The modules of all cases for one environment, in the cache: sources compiled once a kernel, then changed case by case."""
+import lzma
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from . import sign
 from .case import SECURE
 from .convert import convert
 from .elf import Elf
-from .table import CASES, HELPERS
+from .table import CASES, HELPERS, TARGET
 
 CASES_FOLDER = Path(__file__).resolve().parent.parent
 SOURCES = CASES_FOLDER / "modules"
@@ -40,6 +41,8 @@ def made(environment):
         for name, (module, edits) in HELPERS.items():
             elf = _edited(compiled[series] / f"{module}.ko", {}, edits)
             (folder / f"{name}.ko").write_bytes(_signed(elf.written(), "mok", environment))
+        # as distributions install modules, and the kernel's own unpacker reads them
+        (folder / f"{TARGET}.ko.xz").write_bytes(lzma.compress((folder / f"{TARGET}.ko").read_bytes(), check=lzma.CHECK_CRC32))
         for number, case in enumerate(CASES, 1):
             if environment not in case.where:
                 continue

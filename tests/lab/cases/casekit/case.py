@@ -80,13 +80,15 @@ class Case:
     call: str = "cat /proc/cmdline"
     after: str = ""
     where: tuple = PERMISSIVE
-    untold: bool = False  # nothing that the host shows can tell: preflight may warn or say that it cannot tell, but not that all is well
+    untold: bool = False  # nothing that the host shows can tell: preflight may warn or say that it cannot tell, but not that all is well. The page names these rows
     taints: bool = False  # the kernel, for the cases after it: it comes last
+    spoils: bool = False  # what is done to the host cannot be undone
+    revoked: bool = False  # the host's firmware has this file's digest in its list
     built_for: str = ""  # "other": the other kernel series
 
     def hurts(self, environment):
         """The host is no good for another case."""
-        return isinstance(self.answer(environment), (Crashes, Misleads))
+        return self.spoils or self.revoked or isinstance(self.answer(environment), (Crashes, Misleads))
 
     def answer(self, environment):
         if not isinstance(self.kernel, dict):

@@ -1,6 +1,7 @@
 """docs/preflight-cases.md, from what was seen."""
 from . import judge
 from .table import CASES
+from .table import FORCED as FORCE
 
 INTRODUCTION = """# What preflight says and what the kernel does
 
@@ -8,12 +9,17 @@ Printed by `tests/lab/cases/run`: on a real host preflight judges each module, t
 this page says what was seen. The hosts are Debian's {kernels}, permissive; *(SB)* is under UEFI Secure Boot alone, *(also SB)* there too.
 A row holds on all of its hosts unless a cell names one. *Takes it* means that finit_module answered 0, an *Oops* is a crash of the kernel that was seen.
 
-The rule: what the kernel refuses or does not survive, preflight refuses, with the right reason; what runs, preflight does not refuse. Where the answer
-depends on what no host shows (a module that is not loaded, the states of a patch that is), preflight may not say `ok`.
+The rule: what the kernel refuses or does not survive, preflight refuses, with the right reason; what runs, preflight does not refuse. In rows {untold} the host shows
+nothing that tells (a module whose file is nowhere on it; the states of a loaded patch, while lockdown hides the kernel's memory and no file is installed): there preflight may not say `ok`.
 What a check's name means is in [preflight.md](preflight.md); how to add a case in [tests/lab/cases](../tests/lab/cases/README.md).
 
 | # | case | preflight | kernel |
 |---|---|---|---|
+"""
+
+FORCED = """
+Rows {forced} preflight refuses though the kernel takes them: a forced load is not "runs well". The kernel skips the comparison that would tell whether the module fits
+and taints itself (F) for having done so, which nothing but a reboot takes away.
 """
 
 SURPRISES = """
@@ -24,10 +30,12 @@ SURPRISES = """
   twice, each with an entry of its own, is refused with a stack trace of sysfs.
 - A static key of another module: the livepatch loads and runs, whether the module is there or comes later, and never sees the key switched. The kernel entered the jump
   before it knew the key; it notices when the livepatch is removed (a warning in jump_label.c), and after the patched module is gone it runs into freed memory.
+- Debian's kernels refuse a module whose whole file, signature included, has a SHA-256 that firmware or shim revoke (`bin:` in `.blacklist`); other kernels read that list for no module.
 - A livepatch section without SHF_ALLOC works for symbols of the kernel, which are resolved while the file is at hand, and is an Oops for those of a module.
 - A kprobe on a patched function is harmless unless it has a post handler; kretprobes and the function tracer are harmless.
 - A patch without replace may be stacked on one that replaces.
-- The states of a loaded patch decide whether the next one is compatible, and are shown nowhere.
+- The states of a loaded patch decide whether the next one is compatible, and sysfs does not show them; preflight reads them where the kernel does, in its list of patches (`/proc/kcore`).
+- A module that comes after the livepatch and lacks what is patched is refused itself: `modprobe` fails, whatever the module is good for.
 - In `unresolvable ambiguity for symbol … in object '(null)'` the null is the kernel itself.
 """
 
@@ -41,7 +49,13 @@ def page(results, abis):
         preflight = _each({environment: judge.cell(by[environment]) for environment in environments})
         kernel = _each({environment: _escaped(str(case.answer(environment)).replace("{name}", case.module)) for environment in environments})
         rows.append(f"| {number} | {case.name}{_where(case)} | {preflight} | {kernel} |\n")
-    return INTRODUCTION.format(kernels=" and ".join(abis)) + "".join(rows) + SURPRISES
+    untold = _numbers(lambda case: case.untold)
+    return INTRODUCTION.format(kernels=" and ".join(abis), untold=untold) + "".join(rows) + FORCED.format(forced=_numbers(lambda case: case.kernel is FORCE)) + SURPRISES
+
+
+def _numbers(of):
+    *most, last = [str(number) for number, case in enumerate(CASES, 1) if of(case)]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _where(case):

@@ -1,4 +1,5 @@
 """A frozen host and a batch of cases on it: what preflight says of each, what the kernel does with it."""
+import hashlib
 import os
 import re
 import secrets
@@ -37,6 +38,8 @@ def run(environment, folder, names, numbers, asked):
     words = [LAB / "lab", "up", "--name", name, "--owner-pid", str(os.getpid()), "--kernel", series, "--lifetime", "1800", "--put", f"{folder}:/root/cases"]
     if secure:
         words.append("--secure-boot")
+    if CASES[numbers[0] - 1].revoked:  # it has a host to itself
+        words += ["--revoked", hashlib.sha256((folder / file_of(numbers[0])).read_bytes()).hexdigest()]
     if not asked:
         words.append("--no-deb")
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False)

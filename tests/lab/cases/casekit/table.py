@@ -37,11 +37,13 @@ HELPERS = {
     "cases_ordinary": (TARGET, (x.named(PLAIN),)),
 }
 
-SHOW = "cat /proc/cmdline"
 ARRIVES = "target; cat /proc/cases_target"
 HERE = "cat /proc/cases_target"
 THERE = "target | grep -qw 0"
+INSTALLED, PACKED = {"before": "installed cases_target.ko", "after": "uninstalled"}, {"before": "installed cases_target.ko.xz", "after": "uninstalled"}
+CONFIDENTIAL = "echo confidentiality >/sys/kernel/security/lockdown"
 BOTH = "patched by cases, with 1 and 1"
+FORCED = Misleads("patched by cases", "by force (CONFIG_MODULE_FORCE_LOAD): the kernel is tainted (F)")
 
 CASES = [
     # --- what runs
@@ -53,9 +55,12 @@ CASES = [
     Case("a static key of the kernel", KEY, Runs("patched by cases, key off"), needs={"needed_key": (VMLINUX, "sched_schedstats", 0)}),
     Case("a function of a module that is loaded", PLAIN, Runs(), edits=IN_TARGET, before=THERE, call=HERE),
     Case("a function of a module that is not loaded", PLAIN, Runs("not there"), edits=IN_TARGET, call="echo not there"),
-    Case("a function of a module that arrives later", PLAIN, Runs(), edits=IN_TARGET, call=ARRIVES),
+    Case("a function of a module that arrives later", PLAIN, Runs(), edits=IN_TARGET, call=ARRIVES, **INSTALLED),
+    Case("a function of a module that arrives later, installed as .ko.xz", PLAIN, Runs(), edits=IN_TARGET, call=ARRIVES, **PACKED),
+    Case("a function of a module that arrives later and is installed nowhere", PLAIN, Runs(), edits=IN_TARGET, call=ARRIVES),
     Case("local symbols of a module that is loaded", NEEDS, Runs(BOTH), needs=MODULE, edits=IN_TARGET, before=THERE, call=HERE),
-    Case("local symbols of a module that arrives later", NEEDS, Runs(BOTH), needs=MODULE, edits=IN_TARGET, call=ARRIVES),
+    Case("local symbols of a module that arrives later", NEEDS, Runs(BOTH), needs=MODULE, edits=IN_TARGET, call=ARRIVES, **INSTALLED),
+    Case("local symbols of a module that arrives later and is installed nowhere", NEEDS, Runs(BOTH), needs=MODULE, edits=IN_TARGET, call=ARRIVES),
     Case("the second of two functions of the same name in a module", PLAIN, Runs("first twin\npatched by cases"),
          edits=(x.in_object(TARGET), x.old_name("twin"), x.sympos(2)), before=THERE, call=HERE),
     Case("a module that no system has", PLAIN, Runs("console="), edits=(x.in_object("cases_nowhere"),)),
@@ -63,13 +68,15 @@ CASES = [
     Case("stacked on one that replaces", PLAIN, Runs(), before="patch cases_replacing"),
     Case("replaces two that are stacked", PLAIN, Runs(), edits=(x.replace,), before="patch cases_first && patch cases_second"),
     Case("replaces one with an older state", PLAIN, Runs(), edits=(x.replace, x.state(2)), before="patch cases_older"),
+    Case("stacked on one with a state, and has none", PLAIN, Runs(), before="patch cases_newer"),
+    Case("stacked on one with an older state", PLAIN, Runs(), edits=(x.state(2),), before="patch cases_older"),
     Case("a kprobe at the function's entry", PLAIN, Runs(), before="hook hook=kprobe"),
     Case("a kprobe in the middle of the function", PLAIN, Runs(), before="for o in 9 10 11 12 13 14 15; do hook hook=kprobe offset=$o && break; done"),
     Case("a kretprobe on the function", PLAIN, Runs(), before="hook hook=kretprobe"),
     Case("the function tracer on the function", PLAIN, Runs(), before="trace cmdline_proc_show", after="untrace"),
-    Case("no vermagic", PLAIN, Misleads("patched by cases", "by force (CONFIG_MODULE_FORCE_LOAD): the kernel is tainted (F)"), "vermagic|module-format", edits=(x.modinfo(vermagic=None),)),
+    Case("no vermagic", PLAIN, FORCED, "vermagic|module-format", edits=(x.modinfo(vermagic=None),)),
     Case("no checksum of one of its symbols", PLAIN, Refused("EINVAL", "no symbol version for seq_write"), "symbol-versions", edits=(x.crc_of("seq_write", None),)),
-    Case("no checksums at all", PLAIN, Runs(note="by force (CONFIG_MODULE_FORCE_LOAD): the kernel is tainted (F)"), edits=(x.without("__versions"),), taints=True),
+    Case("no checksums at all", PLAIN, FORCED, "symbol-versions", edits=(x.without("__versions"),)),
     Case("livepatch section: sh_link names no section", NEEDS, Runs(BOTH, "sh_link is not used"), needs=KERNEL, edits=(x.section_with(link=0),)),
     Case("livepatch section: entry size 0, alignment 1", NEEDS, Runs(BOTH, "neither is used"), needs=KERNEL, edits=(x.section_with(entry=0, align=1),)),
     Case("livepatch section: its name has no target section", NEEDS, Runs(BOTH, "only the object is read from the name"), needs=KERNEL, edits=(x.section_named(".klp.rela.vmlinux"),)),
@@ -110,7 +117,15 @@ CASES = [
     Case("a function that the loaded module has not", PLAIN, Refused("EINVAL", "symbol 'cmdline_proc_show' not found in symbol table"), "patched-functions", edits=(x.in_object(TARGET),), before=THERE),
     Case("a name that the loaded module has twice, no position", PLAIN, Refused("EINVAL", "unresolvable ambiguity for symbol 'twin' in object 'cases_target'"), "function-position",
          edits=(x.in_object(TARGET), x.old_name("twin")), before=THERE),
-    Case("a function that the module has not, as it arrives", PLAIN, Spoils("EINVAL", "refusing to load module"), "patched-functions|patched-objects", edits=(x.in_object(TARGET),), call="target", untold=True),
+    Case("a function of the loaded module that cannot be traced", PLAIN, Refused("EINVAL", "failed to find location for function 'untraced'"), "traceable-functions",
+         edits=(x.in_object(TARGET), x.old_name("untraced")), before=THERE),
+    Case("a function that the module has not, as it arrives", PLAIN, Spoils("EINVAL", "symbol 'cmdline_proc_show' not found in symbol table"), "patched-functions", edits=(x.in_object(TARGET),), call="target", **INSTALLED),
+    Case("a function that the module has not, installed as .ko.xz", PLAIN, Spoils("EINVAL", "symbol 'cmdline_proc_show' not found in symbol table"), "patched-functions", edits=(x.in_object(TARGET),), call="target", **PACKED),
+    Case("a name that the module has twice, no position, as it arrives", PLAIN, Spoils("EINVAL", "unresolvable ambiguity for symbol 'twin' in object 'cases_target'"), "function-position",
+         edits=(x.in_object(TARGET), x.old_name("twin")), call="target", **INSTALLED),
+    Case("a function that cannot be traced, as it arrives", PLAIN, Spoils("EINVAL", "failed to find location for function 'untraced'"), "traceable-functions",
+         edits=(x.in_object(TARGET), x.old_name("untraced")), call="target", **INSTALLED),
+    Case("a function that the module has not, as it arrives from nowhere", PLAIN, Spoils("EINVAL", "refusing to load module"), "patched-objects", edits=(x.in_object(TARGET),), call="target", untold=True),
     Case("a module's name of 56 letters", PLAIN, Refused("EINVAL"), "patched-objects", edits=(x.in_object("a" * 56),)),
     Case("a function without its name", PLAIN, Refused("EINVAL"), "patched-functions|module-format", edits=(x.without_pointer("old_name"),)),
     Case("a function without its replacement", PLAIN, Refused("EINVAL"), "patched-functions|module-format", edits=(x.without_pointer("new_func"),)),
@@ -123,8 +138,13 @@ CASES = [
     Case("a trampoline that is called directly and does not share", PLAIN, Refused("EBUSY", "failed to register ftrace handler for function 'cmdline_proc_show' (-16)"), "function-hooks", before="hook hook=direct"),
     Case("ftrace is switched off", PLAIN, Refused("EBUSY", "failed to register ftrace handler for function 'cmdline_proc_show' (-16)"), "ftrace-enabled", before="echo 0 >/proc/sys/kernel/ftrace_enabled", after="echo 1 >/proc/sys/kernel/ftrace_enabled"),
     Case("another patch's transition has not ended", PLAIN, Refused("EBUSY"), "transition-running", before="[ $(load cases_waiting.ko) = 0 ] && is $patches/cases_waiting/transition 1", after="off cases_waiting"),
-    Case("an older state than the one that is loaded", PLAIN, Refused("EINVAL", "is not compatible with the already installed livepatches"), "patch-stack", edits=(x.replace, x.state(1)), before="patch cases_newer", untold=True),
-    Case("replaces one whose state it lacks", PLAIN, Refused("EINVAL", "is not compatible with the already installed livepatches"), "patch-stack", edits=(x.replace,), before="patch cases_newer", untold=True),
+    Case("an older state than the one that is loaded", PLAIN, Refused("EINVAL", "is not compatible with the already installed livepatches"), "patch-stack", edits=(x.replace, x.state(1)), before="patch cases_newer"),
+    Case("stacked, an older state than the one that is loaded", PLAIN, Refused("EINVAL", "is not compatible with the already installed livepatches"), "patch-stack", edits=(x.state(1),), before="patch cases_newer"),
+    Case("replaces one whose state it lacks", PLAIN, Refused("EINVAL", "is not compatible with the already installed livepatches"), "patch-stack", edits=(x.replace,), before="patch cases_newer"),
+    Case("the same under lockdown for confidentiality, the loaded one installed", PLAIN, Refused("EINVAL", "is not compatible with the already installed livepatches"), "patch-stack", edits=(x.replace,),
+         before=f"patch cases_newer && installed cases_newer.ko && {CONFIDENTIAL}", where=SECURE, spoils=True),
+    Case("the same under lockdown for confidentiality, the loaded one from nowhere", PLAIN, Refused("EINVAL", "is not compatible with the already installed livepatches"), "patch-stack", edits=(x.replace,),
+         before=f"patch cases_newer && {CONFIDENTIAL}", where=SECURE, spoils=True, untold=True),
 
     # --- livepatch symbols and relocations that the kernel refuses
     Case("livepatch symbol left undefined", NEEDS, Refused("ENOENT", "Unknown symbol .klp.sym.vmlinux."), "livepatch-symbols", needs=KERNEL, edits=(x.symbol_as(section=SHN_UNDEF),)),
@@ -151,6 +171,8 @@ CASES = [
     Case("a livepatch relocation beyond its section", NEEDS, Crashes("load"), "livepatch-relocations", needs=KERNEL, edits=(x.relocation(offset=0x40000000),)),
     Case("a livepatch symbol in an ordinary relocation section", NEEDS, Crashes("call"), "livepatch-relocations|livepatch-symbols", needs=KERNEL, edits=(x.back_to_ordinary,)),
     Case("a symbol that the module has not, as it arrives", NEEDS, Spoils("EINVAL", "refusing to load module"), "livepatch-symbols", needs=modules(needed_function=(TARGET, "cases_no_such", 0)),
+         edits=IN_TARGET, call="target", **INSTALLED),
+    Case("a symbol that the module has not, as it arrives from nowhere", NEEDS, Spoils("EINVAL", "refusing to load module"), "livepatch-symbols", needs=modules(needed_function=(TARGET, "cases_no_such", 0)),
          edits=IN_TARGET, call="target", untold=True),
     Case("a symbol of the kernel in the section of a module that arrives later", NEEDS, Spoils("EINVAL", "invalid access to vmlinux symbol"), "livepatch-relocations|livepatch-symbols",
          needs=modules(needed_function=KERNEL["needed_function"]), edits=(x.all_in_section_of(TARGET), *IN_TARGET), call="target"),
@@ -163,6 +185,7 @@ CASES = [
     Case("not signed", PLAIN, Refused("EKEYREJECTED"), "module-signature", sign="", where=SECURE),
     Case("signature cut off", PLAIN, Refused("EKEYREJECTED"), "module-signature", file=signature_off, where=SECURE),
     Case("one bit changed after it was signed", PLAIN, Refused("EKEYREJECTED"), "module-signature", file=one_bit, where=SECURE),
+    Case("the file itself is revoked by the firmware", PLAIN, Refused("EKEYREJECTED", "is blacklisted"), "module-signature", where=SECURE, revoked=True),
     Case("signature that is no PKCS#7", PLAIN, Refused("EBADMSG"), "module-signature", sign="stranger", file=garbage, where=ALL),
     Case("signature of a type that the kernel does not know", PLAIN, {"": Runs(note="the kernel is tainted (E)"), "6.12 SB": Refused("EKEYREJECTED"), "6.1 SB": Refused("EKEYREJECTED")}, "module-signature", sign="stranger", file=of_type(1), where=ALL),
     Case("signature longer than the file", PLAIN, Refused("EBADMSG"), "module-signature|module-format", sign="stranger", file=length_of(1 << 24), where=ALL),

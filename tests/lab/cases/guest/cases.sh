@@ -29,6 +29,10 @@ removed() { rmmod "$1" 2>/dev/null || ! grep -q "^$1 " /proc/modules; }
 patch() { [ "$(load "$1.ko")" = 0 ] && within 30 applied "$1"; }
 # target: the module that is patched; says how that went
 target() { echo "cases_target: $(load cases_target.ko)"; }
+# installed FILE: the module's file among those of this kernel, as depmod would list it (depmod itself looks through 1,138 packed files)
+modules=/lib/modules/$(uname -r)
+installed() { mkdir -p $modules/updates; cp "$1" $modules/updates/; cp $modules/modules.dep "$tmp/modules.dep"; echo "updates/$1:" >>$modules/modules.dep; }
+uninstalled() { rm -r $modules/updates; cp "$tmp/modules.dep" $modules/modules.dep; }
 hook() { [ "$(load cases_hook.ko "$*")" = 0 ]; }
 trace() { echo "$1" >/sys/kernel/tracing/set_ftrace_filter && echo function >/sys/kernel/tracing/current_tracer; }
 untrace() { echo nop >/sys/kernel/tracing/current_tracer; echo >/sys/kernel/tracing/set_ftrace_filter; }

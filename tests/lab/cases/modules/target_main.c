@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* An ordinary module to be patched: /proc/cases_target is made of two functions of the same name, a local function, a variable, a static key. */
+/* An ordinary module to be patched: /proc/cases_target is made of two functions of the same name, a local function, one that cannot be traced, a variable, a static key. */
 #include <linux/jump_label.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
@@ -21,11 +21,17 @@ static __attribute__((__noipa__)) int twin(struct seq_file *m, void *v)
 	return 0;
 }
 
+static notrace __attribute__((__noipa__)) int untraced(struct seq_file *m, void *v)
+{
+	return 0;
+}
+
 int second_twin(struct seq_file *m, void *v);
 
 static __attribute__((__noipa__)) int target_show(struct seq_file *m, void *v)
 {
 	seq_printf(m, "target %lu%s\n", helper(), static_branch_unlikely(&target_key) ? ", key on" : "");
+	untraced(m, v);
 	twin(m, v);
 	return second_twin(m, v);
 }

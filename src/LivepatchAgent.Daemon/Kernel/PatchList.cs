@@ -1,0 +1,73 @@
+using System.Buffers.Binary;
+using System.Text;
+using LivepatchAgent.Core.Modules;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Daemon.Kernel;
+
+/// <summary>
+/// The system states (struct klp_state) of the livepatches that are loaded, whoever loaded them, out of the list that the
+/// kernel itself compares a new one with: sysfs does not show them. Where the list lies, kallsyms says; what is in it,
+/// /proc/kcore. The list may change while it is read, and no file says how it is laid out: it counts only when it is
+/// whole and has the patches that sysfs has.
+/// </summary>
+internal static class PatchList
+{
+    /// <summary>CONFIG_LIVEPATCH needs CONFIG_KALLSYMS_ALL: a kernel that has the list shows its symbol.</summary>
+    public const string Symbol = "klp_patches";
+
+    // struct klp_patch, unchanged since 5.5: mod, objs, states, replace, list (include/linux/livepatch.h)
+    private const int States = 16, Replace = 24, List = 32, PatchSize = 48;
+
+    // struct module: state, list, name (include/linux/module.h)
+    private const int Name = 24, NameSize = 56;
+
+    // struct klp_state: id, version, data; one of zeros ends them
+    private const int Version = 8, StateSize = 24;
+
+    private const int MaxPatches = 256, MaxStates = 4096;
+
+    /// <summary>By the patch's name; null when the list cannot be read.</summary>
+    public static IReadOnlyDictionary<string, IReadOnlyList<SystemState>>? Read(string path, IReadOnlyDictionary<string, ulong> addresses, IReadOnlyList<LoadedPatch> shown)
+    {
+        if (!addresses.TryGetValue(Symbol, out var head)) return null;
+        try
+        {
+            using var memory = new KernelMemory(path);
+            var found = new Dictionary<string, IReadOnlyList<SystemState>>();
+            var (before, at) = (head, Pointer(memory.Read(head, sizeof(ulong)), 0));
+            while (at is { } node && node != head && found.Count < MaxPatches)
+            {
+                var patch = memory.Read(node - List, PatchSize);
+                if (Pointer(patch, List + sizeof(ulong)) != before || Pointer(patch, 0) is not { } module || Pointer(patch, States) is not { } states || patch[Replace] > 1) return null;
+                var name = memory.Read(module + Name, NameSize);
+                if (StatesAt(memory, states) is not { } ofPatch || !found.TryAdd(Encoding.UTF8.GetString(name.AsSpan(0, Math.Max(0, name.AsSpan().IndexOf((byte)0)))), ofPatch)) return null;
+                (before, at) = (node, Pointer(patch, List));
+            }
+
+            // One that is on its way out may have left one of the two before the other.
+            return at == head && shown.All(p => !p.Enabled || found.ContainsKey(p.Name)) && found.Keys.All(name => shown.Any(p => p.Name == name)) ? found : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private static List<SystemState>? StatesAt(KernelMemory memory, ulong at)
+    {
+        List<SystemState> states = [];
+        if (at == 0) return states;
+        for (; states.Count < MaxStates; at += StateSize)
+        {
+            var row = memory.Read(at, StateSize);
+            if (Pointer(row, 0) is not { } id || row.Length < StateSize) return null;
+            if (id == 0) return states;
+            states.Add(new SystemState(id, BinaryPrimitives.ReadUInt32LittleEndian(row.AsSpan(Version))));
+        }
+
+        return null;
+    }
+
+    private static ulong? Pointer(byte[] bytes, int at) => bytes.Length >= at + sizeof(ulong) ? BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(at)) : null;
+}

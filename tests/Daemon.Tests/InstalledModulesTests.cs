@@ -1,0 +1,122 @@
+using System.IO.Compression;
+using System.Net;
+using System.Runtime.InteropServices;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Modules;
+using LivepatchAgent.Daemon.Kernel;
+using LivepatchAgent.Daemon.Tests.Surroundings;
+using static LivepatchAgent.Daemon.Tests.Surroundings.HostUnderTest;
+
+namespace LivepatchAgent.Daemon.Tests;
+
+/// <summary>Modules that are installed and not loaded: their files say what a livepatch of them will find.</summary>
+public sealed partial class InstalledModulesTests
+{
+    private const string Name = "livepatch_cmdline", Function = "patched_cmdline_proc_show";
+
+    [Theory]
+    [InlineData(".ko")]
+    [InlineData(".ko.gz")]
+    [InlineData(".ko.xz")]
+    [InlineData(".ko.zst")]
+    public void Collect_OfAModuleThatIsInstalled_ReadsItsFile(string packed)
+    {
+        using var root = Root();
+        LoadedPatchTests.Install(root, $"extra/livepatch-cmdline{packed}", Packed(Corpus.Module(Corpus.Cmdline), packed));
+        var facts = Collect(root, Questions());
+        Assert.Equal([Name], facts.InstalledModules!);
+        Assert.Equal((1, 0), (facts.CountOf(Name, Function), facts.CountOf(Name, "nowhere")));
+        Assert.Equal((1, 0), (facts.TraceableOf(Name, Function), facts.TraceableOf(Name, "patch")));
+        Assert.False(facts.IsUnread(Name));
+    }
+
+    [Theory]
+    [InlineData("gone", null)]
+    [InlineData("empty", "")]
+    [InlineData("garbage", "no module")]
+    public void Collect_OfAModuleWhoseFileCannotBeRead_SaysSo(string what, string? text)
+    {
+        Assert.NotEmpty(what);
+        using var root = Root();
+        LoadedPatchTests.Install(root, $"extra/{Name}.ko", System.Text.Encoding.UTF8.GetBytes(text ?? ""));
+        if (text is null) File.Delete(root.Path($"lib/modules/{Workshop.Release}/extra/{Name}.ko"));
+        var facts = Collect(root, Questions());
+        Assert.Null(facts.CountOf(Name, Function));
+        Assert.True(facts.IsUnread(Name));
+    }
+
+    [Fact]
+    public void Collect_OfAModuleThatIsBuiltIn_KnowsThatItNeverComes()
+    {
+        using var root = Root();
+        root.Write($"lib/modules/{Workshop.Release}/modules.dep", "");
+        root.Write($"lib/modules/{Workshop.Release}/modules.builtin", $"kernel/{Name}.ko\n");
+        var facts = Collect(root, Questions());
+        Assert.Equal([Name], facts.InstalledModules!);
+        Assert.Equal([Name], facts.BuiltInModules!);
+        Assert.False(facts.IsUnread(Name));
+    }
+
+    [Fact]
+    public async Task Facts_OfAnObjectThatIsAskedFor_HaveItsFile()
+    {
+        await using var host = await EnrolledAsync(Workshop.Patch(1));
+        var folder = $"lib/modules/{Workshop.Release}";
+        host.Write("proc/modules", "");
+        host.Write($"{folder}/modules.dep", $"extra/{Name}.ko:\n");
+        host.Write($"{folder}/extra/{Name}.ko", "");
+        File.WriteAllBytes(Path.Combine(host.Paths.InstalledModules(Workshop.Release), $"extra/{Name}.ko"), Corpus.Module(Corpus.Cmdline));
+        await host.StartSocketAsync();
+        using var root = Person.Of(host.Paths.Socket);
+        Assert.Null((await FactsAsync("")).InstalledSymbols);
+        Assert.Equal(1, (await FactsAsync("?object=livepatch-cmdline&object=nosuch")).CountOf(Name, Function));
+        using var tooMany = await root.GetAsync("/v1/facts?" + string.Join('&', Enumerable.Range(0, 65).Select(n => $"object=m{n}")), Ct);
+        Assert.Equal(HttpStatusCode.BadRequest, tooMany.StatusCode);
+
+        async Task<HostFacts> FactsAsync(string query) => PreflightJson.ReadFacts(await root.GetByteArrayAsync("/v1/facts" + query, Ct), "f").Value;
+    }
+
+    private static HostFacts Collect(FakeRoot root, HostQuestions questions) => new HostFactsCollector(root.Paths, new HostObserver(root.Paths, TimeProvider.System)).Collect(questions);
+
+    private static HostQuestions Questions() => new(new HashSet<string>(), new HashSet<string> { Function }, new HashSet<string> { Name }, new HashSet<string>(), []);
+
+    private static FakeRoot Root()
+    {
+        var root = new FakeRoot();
+        root.Write("proc/sys/kernel/osrelease", Workshop.Release + "\n");
+        root.Write("proc/modules", "ext4 1024000 1 - Live 0xffffffffc0a41000\n");
+        return root;
+    }
+
+    private static byte[] Packed(byte[] plain, string as_)
+    {
+        switch (as_)
+        {
+            case ".ko.gz":
+                using (var stream = new MemoryStream())
+                {
+                    using (var gzip = new GZipStream(stream, CompressionLevel.Fastest, leaveOpen: true)) gzip.Write(plain);
+                    return stream.ToArray();
+                }
+
+            case ".ko.xz":
+                var room = new byte[plain.Length + 4096];
+                nuint written = 0;
+                Assert.Equal(0, LzmaEncode(6, Crc32, 0, plain, (nuint)plain.Length, room, ref written, (nuint)room.Length));
+                return room[..(int)written];
+            case ".ko.zst":
+                room = new byte[plain.Length + 4096];
+                return room[..(int)ZstdCompress(room, (nuint)room.Length, plain, (nuint)plain.Length, 1)];
+            default:
+                return plain;
+        }
+    }
+
+    private const int Crc32 = 1;
+
+    [LibraryImport("liblzma.so.5", EntryPoint = "lzma_easy_buffer_encode")]
+    private static partial int LzmaEncode(uint preset, int check, nint allocator, byte[] plain, nuint size, [Out] byte[] packed, ref nuint written, nuint room);
+
+    [LibraryImport("libzstd.so.1", EntryPoint = "ZSTD_compress")]
+    private static partial nuint ZstdCompress([Out] byte[] packed, nuint room, byte[] plain, nuint size, int level);
+}
