@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Kernel;
+using Names = System.Collections.Generic.IReadOnlyDictionary<string, System.Collections.Generic.IReadOnlyDictionary<string, int>>;
 
 namespace LivepatchAgent.Daemon.Kernel;
 
@@ -17,7 +18,8 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
         var release = SmallFile.Read(paths.OsRelease) is { Length: > 0 and <= 64 } text && !text.Any(c => c == '/' || char.IsControl(c)) ? text : "unknown";
         var loaded = LoadedModules();
         var collector = new SymbolCollector(questions, loaded);
-        var symbols = collector.Symbols(paths.Symbols);
+        using var memory = KernelMemory.Open(paths.KernelMemory);
+        var (symbols, traceable) = Functions(collector, memory);
         var installed = new InstalledModules(paths.InstalledModules(release), questions?.Objects);
         return new HostFacts
         {
@@ -39,13 +41,36 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
             InstalledModules = installed.Names,
             Symbols = symbols,
             InstalledSymbols = questions is null ? null : installed.Symbols(questions.Objects.Except(loaded ?? [])),
-            Traceable = paths.Tracing.Select(t => collector.Traceable(Path.Combine(t, "available_filter_functions"))).FirstOrDefault(t => t is not null),
+            Traceable = traceable,
             Hooks = paths.Tracing.Select(t => Hooks(Path.Combine(t, "enabled_functions"), questions)).FirstOrDefault(h => h is not null),
             Probes = Probes(questions),
-            SymbolVersions = symbols is null ? null : ExportTable.Crcs(paths.KernelMemory, collector.Addresses),
+            SymbolVersions = symbols is null || memory is null ? null : ExportTable.Crcs(memory, collector.Addresses),
             MemoryAvailable = MemoryAvailable(),
             GoingDown = GoingDown(),
         };
+    }
+
+    /// <summary>By the kernel's memory where that tells, else by its texts.</summary>
+    private (Names? Symbols, Names? Traceable) Functions(SymbolCollector collector, KernelMemory? memory)
+    {
+        var symbols = memory is null ? null : collector.SymbolsOf(memory);
+        var isByMemory = symbols is not null;
+        symbols ??= collector.Symbols(paths.Symbols);
+        if (memory is not null && symbols is not null && TraceTotal() is { } total && collector.TraceableOf(memory, total) is { } traceable) return (symbols, traceable);
+        // Which names share an address, the text of the symbols tells alone.
+        if (isByMemory) symbols = collector.Symbols(paths.Symbols);
+        return (symbols, paths.Tracing.Select(t => collector.Traceable(Path.Combine(t, "available_filter_functions"))).FirstOrDefault(t => t is not null));
+    }
+
+    /// <summary>dyn_ftrace_total_info: <c>41399 pages:187 groups: 28</c>.</summary>
+    private long? TraceTotal()
+    {
+        foreach (var folder in paths.Tracing)
+        {
+            if (SmallFile.Read(Path.Combine(folder, "dyn_ftrace_total_info"))?.Split(' ')[0] is { } text && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var total)) return total;
+        }
+
+        return null;
     }
 
     private List<string>? LoadedModules()
