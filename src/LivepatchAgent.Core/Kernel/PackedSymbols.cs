@@ -51,7 +51,7 @@ public sealed class PackedSymbols
         {
             var start = BinaryPrimitives.ReadUInt16LittleEndian(tokenIndex[(i * sizeof(ushort))..]);
             var length = start < tokenTable.Length ? tokenTable[start..].IndexOf((byte)0) : -1;
-            if (length < 0) return null;
+            if (length is < 0 or > MaxName) return null;
             tokens[i] = tokenTable.Slice(start, length).ToArray();
         }
 
