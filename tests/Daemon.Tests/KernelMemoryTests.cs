@@ -111,6 +111,37 @@ public sealed class KernelMemoryTests
         if (holder.Length > 0) Assert.Equal([("ext4_iget", 1)], facts.Traceable["ext4"].Select(t => (t.Key, t.Value)));
     }
 
+    public static TheoryData<string, bool, Action<byte[]>> Modules => new()
+    {
+        { "as it should be", true, _ => { } },
+        { "it is another module's table", false, m => m[At.ModuleSymbol + 24 + 8] ^= 8 },
+        { "no table behind kallsyms", false, m => m[At.Module + 64] ^= 8 },
+        { "no symbols", false, m => m.AsSpan(At.ModuleSymbolCount, 4).Clear() },
+        { "more symbols than are there", false, m => m[At.ModuleSymbolCount + 1] = 0x10 },
+        { "a name beyond all", false, m => m.AsSpan(At.ModuleSymbol + 24, 4).Fill(0xff) },
+        { "a name behind the end", false, m => m[At.ModuleSymbol + 24 + 1] = 0x70 },
+        { "a table that is not there", false, m => m[At.Module + 72 + 7] = 0 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Modules))]
+    public void Collect_OfALoadedModule_ByMemoryWhereItIsUnderstood(string what, bool isByMemory, Action<byte[]> damage)
+    {
+        Assert.NotEmpty(what);
+        (string Name, ulong Address)[] symbols = [("ext4_iget", 0xffffffffc0a41000), ("show", 0xffffffffc0a41100), ("twin", 0xffffffffc0a41200), ("twin", 0xffffffffc0a41300), ("", 7)];
+        var image = Image().Traceable(0xffffffffc0a41004, 0xffffffffc0a41304);
+        var text = image.Text + string.Concat(symbols.Where(s => s.Name.Length > 0).Select(s => $"{s.Address:x16} t {s.Name}\t[ext4]\n")) + $"{Base + 0x800:x16} t {OnlyInText}\n";
+        using var root = Root(image.Module(symbols).Build(damage), text, image.Total);
+        root.Write("proc/modules", "ext4 1024000 1 - Live 0xffffffffc0a41000\n");
+        root.Write("sys/module/ext4/sections/.gnu.linkonce.this_module", $"0x{ModuleAddress:x16}\n");
+        var facts = Collect(root, Questions with { Names = Set("show", "twin", "ext4_iget", OnlyInText), Functions = Set("show", "twin", "ext4_iget"), Objects = Set("ext4"), Exports = Set() });
+
+        Assert.Equal(isByMemory ? 0 : 1, facts.CountOf("vmlinux", OnlyInText));
+        Assert.Equal([("ext4_iget", 1), ("show", 1), ("twin", 2)], Sorted(facts.Symbols!, "ext4"));
+        Assert.Equal([("ext4_iget", 1), ("twin", 1)], Sorted(facts.Traceable!, "ext4"));
+        Assert.Equal([("show", 1)], Sorted(facts.Traceable!));
+    }
+
     [Fact]
     public void Collect_WhereTheTextHidesAddresses_ReadsTheListOfWhatCanBeTraced()
     {
@@ -137,8 +168,8 @@ public sealed class KernelMemoryTests
 
     private static HostFacts Collect(FakeRoot root, HostQuestions? questions = null) => new HostFactsCollector(root.Paths, new HostObserver(root.Paths, TimeProvider.System)).Collect(questions ?? Questions);
 
-    private static IReadOnlyList<(string Name, int Count)> Sorted(IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>> table) =>
-        [.. table["vmlinux"].OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => (s.Key, s.Value))];
+    private static IReadOnlyList<(string Name, int Count)> Sorted(IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>> table, string holder = "vmlinux") =>
+        [.. table[holder].OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => (s.Key, s.Value))];
 
     private static HashSet<string> Set(params string[] names) => [.. names];
 }

@@ -53,7 +53,7 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
     /// <summary>By the kernel's memory where that tells, else by its texts.</summary>
     private (Names? Symbols, Names? Traceable) Functions(SymbolCollector collector, KernelMemory? memory)
     {
-        var symbols = memory is null ? null : collector.SymbolsOf(memory);
+        var symbols = memory is null ? null : collector.SymbolsOf(memory, AddressOf);
         var isByMemory = symbols is not null;
         symbols ??= collector.Symbols(paths.Symbols);
         if (memory is not null && symbols is not null && TraceTotal() is { } total && collector.TraceableOf(memory, total) is { } traceable) return (symbols, traceable);
@@ -61,6 +61,9 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
         if (isByMemory) symbols = collector.Symbols(paths.Symbols);
         return (symbols, paths.Tracing.Select(t => collector.Traceable(Path.Combine(t, "available_filter_functions"))).FirstOrDefault(t => t is not null));
     }
+
+    private ulong? AddressOf(string module) =>
+        SmallFile.Read(paths.ModuleAddress(module)) is { } text && ulong.TryParse(text.AsSpan().TrimStart("0x"), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var address) && address != 0 ? address : null;
 
     /// <summary>dyn_ftrace_total_info: <c>41399 pages:187 groups: 28</c>.</summary>
     private long? TraceTotal()

@@ -51,17 +51,26 @@ internal sealed class SymbolCollector
     public Dictionary<string, ulong> Addresses { get; } = [];
 
     /// <summary>By the kernel's memory; null when that does not answer every question, and <see cref="Symbols"/> has to.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? SymbolsOf(KernelMemory memory)
+    /// <param name="addressOf">Where a loaded module's struct module is; null when that is not known.</param>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? SymbolsOf(KernelMemory memory, Func<string, ulong?> addressOf)
     {
-        // Modules' symbols are not in vmlinux's table.
-        if (_all || _symbols.Count > 1 || SymbolMemory.Read(memory, IsWanted, _names.Concat(_functions).Concat(_marks)) is not { } found) return null;
-        foreach (var (name, address) in found) Take(name, [], address);
-        return _needed.All(_symbols[Kernel].ContainsKey) ? Table(_symbols) : null;
+        if (_all || SymbolMemory.Read(memory, IsWanted, _names.Concat(_functions).Concat(_marks)) is not { } found) return null;
+        foreach (var (name, address) in found) Take(name, Kernel, address);
+        foreach (var module in _symbols.Keys.Where(k => k != Kernel).ToList())
+        {
+            if (addressOf(module) is not { } place || ModuleMemory.Read(memory, place, IsWanted) is not { } own) return null;
+            foreach (var (name, address) in own) Take(name, module, address);
+        }
+
+        // What another module exports is in none of these.
+        return _needed.All(n => _symbols.Values.Any(s => s.ContainsKey(n))) ? Table(_symbols) : null;
     }
 
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? Symbols(string path)
     {
-        Forget();
+        foreach (var holder in _symbols.Keys) _symbols[holder] = [];
+        _places.Clear();
+        Addresses.Clear();
         return LongFile.Read(path, Symbol) && _symbols[Kernel].Count > 0 ? Table(_symbols) : null;
     }
 
@@ -111,13 +120,13 @@ internal sealed class SymbolCollector
         if (_all)
         {
             // Symbols that only pad functions tell nothing.
-            if (!symbol.Name.StartsWith("__pfx_"u8)) Keep(symbol.Module, Encoding.UTF8.GetString(symbol.Name));
+            if (!symbol.Name.StartsWith("__pfx_"u8)) Keep(Object(symbol.Module), Encoding.UTF8.GetString(symbol.Name));
             if (symbol.Module.IsEmpty && (symbol.Name.StartsWith("__ksymtab_"u8) || _asked.TryGet(symbol.Name, out _))) KeepAddress(Encoding.UTF8.GetString(symbol.Name), symbol.Address);
             return;
         }
 
         var isWanted = IsWanted(symbol.Name, out var name);
-        if (isWanted) Take(name, symbol.Module, symbol.Address);
+        if (isWanted) Take(name, Object(symbol.Module), symbol.Address);
         Alias(symbol, isWanted && _functions.Contains(name) ? name : null);
     }
 
@@ -134,20 +143,19 @@ internal sealed class SymbolCollector
         return false;
     }
 
-    private void Take(string name, ReadOnlySpan<byte> module, ulong address)
+    private void Take(string name, string holder, ulong address)
     {
         var isClone = !_names.Contains(name) && !_functions.Contains(name) && !_marks.Contains(name);
-        if (isClone || _names.Contains(name)) Keep(module, name);
-        if (module.IsEmpty && _marks.Contains(name)) KeepAddress(name, address);
+        if (isClone || _names.Contains(name)) Keep(holder, name);
+        if (holder == Kernel && _marks.Contains(name)) KeepAddress(name, address);
         if (!_functions.Contains(name)) return;
-        var place = (Object(module), name);
+        var place = (holder, name);
         if (!_places.TryGetValue(place, out var addresses)) _places[place] = addresses = [];
         addresses.Add(address);
     }
 
-    private void Keep(ReadOnlySpan<byte> module, string name)
+    private void Keep(string holder, string name)
     {
-        var holder = Object(module);
         if (_symbols.TryGetValue(holder, out var names)) Count(names, name);
         else if (name.StartsWith(HostQuestions.ExportPrefix, StringComparison.Ordinal) || _all) _symbols[holder] = new Dictionary<string, int> { [name] = 1 };
     }
@@ -155,13 +163,6 @@ internal sealed class SymbolCollector
     private void KeepAddress(string name, ulong address)
     {
         if (address != 0) Addresses.TryAdd(name, address);
-    }
-
-    private void Forget()
-    {
-        _symbols[Kernel] = [];
-        _places.Clear();
-        Addresses.Clear();
     }
 
     /// <summary>kallsyms is in the order of addresses: names of one address follow each other. Hidden ones are all 0 and tell nothing.</summary>

@@ -11,7 +11,11 @@ internal sealed class KernelImage
 {
     public const ulong Base = 0xffffffff81000000;
 
+    /// <summary>Of the loaded module's struct module.</summary>
+    public const ulong ModuleAddress = Base + At.Module;
+
     private const int Segment = 0x1000, Names = 0x4000, Offsets = 0x6000, Tokens = 0x7000, TokenIndex = 0x7800, Numbers = 0x7a00, FirstGroup = 0x7b00, Records = 0x8000, Exports = 0x9000, Size = 0xa000;
+    private const int ModuleNames = 0x9d00;
     private const byte Token = 200;
 
     private readonly byte[] _memory = new byte[Size];
@@ -51,6 +55,26 @@ internal sealed class KernelImage
         return Add("__ksymtab_" + name, Base + Exports + ((ulong)row * 12));
     }
 
+    /// <summary>A loaded module: struct module with a list head (which points to itself) and its symbol table.</summary>
+    public KernelImage Module(params (string Name, ulong Address)[] symbols)
+    {
+        BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan(At.Module + 8), ModuleAddress + 8);
+        BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan(At.Module + 64), ModuleAddress + 72);
+        BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan(At.Module + 72), Base + At.ModuleSymbol);
+        BinaryPrimitives.WriteInt32LittleEndian(_memory.AsSpan(At.ModuleSymbolCount), symbols.Length + 2);
+        BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan(At.Module + 88), Base + ModuleNames);
+        var (row, text) = (At.ModuleSymbol + 24, ModuleNames + 1);
+        foreach (var (name, address) in symbols.Prepend(("__this_module", ModuleAddress)))
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(_memory.AsSpan(row), text - ModuleNames);
+            BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan(row + 8), address);
+            row += 24;
+            text += Encoding.ASCII.GetBytes(name, _memory.AsSpan(text)) + 1;
+        }
+
+        return this;
+    }
+
     public byte[] Build(Action<byte[]>? damage = null)
     {
         var (names, offset, count) = (Names, Offsets, 0);
@@ -78,7 +102,7 @@ internal sealed class KernelImage
     /// <summary>Places in the memory, for those who damage it.</summary>
     public static class At
     {
-        public const int FirstName = Names, FirstOffset = Offsets, FirstToken = Tokens, SymbolCount = Numbers, FirstGroupsRecords = FirstGroup + 8, FirstGroupsCount = FirstGroup + 16, FirstRecord = Records;
+        public const int FirstName = Names, FirstOffset = Offsets, FirstToken = Tokens, SymbolCount = Numbers, FirstGroupsRecords = FirstGroup + 8, FirstGroupsCount = FirstGroup + 16, FirstRecord = Records, Module = 0x9a00, ModuleSymbolCount = Module + 80, ModuleSymbol = 0x9b00;
     }
 
     private static byte[] Head()
