@@ -86,5 +86,8 @@ internal sealed class HostPaths(string root)
 
     public string Module(string name) => Under("sys/module/" + name);
 
+    /// <summary>Where a loaded module's struct module is.</summary>
+    public string ModuleAddress(string name) => Path.Combine(Module(name), "sections/.gnu.linkonce.this_module");
+
     private string Under(string path) => $"{_root}/{path}";
 }

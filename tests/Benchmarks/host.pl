@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# host.pl cli|insmod … : the parts of the benchmark that run in the host. Prints one figure a line: NAME MILLISECONDS…
+# host.pl cli|check|insmod … : the parts of the benchmark that run in the host. Prints one figure a line: NAME MILLISECONDS…
 use strict; use warnings;
 use Time::HiRes qw(time sleep);
 $| = 1;
@@ -21,6 +21,19 @@ if ($what eq 'cli') {
         for my $name (sort keys %commands) { my $ms = timed(@{$commands{$name}}); push @{$times{$name}}, $ms if $round > 2 }
     }
     print join(' ', $_, map { sprintf '%.1f', $_ } @{$times{$_}}), "\n" for sort keys %times;
+}
+elsif ($what eq 'check') {
+    # Processor time: the daemon's, by its control group, of a preflight; beside it what the kernel's two long lists take to be read, whoever reads them.
+    my ($file, $rounds) = @args;
+    my $usage = sub { (slurp('/sys/fs/cgroup/system.slice/livepatch-agentd.service/cpu.stat') // '') =~ /^usage_usec (\d+)/ or die "no cpu.stat\n"; $1 / 1000 };
+    my (@checks, @lists);
+    for my $round (1 .. $rounds) {
+        my $before = $usage->(); timed('livepatch-agent', 'check', $file); sleep 0.5; push @checks, $usage->() - $before;
+        my @start = times; timed('cat', '/proc/kallsyms', '/sys/kernel/tracing/available_filter_functions'); my @end = times;
+        push @lists, ($end[2] + $end[3] - $start[2] - $start[3]) * 1000;
+    }
+    printf "check-first %.1f\n", shift @checks;
+    print join(' ', 'check', map { sprintf '%.1f', $_ } @checks), "\n", join(' ', 'lists', map { sprintf '%.1f', $_ } @lists), "\n";
 }
 elsif ($what eq 'insmod') {
     # The plain way: insmod, and wait until the kernel has switched over; then back.

@@ -84,6 +84,8 @@ public sealed class FuzzCorpusTests
         foreach (var (name, text) in WireSeeds()) yield return ("wire", name, text);
         foreach (var (name, text) in KernelSeeds) yield return ("kernel", name, Encoding.UTF8.GetBytes(text));
         yield return ("kernel", "build-id", [4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, .. "GNU\0"u8, .. new byte[20]]);
+        yield return ("kernel", "vmcoreinfo", [11, 0, 0, 0, 29, 0, 0, 0, 0, 0, 0, 0, .. "VMCOREINFO\0\0SYMBOL(_stext)=ffffffff81000000"u8]);
+        yield return ("kernel", "packed-symbols", [.. Enumerable.Range(0, 600).Select(i => (byte)(i % 2 == 0 ? i / 2 : 0))]);
         yield return ("state", "fresh", StateJson.Write(new AgentState()));
         yield return ("state", "full", StateJson.Write(State));
         yield return ("history", "lines", Encoding.UTF8.GetBytes(string.Join('\n', State.History.Pending)));

@@ -22,34 +22,26 @@ internal static class ExportTable
         ("__start___ksymtab_gpl", "__stop___ksymtab_gpl", "__start___kcrctab_gpl"),
     ];
 
-    /// <summary>Symbols whose addresses are needed, for these tables and for what else is read of the kernel's memory.</summary>
-    public static IEnumerable<string> Marks => Tables.SelectMany(t => new[] { t.Start, t.Stop, t.Crcs }).Append(PatchList.Symbol);
+    /// <summary>Symbols whose addresses are needed.</summary>
+    public static IEnumerable<string> Marks => Tables.SelectMany(t => new[] { t.Start, t.Stop, t.Crcs });
 
     /// <summary>CRCs by name, of those symbols that have an address; null when the kernel's memory cannot be read.</summary>
-    public static IReadOnlyDictionary<string, uint>? Crcs(string path, IReadOnlyDictionary<string, ulong> addresses)
+    public static IReadOnlyDictionary<string, uint>? Crcs(KernelMemory memory, IReadOnlyDictionary<string, ulong> addresses)
     {
-        if (!addresses.ContainsKey(Tables[0].Crcs)) return null;
-        try
+        var found = new Dictionary<string, uint>();
+        foreach (var (start, stop, crcs) in Tables)
         {
-            using var memory = new KernelMemory(path);
-            var found = new Dictionary<string, uint>();
-            foreach (var (start, stop, crcs) in Tables)
+            if (!addresses.TryGetValue(start, out var from) || !addresses.TryGetValue(stop, out var to) || !addresses.TryGetValue(crcs, out var at) || to <= from || to - from > MaxTable) continue;
+            var table = new byte[(int)((to - from) / RowSize) * sizeof(uint)];
+            var length = memory.Read(at, table);
+            foreach (var (name, row) in addresses)
             {
-                if (!addresses.TryGetValue(start, out var from) || !addresses.TryGetValue(stop, out var to) || !addresses.TryGetValue(crcs, out var at) || to <= from || to - from > MaxTable) continue;
-                var table = memory.Read(at, (int)((to - from) / RowSize) * sizeof(uint));
-                foreach (var (name, row) in addresses)
-                {
-                    if (row < from || row >= to || !name.StartsWith(HostQuestions.ExportPrefix, StringComparison.Ordinal)) continue;
-                    var crc = (int)((row - from) / RowSize) * sizeof(uint);
-                    if (crc + sizeof(uint) <= table.Length) found[name[HostQuestions.ExportPrefix.Length..]] = BinaryPrimitives.ReadUInt32LittleEndian(table.AsSpan(crc));
-                }
+                if (row < from || row >= to || !name.StartsWith(HostQuestions.ExportPrefix, StringComparison.Ordinal)) continue;
+                var crc = (int)((row - from) / RowSize) * sizeof(uint);
+                if (crc + sizeof(uint) <= length) found[name[HostQuestions.ExportPrefix.Length..]] = BinaryPrimitives.ReadUInt32LittleEndian(table.AsSpan(crc));
             }
+        }
 
-            return found.Count > 0 ? found : null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
+        return found.Count > 0 ? found : null;
     }
 }

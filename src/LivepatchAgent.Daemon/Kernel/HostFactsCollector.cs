@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Kernel;
+using Names = System.Collections.Generic.IReadOnlyDictionary<string, System.Collections.Generic.IReadOnlyDictionary<string, int>>;
 
 namespace LivepatchAgent.Daemon.Kernel;
 
@@ -18,7 +19,8 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
         var release = SmallFile.Read(paths.OsRelease) is { Length: > 0 and <= 64 } text && !text.Any(c => c == '/' || char.IsControl(c)) ? text : "unknown";
         var loaded = LoadedModules();
         var collector = new SymbolCollector(questions, loaded);
-        var symbols = collector.Symbols(paths.Symbols);
+        using var memory = KernelMemory.Open(paths.KernelMemory);
+        var (symbols, traceable) = Functions(collector, memory);
         var patches = observer.Patches();
         var installed = new InstalledModules(paths.InstalledModules(release), questions?.Objects.Concat(patches.Select(p => p.Name)).ToHashSet());
         var files = installed.Symbols((questions?.Objects ?? objects ?? Enumerable.Empty<string>()).Except(loaded ?? []));
@@ -37,7 +39,7 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
             Taint = long.TryParse(SmallFile.Read(paths.Tainted), NumberStyles.None, CultureInfo.InvariantCulture, out var taint) ? taint : 0,
             FtraceEnabled = Flag(paths.FtraceEnabled),
             Patches = patches,
-            PatchStates = patches.Count == 0 ? null : PatchList.Read(paths.KernelMemory, collector.Addresses, patches) ?? PatchFiles.States(paths, installed, patches),
+            PatchStates = patches.Count == 0 ? null : PatchList.Read(memory, collector.Addresses, patches) ?? PatchFiles.States(paths, installed, patches),
             Modules = ModuleNames(),
             LoadedModules = loaded,
             InstalledModules = installed.Names,
@@ -45,13 +47,39 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
             Symbols = symbols,
             InstalledSymbols = files.Count == 0 ? null : files.ToDictionary(f => f.Key, f => f.Value.Names),
             InstalledTraceable = files.Count == 0 ? null : files.ToDictionary(f => f.Key, f => f.Value.Traceable),
-            Traceable = paths.Tracing.Select(t => collector.Traceable(Path.Combine(t, "available_filter_functions"))).FirstOrDefault(t => t is not null),
+            Traceable = traceable,
             Hooks = paths.Tracing.Select(t => Hooks(Path.Combine(t, "enabled_functions"), questions)).FirstOrDefault(h => h is not null),
             Probes = Probes(questions),
-            SymbolVersions = symbols is null ? null : ExportTable.Crcs(paths.KernelMemory, collector.Addresses),
+            SymbolVersions = symbols is null || memory is null ? null : ExportTable.Crcs(memory, collector.Addresses),
             MemoryAvailable = MemoryAvailable(),
             GoingDown = GoingDown(),
         };
+    }
+
+    /// <summary>By the kernel's memory where that tells, else by its texts.</summary>
+    private (Names? Symbols, Names? Traceable) Functions(SymbolCollector collector, KernelMemory? memory)
+    {
+        var symbols = memory is null ? null : collector.SymbolsOf(memory, AddressOf);
+        var isByMemory = symbols is not null;
+        symbols ??= collector.Symbols(paths.Symbols);
+        if (memory is not null && symbols is not null && TraceTotal() is { } total && collector.TraceableOf(memory, total) is { } traceable) return (symbols, traceable);
+        // Which names share an address, the text of the symbols tells alone.
+        if (isByMemory) symbols = collector.Symbols(paths.Symbols);
+        return (symbols, paths.Tracing.Select(t => collector.Traceable(Path.Combine(t, "available_filter_functions"))).FirstOrDefault(t => t is not null));
+    }
+
+    private ulong? AddressOf(string module) =>
+        SmallFile.Read(paths.ModuleAddress(module)) is { } text && ulong.TryParse(text.AsSpan().TrimStart("0x"), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var address) && address != 0 ? address : null;
+
+    /// <summary>dyn_ftrace_total_info: <c>41399 pages:187 groups: 28</c>.</summary>
+    private long? TraceTotal()
+    {
+        foreach (var folder in paths.Tracing)
+        {
+            if (SmallFile.Read(Path.Combine(folder, "dyn_ftrace_total_info"))?.Split(' ')[0] is { } text && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var total)) return total;
+        }
+
+        return null;
     }
 
     private List<string>? LoadedModules()

@@ -28,30 +28,22 @@ internal static class PatchList
     private const int MaxPatches = 256, MaxStates = 4096;
 
     /// <summary>By the patch's name; null when the list cannot be read.</summary>
-    public static IReadOnlyDictionary<string, IReadOnlyList<SystemState>>? Read(string path, IReadOnlyDictionary<string, ulong> addresses, IReadOnlyList<LoadedPatch> shown)
+    public static IReadOnlyDictionary<string, IReadOnlyList<SystemState>>? Read(KernelMemory? memory, IReadOnlyDictionary<string, ulong> addresses, IReadOnlyList<LoadedPatch> shown)
     {
-        if (!addresses.TryGetValue(Symbol, out var head)) return null;
-        try
+        if (memory is null || !addresses.TryGetValue(Symbol, out var head)) return null;
+        var found = new Dictionary<string, IReadOnlyList<SystemState>>();
+        var (before, at) = (head, memory.Number(head));
+        while (at is { } node && node != head && found.Count < MaxPatches)
         {
-            using var memory = new KernelMemory(path);
-            var found = new Dictionary<string, IReadOnlyList<SystemState>>();
-            var (before, at) = (head, Pointer(memory.Read(head, sizeof(ulong)), 0));
-            while (at is { } node && node != head && found.Count < MaxPatches)
-            {
-                var patch = memory.Read(node - List, PatchSize);
-                if (Pointer(patch, List + sizeof(ulong)) != before || Pointer(patch, 0) is not { } module || Pointer(patch, States) is not { } states || patch[Replace] > 1) return null;
-                var name = memory.Read(module + Name, NameSize);
-                if (StatesAt(memory, states) is not { } ofPatch || !found.TryAdd(Encoding.UTF8.GetString(name.AsSpan(0, Math.Max(0, name.AsSpan().IndexOf((byte)0)))), ofPatch)) return null;
-                (before, at) = (node, Pointer(patch, List));
-            }
+            var patch = Bytes(memory, node - List, PatchSize);
+            if (Pointer(patch, List + sizeof(ulong)) != before || Pointer(patch, 0) is not { } module || Pointer(patch, States) is not { } states || patch[Replace] > 1) return null;
+            var name = Bytes(memory, module + Name, NameSize);
+            if (StatesAt(memory, states) is not { } ofPatch || !found.TryAdd(Encoding.UTF8.GetString(name.AsSpan(0, Math.Max(0, name.AsSpan().IndexOf((byte)0)))), ofPatch)) return null;
+            (before, at) = (node, Pointer(patch, List));
+        }
 
-            // One that is on its way out may have left one of the two before the other.
-            return at == head && shown.All(p => !p.Enabled || found.ContainsKey(p.Name)) && found.Keys.All(name => shown.Any(p => p.Name == name)) ? found : null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
+        // One that is on its way out may have left one of the two before the other.
+        return at == head && shown.All(p => !p.Enabled || found.ContainsKey(p.Name)) && found.Keys.All(name => shown.Any(p => p.Name == name)) ? found : null;
     }
 
     private static List<SystemState>? StatesAt(KernelMemory memory, ulong at)
@@ -60,13 +52,20 @@ internal static class PatchList
         if (at == 0) return states;
         for (; states.Count < MaxStates; at += StateSize)
         {
-            var row = memory.Read(at, StateSize);
+            var row = Bytes(memory, at, StateSize);
             if (Pointer(row, 0) is not { } id || row.Length < StateSize) return null;
             if (id == 0) return states;
             states.Add(new SystemState(id, BinaryPrimitives.ReadUInt32LittleEndian(row.AsSpan(Version))));
         }
 
         return null;
+    }
+
+    /// <summary>So many, or fewer.</summary>
+    private static byte[] Bytes(KernelMemory memory, ulong at, int length)
+    {
+        var bytes = new byte[length];
+        return bytes[..memory.Read(at, bytes)];
     }
 
     private static ulong? Pointer(byte[] bytes, int at) => bytes.Length >= at + sizeof(ulong) ? BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(at)) : null;

@@ -6,8 +6,9 @@ using LivepatchAgent.Core.Kernel;
 namespace LivepatchAgent.Daemon.Kernel;
 
 /// <summary>
-/// Goes once through /proc/kallsyms and once through available_filter_functions, and keeps what was asked for; everything
-/// when nothing in particular was.
+/// Goes once through the kernel's symbols and once through what can be traced, and keeps what was asked for; everything when
+/// nothing in particular was. What a few questions ask is found in the kernel's memory, where that can be read and is understood:
+/// the kernel needs long to write /proc/kallsyms and available_filter_functions.
 /// </summary>
 internal sealed class SymbolCollector
 {
@@ -18,9 +19,11 @@ internal sealed class SymbolCollector
     private readonly HashSet<string> _names;
     private readonly HashSet<string> _functions;
     private readonly HashSet<string> _marks;
+    private readonly List<string> _needed;
     private readonly NameSet _functionNames;
     private readonly NameSet _objects;
     private readonly Dictionary<string, Dictionary<string, int>> _symbols = new() { [Kernel] = [] };
+    private readonly Dictionary<(string Object, string Name), HashSet<ulong>> _places = [];
     private readonly Dictionary<string, HashSet<string>> _aliases = [];
     private readonly byte[] _lastName = new byte[512];
     private (ulong High, ulong Low) _lastAddress;
@@ -33,21 +36,57 @@ internal sealed class SymbolCollector
         _all = questions is null;
         _names = [.. questions?.Names ?? Enumerable.Empty<string>()];
         _functions = [.. questions?.Functions ?? Enumerable.Empty<string>()];
-        _marks = [.. ExportTable.Marks, .. (questions?.Exports ?? Enumerable.Empty<string>()).Append("module_layout").Select(e => HostQuestions.ExportPrefix + e)];
+        _marks = [TraceRecords.Start, PatchList.Symbol, .. ExportTable.Marks, .. (questions?.Exports ?? Enumerable.Empty<string>()).Append("module_layout").Select(e => HostQuestions.ExportPrefix + e)];
         _asked = new NameSet(_names.Concat(_functions).Concat(_marks));
         _functionNames = new NameSet(_functions);
         _objects = new NameSet(loaded ?? []);
+        _needed = [.. (questions?.Exports ?? Enumerable.Empty<string>()).Select(e => HostQuestions.ExportPrefix + e)];
         foreach (var name in loaded ?? [])
         {
             if (_all || questions!.Objects.Contains(name)) _symbols[name] = [];
         }
     }
 
-    /// <summary>Addresses of what was looked for to find CRCs; empty where the kernel hides addresses. They leave this process in nothing.</summary>
+    /// <summary>Addresses of what was looked for to find CRCs and records; empty where the kernel hides addresses. They leave this process in nothing.</summary>
     public Dictionary<string, ulong> Addresses { get; } = [];
 
-    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? Symbols(string path) =>
-        LongFile.Read(path, Symbol) && _symbols[Kernel].Count > 0 ? Table(_symbols) : null;
+    /// <summary>By the kernel's memory; null when that does not answer every question, and <see cref="Symbols"/> has to.</summary>
+    /// <param name="addressOf">Where a loaded module's struct module is; null when that is not known.</param>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? SymbolsOf(KernelMemory memory, Func<string, ulong?> addressOf)
+    {
+        if (_all || SymbolMemory.Read(memory, IsWanted, _names.Concat(_functions).Concat(_marks)) is not { } found) return null;
+        foreach (var (name, address) in found) Take(name, Kernel, address);
+        foreach (var module in _symbols.Keys.Where(k => k != Kernel).ToList())
+        {
+            if (addressOf(module) is not { } place || ModuleMemory.Read(memory, place, IsWanted) is not { } own) return null;
+            foreach (var (name, address) in own) Take(name, module, address);
+        }
+
+        // What another module exports is in none of these.
+        return _needed.All(n => _symbols.Values.Any(s => s.ContainsKey(n))) ? Table(_symbols) : null;
+    }
+
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? Symbols(string path)
+    {
+        foreach (var holder in _symbols.Keys) _symbols[holder] = [];
+        _places.Clear();
+        Addresses.Clear();
+        return LongFile.Read(path, Symbol) && _symbols[Kernel].Count > 0 ? Table(_symbols) : null;
+    }
+
+    /// <summary>After one of these, by the kernel's memory; null when that does not tell, and <see cref="Traceable"/> has to.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? TraceableOf(KernelMemory memory, long total)
+    {
+        if (_all || !Addresses.TryGetValue(TraceRecords.Start, out var start) || _places.Values.Any(p => p.Contains(0))) return null;
+        if (TraceRecords.Of(memory, start, total, _places.Values.SelectMany(p => p).ToHashSet()) is not { } traceable) return null;
+        var found = _symbols.Keys.ToDictionary(k => k, _ => new Dictionary<string, int>());
+        foreach (var ((holder, name), addresses) in _places)
+        {
+            if (found.TryGetValue(holder, out var names) && addresses.Count(traceable.Contains) is var count and > 0) names[name] = count;
+        }
+
+        return Table(found);
+    }
 
     /// <summary>After <see cref="Symbols"/>: a function that shares its address with another may be listed by that one's name.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? Traceable(string path)
@@ -81,36 +120,49 @@ internal sealed class SymbolCollector
         if (_all)
         {
             // Symbols that only pad functions tell nothing.
-            if (!symbol.Name.StartsWith("__pfx_"u8)) Keep(symbol, Encoding.UTF8.GetString(symbol.Name));
-            if (symbol.Module.IsEmpty && (symbol.Name.StartsWith("__ksymtab_"u8) || _asked.TryGet(symbol.Name, out _))) KeepAddress(symbol, Encoding.UTF8.GetString(symbol.Name));
+            if (!symbol.Name.StartsWith("__pfx_"u8)) Keep(Object(symbol.Module), Encoding.UTF8.GetString(symbol.Name));
+            if (symbol.Module.IsEmpty && (symbol.Name.StartsWith("__ksymtab_"u8) || _asked.TryGet(symbol.Name, out _))) KeepAddress(Encoding.UTF8.GetString(symbol.Name), symbol.Address);
             return;
         }
 
-        string? function = null;
-        if (_asked.TryGet(symbol.Name, out var name))
-        {
-            if (_names.Contains(name)) Keep(symbol, name);
-            if (_functions.Contains(name)) function = name;
-            if (symbol.Module.IsEmpty && _marks.Contains(name)) KeepAddress(symbol, name);
-        }
-        else if (symbol.Name.IndexOf((byte)'.') is var dot and > 0 && _functionNames.TryGet(symbol.Name[..dot], out _))
-        {
-            Keep(symbol, Encoding.UTF8.GetString(symbol.Name));
-        }
-
-        Alias(symbol, function);
+        var isWanted = IsWanted(symbol.Name, out var name);
+        if (isWanted) Take(name, Object(symbol.Module), symbol.Address);
+        Alias(symbol, isWanted && _functions.Contains(name) ? name : null);
     }
 
-    private void Keep(SymbolLine symbol, string name)
+    /// <summary>What was asked for, and clones of the functions.</summary>
+    private bool IsWanted(ReadOnlySpan<byte> bytes, out string name)
     {
-        var holder = Object(symbol.Module);
+        if (_asked.TryGet(bytes, out name)) return true;
+        if (bytes.IndexOf((byte)'.') is var dot and > 0 && _functionNames.TryGet(bytes[..dot], out _))
+        {
+            name = Encoding.UTF8.GetString(bytes);
+            return true;
+        }
+
+        return false;
+    }
+
+    private void Take(string name, string holder, ulong address)
+    {
+        var isClone = !_names.Contains(name) && !_functions.Contains(name) && !_marks.Contains(name);
+        if (isClone || _names.Contains(name)) Keep(holder, name);
+        if (holder == Kernel && _marks.Contains(name)) KeepAddress(name, address);
+        if (!_functions.Contains(name)) return;
+        var place = (holder, name);
+        if (!_places.TryGetValue(place, out var addresses)) _places[place] = addresses = [];
+        addresses.Add(address);
+    }
+
+    private void Keep(string holder, string name)
+    {
         if (_symbols.TryGetValue(holder, out var names)) Count(names, name);
         else if (name.StartsWith(HostQuestions.ExportPrefix, StringComparison.Ordinal) || _all) _symbols[holder] = new Dictionary<string, int> { [name] = 1 };
     }
 
-    private void KeepAddress(SymbolLine symbol, string name)
+    private void KeepAddress(string name, ulong address)
     {
-        if (symbol.Address is var address and not 0) Addresses.TryAdd(name, address);
+        if (address != 0) Addresses.TryAdd(name, address);
     }
 
     /// <summary>kallsyms is in the order of addresses: names of one address follow each other. Hidden ones are all 0 and tell nothing.</summary>

@@ -223,6 +223,14 @@ public sealed class PreflightTests
     }
 
     [Fact]
+    public void Questions_AskForNeededSymbolsByTheirOwnNameToo()
+    {
+        var names = HostQuestions.Of(Module with { NeededSymbols = ["hidden"] }).Names;
+        Assert.Contains("hidden", names);
+        Assert.Contains("__ksymtab_hidden", names);
+    }
+
+    [Fact]
     public void Cases_HaveEachCheck() => Assert.Empty(Preflight.Names.Except(Cases.Select(c => c.Check)).Except([Preflight.ModuleFormat]));
 
     [Theory]

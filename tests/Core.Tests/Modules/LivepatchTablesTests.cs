@@ -61,6 +61,36 @@ public sealed class LivepatchTablesTests
         Assert.Equal(new TableFault(fault, "vmlinux"), Assert.Single(facts.TableFaults));
     }
 
+    /// <summary>The same table, whole: where it ends its section ends, by its symbol or against it, and the next section's pointers are not its own.</summary>
+    [Theory]
+    [InlineData(72, false)] // one function, and no row of zeros behind it
+    [InlineData(72, true)]
+    [InlineData(4000, true)] // a symbol that says more than the section has
+    [InlineData(0, true)] // one that says nothing
+    public void Read_KlpPatchWhoseTableIsTheLastOfItsSection_TellsItWhole(ulong size, bool isFollowed)
+    {
+        var builder = ElfBuilder.Livepatch(modinfo: "name=test_patch\0livepatch=Y\0vermagic=6.12.0 SMP \0")
+            .Text(".rodata.str", ElfBuilder.Alloc, "do_exit\0other\0")
+            .Add(".text", ElfBuilder.Code, new byte[64])
+            .Words(".data", ElfBuilder.Data, new ulong[23]) // patch, objs, funcs
+            .Words(".data.next", ElfBuilder.Data, new ulong[23])
+            .Symbol("patch", ".data", 0, 48)
+            .Symbol("objs", ".data", 48, 64)
+            .Symbol("funcs", ".data", 112, size)
+            .Pointer(".data", 0, ".gnu.linkonce.this_module", 0)
+            .Pointer(".data", 8, ".data", 48)
+            .Pointer(".data", 56, ".data", 112)
+            .Pointer(".data", 112, ".rodata.str", 0)
+            .Pointer(".data", 120, ".text", 0);
+        // Neither half an entry of this table, nor a whole one, though the offsets go on as its own would.
+        if (isFollowed) builder.Pointer(".data.next", 0, ".rodata.str", 8).Pointer(".data.next", 176, ".rodata.str", 8);
+
+        var facts = ModuleReader.Read(builder.Build()).Value;
+
+        Assert.Equal([new PatchedFunction("vmlinux", "do_exit")], facts.Functions);
+        Assert.Empty(facts.TableFaults);
+    }
+
     [Fact]
     public void Read_KpatchBuild_TellsCallbacksAndDynamicRelocations()
     {

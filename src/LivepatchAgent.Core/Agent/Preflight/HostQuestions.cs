@@ -19,7 +19,13 @@ public sealed record HostQuestions(IReadOnlySet<string> Names, IReadOnlySet<stri
         HashSet<string> functions = [.. module.Functions.Select(f => f.Name)];
         HashSet<string> exports = [.. module.NeededSymbols];
         names.UnionWith(functions);
-        foreach (var needed in module.NeededSymbols) names.Add(ExportPrefix + needed);
+        foreach (var needed in module.NeededSymbols)
+        {
+            names.Add(ExportPrefix + needed);
+            // One that is there and not exported is told from one that is not there.
+            names.Add(needed);
+        }
+
         foreach (var symbol in module.LivepatchSymbols)
         {
             names.Add(symbol.Name);

@@ -1,0 +1,114 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using LivepatchAgent.Core.Kernel;
+
+namespace LivepatchAgent.Daemon.Kernel;
+
+/// <summary>
+/// vmlinux's symbols out of the kernel's memory: what /proc/kallsyms shows of them, without the kernel writing 150,000 lines.
+/// That the tables are understood is proven each time: names whose address the kernel tells itself have to come out with it.
+/// </summary>
+internal static class SymbolMemory
+{
+    private const int BufferSize = 64 * 1024, MaxSymbols = 4_000_000, MaxFound = 200_000;
+
+    /// <summary>Told by the kernel (crash_save_vmcoreinfo_init) and in its symbol table, one near its begin and others near its end.</summary>
+    private static readonly string[] Witnesses = ["_stext", "init_uts_ns", "swapper_pg_dir"];
+
+    /// <param name="wanted">Of these names, and of some others, <paramref name="isWanted"/> is asked.</param>
+    /// <returns>Names and addresses in the order of /proc/kallsyms; null when the tables are not there or not understood.</returns>
+    public static List<(string Name, ulong Address)>? Read(KernelMemory memory, NameFilter isWanted, IEnumerable<string> wanted)
+    {
+        ulong At(string name) => memory.Symbols.GetValueOrDefault("kallsyms_" + name);
+        if (memory.Number(At("num_syms"), sizeof(uint)) is not (> 0 and <= MaxSymbols and var count) || memory.Number(At("relative_base")) is not { } start) return null;
+        if (Packed(memory, At("token_table"), At("token_index"), wanted.Concat(Witnesses)) is not { } packed) return null;
+        List<(int Number, string Name, bool IsWanted)> found = [];
+        var witnesses = new NameSet(Witnesses);
+        if (!Walk(memory, At("names"), packed, (int)count, (number, name) =>
+        {
+            if (found.Count == MaxFound) return;
+            if (isWanted(name, out var text)) found.Add((number, text, true));
+            else if (witnesses.TryGet(name, out text)) found.Add((number, text, false));
+        }) || found.Count == MaxFound) return null;
+
+        return Offsets(memory, At("offsets"), found) is not { } offsets ? null : Located(found, offsets, start, memory.Symbols);
+    }
+
+    public delegate bool NameFilter(ReadOnlySpan<byte> name, out string text);
+
+    private static PackedSymbols? Packed(KernelMemory memory, ulong table, ulong index, IEnumerable<string> wanted)
+    {
+        var tokens = new byte[PackedSymbols.MaxTokenTable];
+        var indices = new byte[PackedSymbols.TokenIndexSize];
+        return memory.Read(index, indices) == indices.Length ? PackedSymbols.Of(tokens.AsSpan(0, memory.Read(table, tokens)), indices, wanted) : null;
+    }
+
+    private static bool Walk(KernelMemory memory, ulong at, PackedSymbols packed, int count, PackedSymbols.Found each)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+        try
+        {
+            var kept = 0;
+            while (packed.Count < count)
+            {
+                var read = memory.Read(at, buffer.AsSpan(kept));
+                at += (ulong)read;
+                var used = packed.Read(buffer.AsSpan(0, kept + read), count, each);
+                if (packed.IsFaulty || used == 0) return false;
+                kept += read - used;
+                buffer.AsSpan(used, kept).CopyTo(buffer);
+            }
+
+            return true;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    /// <summary>Of each that was found; the numbers rise, so a page of the table is read once.</summary>
+    private static int[]? Offsets(KernelMemory memory, ulong table, List<(int Number, string Name, bool IsWanted)> found)
+    {
+        const int PageSize = 4096;
+        var offsets = new int[found.Count];
+        var page = new byte[PageSize];
+        var (first, length) = (0L, 0);
+        for (var i = 0; i < offsets.Length; i++)
+        {
+            var place = (long)found[i].Number * sizeof(int);
+            if (place < first || place + sizeof(int) > first + length)
+            {
+                first = place;
+                length = memory.Read(table + (ulong)place, page);
+                if (length < sizeof(int)) return null;
+            }
+
+            offsets[i] = BinaryPrimitives.ReadInt32LittleEndian(page.AsSpan((int)(place - first)));
+        }
+
+        return offsets;
+    }
+
+    /// <summary>
+    /// kallsyms_sym_address: where addresses of per-processor variables are absolute (CONFIG_KALLSYMS_ABSOLUTE_PERCPU, until
+    /// 6.14), others count down from the base; else all count up. Which of the two it is, the witnesses tell.
+    /// </summary>
+    private static List<(string Name, ulong Address)>? Located(List<(int Number, string Name, bool IsWanted)> found, int[] offsets, ulong start, IReadOnlyDictionary<string, ulong> told)
+    {
+        foreach (var withAbsolute in new[] { true, false })
+        {
+            var located = new List<(string Name, ulong Address)>(offsets.Length);
+            for (var i = 0; i < offsets.Length; i++)
+            {
+                var offset = offsets[i];
+                located.Add((found[i].Name, !withAbsolute ? start + (uint)offset : offset >= 0 ? (ulong)offset : start - 1 - (ulong)(long)offset));
+            }
+
+            var witnesses = located.Where(l => Witnesses.Contains(l.Name) && told.ContainsKey(l.Name)).ToList();
+            if (witnesses.Count >= 2 && witnesses.Any(w => w.Name == Witnesses[0]) && witnesses.All(w => told[w.Name] == w.Address)) return [.. located.Where((_, i) => found[i].IsWanted)];
+        }
+
+        return null;
+    }
+}

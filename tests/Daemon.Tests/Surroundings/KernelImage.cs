@@ -1,0 +1,169 @@
+using System.Buffers.Binary;
+using System.Text;
+
+namespace LivepatchAgent.Daemon.Tests.Surroundings;
+
+/// <summary>
+/// A kernel's memory as /proc/kcore shows it, with its packed symbols and ftrace's records; the same symbols as the text of /proc/kallsyms.
+/// Each token is a letter, but for one.
+/// </summary>
+internal sealed class KernelImage
+{
+    public const ulong Base = 0xffffffff81000000;
+
+    /// <summary>Of the loaded module's struct module.</summary>
+    public const ulong ModuleAddress = Base + At.Module;
+
+    private const int Segment = 0x1000, Names = 0x4000, Offsets = 0x6000, Tokens = 0x7000, TokenIndex = 0x7800, Numbers = 0x7a00, FirstGroup = 0x7b00, Records = 0x8000, Exports = 0x9000, Size = 0xa000;
+    private const int ModuleNames = 0x9d00;
+    private const byte Token = 200;
+
+    private readonly byte[] _memory = new byte[Size];
+    private readonly SortedList<ulong, List<string>> _symbols = [];
+    private readonly List<ulong[]> _groups = [];
+
+    public KernelImage()
+    {
+        foreach (var (name, at) in new[] { ("_stext", 0x0), ("__start___ksymtab", Exports), ("__stop___ksymtab", Exports + 24), ("__start___kcrctab", Exports + 64), ("init_uts_ns", 0x9800), ("swapper_pg_dir", 0x9900), ("ftrace_pages_start", Numbers + 16) })
+            Add(name, Base + (ulong)at);
+    }
+
+    /// <summary>Addresses of per-processor variables are absolute, as on x86 until Linux 6.14.</summary>
+    public bool IsAbsolute { get; init; } = true;
+
+    public long Total => _groups.Sum(g => g.Length);
+
+    public string Text => string.Concat(_symbols.SelectMany(s => s.Value.Select(n => $"{s.Key:x16} t {n}\n")));
+
+    public KernelImage Add(string name, ulong address)
+    {
+        if (!_symbols.TryGetValue(address, out var names)) _symbols[address] = names = [];
+        names.Add(name);
+        return this;
+    }
+
+    /// <summary>Where ftrace can redirect; each call a group of them.</summary>
+    public KernelImage Traceable(params ulong[] places)
+    {
+        _groups.Add(places);
+        return this;
+    }
+
+    public KernelImage Export(string name, int row, uint crc)
+    {
+        BinaryPrimitives.WriteUInt32LittleEndian(_memory.AsSpan(Exports + 64 + (row * 4)), crc);
+        return Add("__ksymtab_" + name, Base + Exports + ((ulong)row * 12));
+    }
+
+    /// <summary>A loaded module: struct module with a list head (which points to itself) and its symbol table.</summary>
+    public KernelImage Module(params (string Name, ulong Address)[] symbols)
+    {
+        BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan(At.Module + 8), ModuleAddress + 8);
+        BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan(At.Module + 64), ModuleAddress + 72);
+        BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan(At.Module + 72), Base + At.ModuleSymbol);
+        BinaryPrimitives.WriteInt32LittleEndian(_memory.AsSpan(At.ModuleSymbolCount), symbols.Length + 2);
+        BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan(At.Module + 88), Base + ModuleNames);
+        var (row, text) = (At.ModuleSymbol + 24, ModuleNames + 1);
+        foreach (var (name, address) in symbols.Prepend(("__this_module", ModuleAddress)))
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(_memory.AsSpan(row), text - ModuleNames);
+            BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan(row + 8), address);
+            row += 24;
+            text += Encoding.ASCII.GetBytes(name, _memory.AsSpan(text)) + 1;
+        }
+
+        return this;
+    }
+
+    public byte[] Build(Action<byte[]>? damage = null)
+    {
+        var (names, offset, count) = (Names, Offsets, 0);
+        foreach (var (address, symbols) in _symbols)
+        {
+            foreach (var name in symbols)
+            {
+                var packed = Pack("t" + name);
+                packed.CopyTo(_memory, names);
+                names += packed.Length;
+                BinaryPrimitives.WriteInt32LittleEndian(_memory.AsSpan(offset), !IsAbsolute ? (int)(address - Base) : address < Base ? (int)address : (int)(Base - 1 - address));
+                offset += sizeof(int);
+                count++;
+            }
+        }
+
+        BinaryPrimitives.WriteInt32LittleEndian(_memory.AsSpan(Numbers), count);
+        BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan(Numbers + 8), Base);
+        WriteTokens();
+        WriteRecords();
+        damage?.Invoke(_memory);
+        return [.. Head(), .. _memory];
+    }
+
+    /// <summary>Places in the memory, for those who damage it.</summary>
+    public static class At
+    {
+        public const int FirstName = Names, FirstOffset = Offsets, FirstToken = Tokens, SymbolCount = Numbers, FirstGroupsRecords = FirstGroup + 8, FirstGroupsCount = FirstGroup + 16, FirstRecord = Records, Module = 0x9a00, ModuleSymbolCount = Module + 80, ModuleSymbol = 0x9b00;
+    }
+
+    private static byte[] Head()
+    {
+        var text = new StringBuilder("OSRELEASE=6.12.0\n");
+        foreach (var (name, at) in new[] { ("_stext", 0), ("init_uts_ns", 0x9800), ("swapper_pg_dir", 0x9900), ("kallsyms_names", Names), ("kallsyms_num_syms", Numbers), ("kallsyms_token_table", Tokens), ("kallsyms_token_index", TokenIndex), ("kallsyms_offsets", Offsets), ("kallsyms_relative_base", Numbers + 8) })
+            text.Append(System.Globalization.CultureInfo.InvariantCulture, $"SYMBOL({name})={Base + (ulong)at:x}\n");
+        byte[] note = [5, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, .. "CORE\0\0\0\0"u8, 1, 2, 3, 4, 11, 0, 0, 0, .. BitConverter.GetBytes(text.Length), 0, 0, 0, 0, .. "VMCOREINFO\0\0"u8, .. Encoding.ASCII.GetBytes(text.ToString())];
+        var head = new byte[Segment];
+        "\u007fELF"u8.CopyTo(head);
+        BinaryPrimitives.WriteInt64LittleEndian(head.AsSpan(32), 64);
+        BinaryPrimitives.WriteInt16LittleEndian(head.AsSpan(56), 2);
+        Program(head.AsSpan(64), 4, 0x200, 0, note.Length);
+        Program(head.AsSpan(64 + 56), 1, Segment, Base, Size);
+        note.CopyTo(head, 0x200);
+        return head;
+    }
+
+    private static void Program(Span<byte> row, int type, long offset, ulong address, long size)
+    {
+        BinaryPrimitives.WriteInt32LittleEndian(row, type);
+        BinaryPrimitives.WriteInt64LittleEndian(row[8..], offset);
+        BinaryPrimitives.WriteUInt64LittleEndian(row[16..], address);
+        BinaryPrimitives.WriteInt64LittleEndian(row[32..], size);
+        BinaryPrimitives.WriteInt64LittleEndian(row[40..], size);
+    }
+
+    private void WriteTokens()
+    {
+        var at = 0;
+        for (var i = 0; i < 256; i++)
+        {
+            BinaryPrimitives.WriteUInt16LittleEndian(_memory.AsSpan(TokenIndex + (i * 2)), (ushort)at);
+            var token = i == Token ? "_show"u8.ToArray() : i is > 32 and < 127 ? [(byte)i] : [];
+            token.CopyTo(_memory, Tokens + at);
+            at += token.Length + 1;
+        }
+    }
+
+    private void WriteRecords()
+    {
+        BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan(Numbers + 16), _groups.Count == 0 ? 0 : Base + FirstGroup);
+        var record = Records;
+        for (var i = 0; i < _groups.Count; i++)
+        {
+            var group = _memory.AsSpan(FirstGroup + (i * 24));
+            BinaryPrimitives.WriteUInt64LittleEndian(group, i == _groups.Count - 1 ? 0 : Base + FirstGroup + ((ulong)(i + 1) * 24));
+            BinaryPrimitives.WriteUInt64LittleEndian(group[8..], Base + (ulong)record);
+            BinaryPrimitives.WriteInt32LittleEndian(group[16..], _groups[i].Length);
+            foreach (var place in _groups[i])
+            {
+                BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan(record), place);
+                record += 16;
+            }
+        }
+    }
+
+    private static byte[] Pack(string name)
+    {
+        var packed = Encoding.ASCII.GetBytes(name.Replace("_show", ((char)0x7f).ToString(), StringComparison.Ordinal));
+        packed.AsSpan().Replace((byte)0x7f, Token);
+        return [(byte)packed.Length, .. packed];
+    }
+}
