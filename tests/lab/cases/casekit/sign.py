@@ -1,5 +1,6 @@
 """Appended signatures and what can be wrong with them: PKCS#7, then a trailer of 12 bytes, then a line of magic."""
 import struct
+import tempfile
 from pathlib import Path
 
 from labkit import kernels, secureboot
@@ -13,10 +14,11 @@ PKCS7 = 2
 def sign(content, by, series, folder):
     """by: 'mok', whom the host trusts under Secure Boot, or 'stranger'."""
     certificate, key = secureboot.mok_pair() if by == "mok" else _stranger(folder)
-    plain, signed = Path(folder) / "to-sign", Path(folder) / "signed"
-    plain.write_bytes(content)
-    command(Path(kernels.headers(series)) / "scripts" / "sign-file", "sha256", key, certificate, plain, signed)
-    return signed.read_bytes()
+    with tempfile.TemporaryDirectory() as work:  # other checkouts sign too
+        plain, signed = Path(work) / "to-sign", Path(work) / "signed"
+        plain.write_bytes(content)
+        command(Path(kernels.headers(series)) / "scripts" / "sign-file", "sha256", key, certificate, plain, signed)
+        return signed.read_bytes()
 
 
 def _stranger(folder):
