@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Modules;
@@ -47,7 +48,8 @@ public sealed record ModuleFacts
     /// <summary>Symbols that an old kpatch-build's patch looks up itself when it is loaded.</summary>
     public IReadOnlyList<DynamicRelocation> DynamicRelocations { get; init; } = [];
 
-    /// <summary>SHA-256 of the whole file, signature included, in lower-case hex; null where whoever read it did not say.</summary>
+    /// <summary>SHA-256 of the whole file, signature included, in lower-case hex; null where whoever read it did not say. No part of what the file says.</summary>
+    [JsonIgnore]
     public string? FileDigest { get; init; }
 
     /// <summary>The linker's build id (.note.gnu.build-id) in lower-case hex, or null.</summary>
