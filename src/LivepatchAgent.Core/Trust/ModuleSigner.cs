@@ -4,13 +4,13 @@ using LivepatchAgent.Core.Modules;
 
 namespace LivepatchAgent.Core.Trust;
 
-/// <summary>Signs a module as the kernel's scripts/sign-file does: detached PKCS#7, SHA-512, no attributes, no certificates.</summary>
+/// <summary>Signs a module as the kernel's scripts/sign-file does: detached PKCS#7, SHA-256, no attributes, no certificates.</summary>
 public static class ModuleSigner
 {
     public static byte[] Sign(ReadOnlySpan<byte> module, X509Certificate2 signerWithKey)
     {
         var cms = new SignedCms(new ContentInfo(module.ToArray()), detached: true);
-        cms.ComputeSignature(CmsEnvelope.Signer(signerWithKey, Algorithms.Sha512), silent: true);
+        cms.ComputeSignature(CmsEnvelope.Signer(signerWithKey, Algorithms.Sha256), silent: true);
         return ModuleSignature.Append(module, cms.Encode());
     }
 }

@@ -30,7 +30,8 @@ public sealed class VerifiedModule
 /// <summary>
 /// Verifies one module file in a single pass of its bytes: <see cref="Append"/> every byte in order, then
 /// <see cref="Finish"/>. Both hashes (the manifest's over the file, the signature's over the content) are taken on the
-/// way, so memory does not grow with the file. A large one can be read twice at a time instead, once for each hash.
+/// way, so memory does not grow with the file. Where both are SHA-256 the content's is a stop on the way to the file's; else
+/// a large file can be read twice at a time instead, once for each hash.
 /// </summary>
 public sealed class ModuleVerifier : IDisposable
 {
@@ -40,7 +41,8 @@ public sealed class ModuleVerifier : IDisposable
     private readonly SignerInfo _signer;
     private readonly HashAlgorithmName _algorithm;
     private readonly IncrementalHash _fileHash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-    private readonly IncrementalHash _contentHash;
+    private readonly IncrementalHash? _contentHash;
+    private byte[]? _contentDigest;
     private long _seen;
     private long _seenOfContent;
 
@@ -51,7 +53,7 @@ public sealed class ModuleVerifier : IDisposable
         _signature = signature;
         _signer = signer;
         _algorithm = algorithm;
-        _contentHash = IncrementalHash.CreateHash(algorithm);
+        _contentHash = algorithm == HashAlgorithmName.SHA256 ? null : IncrementalHash.CreateHash(algorithm);
     }
 
     /// <summary>Looks at the end of the file; the bytes of the body come later.</summary>
@@ -73,24 +75,36 @@ public sealed class ModuleVerifier : IDisposable
     /// <summary>How many bytes, from the beginning of the file on, the module's own signature covers.</summary>
     public long ContentLength => _signature.ContentLength;
 
+    /// <summary>Whether the two hashes are different ones, so that <see cref="AppendToContent"/> has work of its own.</summary>
+    public bool HashesTwice => _contentHash is not null;
+
     /// <summary>The next bytes of the file, in order.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
     {
-        if (_seenOfContent < ContentLength) AppendToContent(bytes[..(int)Math.Min(bytes.Length, ContentLength - _seenOfContent)]);
+        if (HashesTwice && _seenOfContent < ContentLength) AppendToContent(bytes[..(int)Math.Min(bytes.Length, ContentLength - _seenOfContent)]);
         AppendToFile(bytes);
     }
 
-    /// <summary>The next bytes of the file, for the manifest's digest alone. It and <see cref="AppendToContent"/> may be fed by two threads.</summary>
+    /// <summary>The next bytes of the file, for the manifest's digest. It and <see cref="AppendToContent"/> may be fed by two threads.</summary>
     public void AppendToFile(ReadOnlySpan<byte> bytes)
     {
+        if (!HashesTwice && _seen < ContentLength && ContentLength - _seen <= bytes.Length)
+        {
+            var rest = (int)(ContentLength - _seen);
+            _fileHash.AppendData(bytes[..rest]);
+            _contentDigest = _fileHash.GetCurrentHash();
+            _seen = _seenOfContent = ContentLength;
+            bytes = bytes[rest..];
+        }
+
         _fileHash.AppendData(bytes);
         _seen += bytes.Length;
     }
 
-    /// <summary>The next of the first <see cref="ContentLength"/> bytes, for the module's own signature alone.</summary>
+    /// <summary>The next of the first <see cref="ContentLength"/> bytes, for the module's own signature alone; only if <see cref="HashesTwice"/>.</summary>
     public void AppendToContent(ReadOnlySpan<byte> bytes)
     {
-        _contentHash.AppendData(bytes);
+        _contentHash!.AppendData(bytes);
         _seenOfContent += bytes.Length;
     }
 
@@ -109,7 +123,7 @@ public sealed class ModuleVerifier : IDisposable
             return new Problem(ProblemCode.ModuleSignerUnknown, $"cannot load {module.Name}: no publisher that this host trusts has signed it ({SignerCertificate.Describe(_signer)})", PublisherCure);
         if (Algorithms.KeyFault(certificate) is { } weak)
             return new Problem(ProblemCode.ModuleSignatureInvalid, $"cannot load {module.Name}: its signer's key is {weak}", PublisherCure);
-        if (!Algorithms.Verifies(certificate, _contentHash.GetHashAndReset(), _signer.GetSignature(), _algorithm))
+        if (!Algorithms.Verifies(certificate, _contentDigest ?? _contentHash?.GetHashAndReset() ?? [], _signer.GetSignature(), _algorithm))
             return new Problem(ProblemCode.ModuleSignatureInvalid, $"cannot load {module.Name}: its signature does not fit its content", PublisherCure);
 
         if (!facts.IsLivepatch) return new Problem(ProblemCode.ModuleNotLivepatch, $"cannot load {module.Name}: it is not a livepatch (modinfo has no livepatch=Y)", PublisherCure);
@@ -122,7 +136,7 @@ public sealed class ModuleVerifier : IDisposable
     public void Dispose()
     {
         _fileHash.Dispose();
-        _contentHash.Dispose();
+        _contentHash?.Dispose();
     }
 
     private static Result<SignerInfo> DecodeSigner(string name, ReadOnlySpan<byte> pkcs7)

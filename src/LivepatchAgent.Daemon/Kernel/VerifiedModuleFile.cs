@@ -56,7 +56,7 @@ internal sealed class VerifiedModuleFile : IDisposable
         if (!ModuleVerifier.Begin(manifest, publishers, length, tail).TryGet(out var verifier, out var problem)) return problem;
         using (verifier)
         {
-            if (length < LargeFile) Read(handle, length, buffer.AsSpan(0, ChunkSize), verifier.Append);
+            if (length < LargeFile || !verifier.HashesTwice) Read(handle, length, buffer.AsSpan(0, ChunkSize), verifier.Append);
             else ReadTwice(handle, length, buffer.AsSpan(0, ChunkSize), verifier);
             return verifier.Finish(Inspect(handle, length), kernelRelease, architecture);
         }
