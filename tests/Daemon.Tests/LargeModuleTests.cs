@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Daemon.Kernel;
@@ -5,23 +6,27 @@ using LivepatchAgent.Daemon.Tests.Surroundings;
 
 namespace LivepatchAgent.Daemon.Tests;
 
-/// <summary>A module so large that its two hashes are taken at the same time, by two readings of the file.</summary>
+/// <summary>A module so large that two different hashes are taken at the same time, by two readings of the file; and one that is signed by the hash of the manifest.</summary>
 public sealed class LargeModuleTests
 {
     private const int Padding = 5 << 20;
 
-    [Fact]
-    public void Open_Good_IsVerified()
+    [Theory]
+    [InlineData("sha256")]
+    [InlineData("sha512")]
+    public void Open_Good_IsVerified(string digest)
     {
-        var patch = Workshop.Patch(1, padding: Padding);
+        var patch = Large(digest);
         Assert.Equal(patch.Name, Open(patch, patch.Module, manifest => manifest).Value);
     }
 
     /// <summary>Far from the beginning, so that a hash which stops early would not see it.</summary>
-    [Fact]
-    public void Open_BitChanged_BothHashesCatchIt()
+    [Theory]
+    [InlineData("sha256")]
+    [InlineData("sha512")]
+    public void Open_BitChanged_BothHashesCatchIt(string digest)
     {
-        var patch = Workshop.Patch(1, padding: Padding);
+        var patch = Large(digest);
         var changed = (byte[])patch.Module.Clone();
         changed[Padding + 8000] ^= 1;
 
@@ -29,12 +34,17 @@ public sealed class LargeModuleTests
         Assert.Equal(ProblemCode.ModuleSignatureInvalid, Open(patch, changed, manifest => manifest with { Module = manifest.Module with { Sha256 = Workshop.Sha256(changed) } }).Problem?.Code);
     }
 
-    [Fact]
-    public void Open_SignedByAStranger_IsRefused()
+    [Theory]
+    [InlineData("sha256")]
+    [InlineData("sha512")]
+    public void Open_SignedByAStranger_IsRefused(string digest)
     {
-        var patch = Workshop.Patch(1, padding: Padding, moduleSigner: Workshop.Stranger);
+        var patch = Large(digest, Workshop.Stranger);
         Assert.Equal(ProblemCode.ModuleSignerUnknown, Open(patch, patch.Module, manifest => manifest).Problem?.Code);
     }
+
+    private static Published Large(string digest, X509Certificate2? signer = null) =>
+        Workshop.Patch(1, module: ModuleSigner.Sign([.. Corpus.Module(Corpus.Cmdline), .. new byte[Padding]], signer ?? Workshop.Publisher, digest == "sha256" ? Algorithms.Sha256 : Algorithms.Sha512));
 
     private static Result<string> Open(Published patch, byte[] file, Func<Core.Wire.PatchManifest, Core.Wire.PatchManifest> change)
     {
