@@ -6,6 +6,7 @@ using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.History;
 using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Tests.Agent;
+using LivepatchAgent.Core.Tests.Kernel;
 using LivepatchAgent.Core.Tests.Modules;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
@@ -84,8 +85,10 @@ public sealed class FuzzCorpusTests
         foreach (var (name, text) in WireSeeds()) yield return ("wire", name, text);
         foreach (var (name, text) in KernelSeeds) yield return ("kernel", name, Encoding.UTF8.GetBytes(text));
         yield return ("kernel", "build-id", [4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, .. "GNU\0"u8, .. new byte[20]]);
-        yield return ("kernel", "vmcoreinfo", [11, 0, 0, 0, 29, 0, 0, 0, 0, 0, 0, 0, .. "VMCOREINFO\0\0SYMBOL(_stext)=ffffffff81000000"u8]);
-        yield return ("kernel", "packed-symbols", [.. Enumerable.Range(0, 600).Select(i => (byte)(i % 2 == 0 ? i / 2 : 0))]);
+        yield return ("memory", "info", Encoding.UTF8.GetBytes(CoreInfo));
+        yield return ("memory", "notes", [5, 0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, .. "CORE\0\0\0\0"u8, .. new byte[8], 11, 0, 0, 0, (byte)CoreInfo.Length, 0, 0, 0, 0, 0, 0, 0, .. "VMCOREINFO\0\0"u8, .. Encoding.UTF8.GetBytes(CoreInfo)]);
+        yield return ("memory", "symbols", PackedSymbolsTests.Tables(["_stext", "do_exit", "exit", "do_fork", "do_exit", "do_exit.cold", "undo_exit"]));
+        yield return ("memory", "long-symbols", PackedSymbolsTests.Tables(["x", string.Concat(Enumerable.Repeat("do_exit_to_", 40)), "_stext"]));
         yield return ("state", "fresh", StateJson.Write(new AgentState()));
         yield return ("state", "full", StateJson.Write(State));
         yield return ("history", "lines", Encoding.UTF8.GetBytes(string.Join('\n', State.History.Pending)));
@@ -119,6 +122,8 @@ public sealed class FuzzCorpusTests
         ("probes", "ffffffff812f3a10  k  cmdline_proc_show+0x0  [ext4] [FTRACE]\n"),
         ("keys", "1f2e3d4c I------     1 perm 1f0b0000     0     0 keyring   .builtin_trusted_keys: 2\n2f2e3d4c I------     1 perm 1f0b0000     0     0 asymmetri Debian: 00ff: X509.rsa 00ff []\n"),
     ];
+
+    private const string CoreInfo = "OSRELEASE=6.12.0\nPAGESIZE=4096\nSYMBOL(_stext)=ffffffff81000000\nOFFSET(uts_namespace.name)=0\nSYMBOL(kallsyms_names)=ffffffff8230c7c8\nSIZE(page)=64\nKERNELOFFSET=0\n";
 
     private static readonly PatchManifest Manifest = new()
     {

@@ -69,7 +69,7 @@ public sealed class CrashTests(Workshop workshop)
     [Fact]
     public Task KilledAtRandomMoments_EndsAppliedAndLoadedOnce() => Scenario.RunAsync(async s =>
     {
-        const int rounds = 6;
+        const int rounds = 4;
         var server = await s.ServerAsync();
         await server.PublishAsync(await workshop.PatchAsync(HostKind.Plain, "livepatch_cmdline", "1.0", 1));
         var host = await s.HostAsync(HostKind.Plain);

@@ -91,6 +91,13 @@ public sealed class PackedSymbolsTests
         return PackedSymbols.Of(table, index, wanted)!;
     }
 
+    /// <summary>All of it as the fuzzer's target takes it.</summary>
+    internal static byte[] Tables(string[] names)
+    {
+        var (table, index) = Tables();
+        return [(byte)table.Length, (byte)(table.Length >> 8), .. table, .. index, .. names.SelectMany(Pack)];
+    }
+
     private static (byte[] Table, byte[] Index) Tables()
     {
         List<byte> table = [];

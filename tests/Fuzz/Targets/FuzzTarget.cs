@@ -26,6 +26,7 @@ internal sealed record FuzzTarget(string Name, Parse Parse, int BytesPerByte)
         new("token", DocumentTargets.Token, 64),
         new("wire", DocumentTargets.Wire, 128),
         new("kernel", TextTargets.Kernel, 64),
+        new("memory", MemoryTargets.Memory, 64),
         new("state", TextTargets.State, 128),
         new("history", TextTargets.History, 128),
         new("host", HostTargets.Host, 256),

@@ -36,8 +36,6 @@ internal static class TextTargets
         _ = EfiSignatureLists.Certificates(input);
         _ = KernelTexts.IsLivepatchRecord(input);
         _ = KernelTexts.BuildId(input);
-        _ = CoreTexts.Symbols(input);
-        _ = PackedSymbols.Of(input, input, ["do_exit"])?.Read(input, 1000, (_, _) => { });
         if (input.Length >= sizeof(long)) _ = TaintFlags.Letters(BitConverter.ToInt64(input));
     }
 
