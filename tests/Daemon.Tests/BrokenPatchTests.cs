@@ -44,6 +44,7 @@ public sealed class BrokenPatchTests
         ["manifest of a stranger with a playful name"] = new(ProblemCode.ManifestSignatureInvalid, _ => { }) { Patch = Workshop.Patch(2, manifestSigner: Workshop.Key("CN=\"x\u001b[2J\n" + new string('y', 3000) + "\"")), ForGood = true },
         ["manifest for another kernel"] = new(ProblemCode.ModuleKernelMismatch, _ => { }) { Patch = Workshop.Patch(2, change: m => m with { KernelRelease = "6.1.0" }), ForGood = true },
         ["manifest with an impossible name"] = new(ProblemCode.ManifestInvalid, _ => { }) { Patch = Workshop.Patch(2, change: m => m with { Module = m.Module with { Name = "../../x" } }), ForGood = true },
+        ["manifest of a module of 2 GiB"] = new(ProblemCode.ManifestInvalid, _ => { }) { Patch = Workshop.Patch(2, change: m => m with { Module = m.Module with { Size = 2L << 30 } }), ForGood = true },
         ["manifest not there"] = new(ProblemCode.NotFound, s => Refuse(s, Two.ManifestPath)),
         ["module not there"] = new(ProblemCode.NotFound, s => Refuse(s, Two.ModulePath)),
         ["module a page"] = new(ProblemCode.ServerError, s => s.Instead = c => AnsweredAsync(c, Two.ModulePath, () => c.AnswerAsync(502, "<html>", "text/html"))),

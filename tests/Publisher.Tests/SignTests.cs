@@ -28,10 +28,8 @@ public sealed class SignTests : IDisposable
     [Fact]
     public async Task Sign_Module_HasTheSignatureThatSignFileMakes()
     {
-        var signFile = Directory.Exists("/usr/lib")
-            ? Directory.GetDirectories("/usr/lib", "linux-kbuild-*").Select(d => Path.Combine(d, "scripts", "sign-file")).FirstOrDefault(File.Exists)
-            : null;
-        Assert.SkipUnless(signFile is not null, "the kernel's scripts/sign-file is not installed (linux-kbuild)");
+        var signFile = Directory.GetDirectories("/usr/lib", "linux-kbuild-*").Select(d => Path.Combine(d, "scripts", "sign-file")).FirstOrDefault(File.Exists);
+        Assert.True(signFile is not null, "the kernel's scripts/sign-file is not installed; packaging/install-deps");
         var ours = await _shop.SignedAsync();
         var theirs = _shop.Put(name: "theirs.ko");
         var ran = await _shop.ProgramAsync(signFile, "sha256", "publisher.key", "publisher.pem", theirs);
