@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import config, fixtures, hosts, kernels, launch, options
+from . import abis, config, fixtures, hosts, images, kernels, launch, options
 from .config import EXIT_LAB, LabError, say
 
 
@@ -246,7 +246,12 @@ def image(options):
     """Everything a later `lab run` needs, so that it only has to resume."""
     choices = [(options.kernel, options.secure_boot)]
     if options.all:
-        choices = [(series, secure) for series in kernels.preferred() for secure in (False, True)]
+        choices = [(series, secure) for series in abis.preferred() for secure in (False, True)]
+    if options.unbooted:
+        for series in sorted({series for series, _ in choices}):
+            kernels.headers(series)
+            print(images.image(kernels.fetch(series)), flush=True)
+        return
     for series, secure in choices:
         options.secure_boot = secure
         fixture, spec = fixtures.with_packages(fixtures.options(series, secure, _mok(options) if secure else None), _debs(options))
@@ -262,7 +267,7 @@ def clean(_options):
 
 
 def abi(options):
-    print(kernels.abi_of(options.kernel))
+    print(abis.abi_of(options.kernel))
 
 
 def headers(options):

@@ -1,12 +1,11 @@
-"""Which kernel a series stands for, and its files in the cache: vmlinuz, modules, headers."""
+"""A kernel's files in the cache: vmlinuz, modules, headers."""
 import os
 import re
 import shutil
 from pathlib import Path
 
-from .config import CACHE, LAB, LabError, command, install_dependencies, locked, replace_directory, say
-
-APT = ("-o", "APT::Sandbox::User=root", "-q")  # else apt warns about folders its own user cannot read
+from .abis import APT, with_abi
+from .config import CACHE, LabError, command, install_dependencies, locked, replace_directory, say
 
 
 class Kernel:
@@ -24,61 +23,19 @@ class Kernel:
         return (self.folder / "package").read_text().strip()
 
 
-def preferred():
-    """series -> ABI, as kernels.conf has them."""
-    table = {}
-    for line in (LAB / "kernels.conf").read_text().splitlines():
-        words = line.split("#")[0].split()
-        if len(words) == 2:
-            table[words[0]] = words[1]
-    return table
-
-
-def abi_of(series):
-    """The preferred ABI where it is in the cache or apt has it, else the newest of the series that apt has."""
-    table = preferred()
-    if series not in table:
-        raise LabError(f"cannot take kernel {series}: unknown series; known are {', '.join(table)} (kernels.conf)")
-    wanted = table[series]
-    if (CACHE / "kernels" / wanted / "package").exists():
-        return wanted
-    instead = CACHE / "kernels" / f"instead-of-{wanted}"
-    if instead.exists() and (CACHE / "kernels" / instead.read_text().strip() / "package").exists():
-        return instead.read_text().strip()
-
-    offered = command("apt-cache", "pkgnames", f"linux-image-{series}.").decode().split()
-    pattern = re.compile(rf"linux-image-({re.escape(series)}\.[0-9][^ ]*-cloud-amd64)$")
-    available = sorted((m.group(1) for m in map(pattern.match, offered) if m and _downloadable(m.group(1))), key=_version)
-    if wanted in available:
-        return wanted
-    if not available:
-        raise LabError(f"cannot find a kernel {series}: apt offers no linux-image-{series}.*-cloud-amd64; run apt-get update")
-    say(f"kernel {wanted} is no longer offered by apt; taking {available[-1]} (see tests/lab/kernels.conf)")
-    instead.parent.mkdir(parents=True, exist_ok=True)
-    instead.write_text(available[-1] + "\n")
-    return available[-1]
-
-
-def _downloadable(abi):
-    """apt also lists names of packages that were once installed."""
-    return b"Filename:" in command("apt-cache", "show", f"linux-image-{abi}")
-
-
-def _version(abi):
-    return [int(number) for number in re.findall(r"\d+", abi)]
-
-
 def fetch(series):
     """The series' kernel, downloaded and unpacked when it is not in the cache yet."""
-    kernel = Kernel(series, abi_of(series))
+    return with_abi(series, lambda abi: _fetched(Kernel(series, abi)))
+
+
+def _fetched(kernel):
     if (kernel.folder / "package").exists():
         return kernel
     with locked(f"kernel-{kernel.abi}"):
         if not (kernel.folder / "package").exists():
             install_dependencies()
             say(f"downloading linux-image-{kernel.abi}")
-            temporary = _unpack(kernel.folder, f"linux-image-{kernel.abi}")
-            replace_directory(temporary, kernel.folder)
+            replace_directory(_unpack(kernel.folder, f"linux-image-{kernel.abi}"), kernel.folder)
     return kernel
 
 
@@ -97,7 +54,10 @@ def _unpack(folder, *packages):
 
 def headers(series):
     """The folder for `make -C`: headers of exactly this ABI, unpacked into the cache, nothing installed here."""
-    abi = abi_of(series)
+    return with_abi(series, _headers_of)
+
+
+def _headers_of(abi):
     final = CACHE / "headers" / abi
     build = final / "usr" / "src" / f"linux-headers-{abi}"
     if (final / "package").exists():

@@ -56,6 +56,7 @@ def parser(commands_of):
 
     build = add("image", commands_of.image, "build what a host of this kind needs", parents=[kernel, _package_options(), _secure_options()])
     build.add_argument("--all", action="store_true", help="for all kernels, with and without Secure Boot")
+    build.add_argument("--unbooted", action="store_true", help="downloads, headers and disk image alone: what needs neither a package nor keys")
     add("clean", commands_of.clean, "end all hosts, remove the cache")
     add("abi", commands_of.abi, "the exact kernel ABI", parents=[kernel])
     add("headers", commands_of.headers, "the folder for make -C, to build modules", parents=[kernel])

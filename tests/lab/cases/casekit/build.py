@@ -5,7 +5,7 @@ import shutil
 import time
 from pathlib import Path
 
-from labkit import kernels
+from labkit import abis, kernels
 from labkit.config import CACHE, command, digest, locked
 
 from . import sign
@@ -33,7 +33,7 @@ def made(environment):
     """The folder for the host: case-N.ko, the helpers' modules, load, cases.sh; and {case number: module's name}."""
     series = environment.split()[0]
     names = {number: name_of(case) for number, case in enumerate(CASES, 1) if environment in case.where}
-    compiled = {name: _compiled(name) for name in kernels.preferred()}
+    compiled = {name: _compiled(name) for name in abis.preferred()}
     # Other checkouts share the cache and have cases of their own.
     key = digest(*sorted(CASES_FOLDER.glob("casekit/*.py")), *sorted(GUEST.iterdir()), *(str(path) for path in compiled.values()))
     final = FOLDER / f"host-{environment.replace(' ', '-')}-{key[:12]}"
