@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography.Pkcs;
 using System.Text;
@@ -40,6 +41,18 @@ public sealed class FuzzCorpusTests
         foreach (var input in corpus) target.Parse(input);
         var mutator = new Mutator(corpus, seed: 0, maxLength: 16 << 10);
         for (var i = 0; i < 2000; i++) target.Check(mutator.Next());
+    }
+
+    /// <summary>What docs/fuzzing.md counts of each.</summary>
+    [Theory]
+    [MemberData(nameof(Targets))]
+    public void Executions_OfEachTarget_AreMillions(string name)
+    {
+        var cells = File.ReadLines(Path.Combine(CorpusFolder(), "../../../docs/fuzzing.md")).Single(l => l.StartsWith($"| {name} |", StringComparison.Ordinal)).Split('|', StringSplitOptions.TrimEntries);
+        Assert.True(Number(cells[3]) >= 1_000_000, $"{name}: guided executions: {cells[3]}");
+        Assert.True(Number(cells[5]) >= 10_000_000, $"{name}: mutated executions: {cells[5]}");
+
+        static long Number(string text) => long.Parse(text, NumberStyles.AllowThousands, CultureInfo.InvariantCulture);
     }
 
     /// <summary>Inputs to begin with, made here so that nobody has to edit bytes. UPDATE_GOLDENS=1 writes those that are missing.</summary>
@@ -85,6 +98,12 @@ public sealed class FuzzCorpusTests
         foreach (var (name, text) in WireSeeds()) yield return ("wire", name, text);
         foreach (var (name, text) in KernelSeeds) yield return ("kernel", name, Encoding.UTF8.GetBytes(text));
         yield return ("kernel", "build-id", [4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, .. "GNU\0"u8, .. new byte[20]]);
+        // One list with one entry: a size, no header, an owner, and what should be a certificate.
+        yield return ("kernel", "efi-list", [0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a, 0x87, 0xb5, 0xab, 0x15, 0x5c, 0x2b, 0xf0, 0x72, 64, 0, 0, 0, 0, 0, 0, 0, 36, 0, 0, 0, .. new byte[16], .. new byte[20]]);
+        yield return ("local", "answer", [3, .. Encoding.UTF8.GetBytes("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"revision\":"), .. "7}"u8]);
+        yield return ("local", "open-end", [200, .. Encoding.UTF8.GetBytes("HTTP/1.0 404 Not Found\r\nServer: x\r\n\r\n"), .. Json(new ErrorAnswer(new Problem(ProblemCode.NotFound, "m", "c")), WireJson.Default.ErrorAnswer)]);
+        yield return ("local", "status", Json(Status, WireJson.Default.AgentStatus));
+        yield return ("local", "status-answer", [9, .. Encoding.UTF8.GetBytes("HTTP/1.1 200 OK\r\n\r\n"), .. Json(Status, WireJson.Default.AgentStatus)]);
         yield return ("memory", "info", Encoding.UTF8.GetBytes(CoreInfo));
         yield return ("memory", "notes", [5, 0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, .. "CORE\0\0\0\0"u8, .. new byte[8], 11, 0, 0, 0, (byte)CoreInfo.Length, 0, 0, 0, 0, 0, 0, 0, .. "VMCOREINFO\0\0"u8, .. Encoding.UTF8.GetBytes(CoreInfo)]);
         yield return ("memory", "symbols", PackedSymbolsTests.Tables(["_stext", "do_exit", "exit", "do_fork", "do_exit", "do_exit.cold", "undo_exit"]));
@@ -105,6 +124,8 @@ public sealed class FuzzCorpusTests
         yield return ("status", [(byte)'f', .. Json(Status, WireJson.Default.AgentStatus)]);
         yield return ("enable", [(byte)'g', .. "{\"token\":\"lpa1.e30.0000\"}"u8]);
         yield return ("change", [(byte)'h', .. "{\"revision\":7}"u8]);
+        yield return ("history", [(byte)'l', .. Json(new HistoryAnswer { Schema = HistoryAnswer.SchemaName, Entries = [.. State.History.Pending.Select(l => HistoryLine.Read(Encoding.UTF8.GetBytes(l), out _)!)] }, HistoryJson.Default.HistoryAnswer)]);
+        yield return ("preflight", [(byte)'n', .. Json(new PreflightReport { Module = "m", Checks = [new CheckFinding("vermagic", CheckOutcome.Refused, "found", "cure")] }, PreflightJson.Default.PreflightReport)]);
     }
 
     private static readonly (string, string)[] KernelSeeds =

@@ -3,6 +3,8 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.History;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
 
@@ -75,8 +77,24 @@ internal static class DocumentTargets
             8 => (object?)Read(json, WireJson.Default.PatchManifest),
             9 => (object?)Read(json, WireJson.Default.PatchWithdrawal),
             10 => (object?)Read(json, WireJson.Default.Catalogue),
+            11 => (object?)Read(json, HistoryJson.Default.HistoryAnswer),
+            12 => (object?)Read(json, HistoryJson.Default.HistoryVerdict),
+            13 => Report(json),
             _ => (object?)Read(json, WireJson.Default.TokenContent),
         };
+    }
+
+    /// <summary>As the CLI takes it: without rows that are null.</summary>
+    private static object? Report(ReadOnlySpan<byte> json)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(json, PreflightJson.Default.PreflightReport) is { } report && !report.Checks.Contains(null!) ? JsonSerializer.SerializeToUtf8Bytes(report, PreflightJson.Default.PreflightReport) : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
     }
 
     /// <summary>The one exception that readers of JSON expect and turn into a problem. What was read must be writable.</summary>

@@ -25,6 +25,7 @@ internal sealed record FuzzTarget(string Name, Parse Parse, int BytesPerByte)
         new("pins", DocumentTargets.Pins, 128),
         new("token", DocumentTargets.Token, 64),
         new("wire", DocumentTargets.Wire, 128),
+        new("local", LocalTargets.Local, 128),
         new("kernel", TextTargets.Kernel, 64),
         new("memory", MemoryTargets.Memory, 64),
         new("state", TextTargets.State, 128),

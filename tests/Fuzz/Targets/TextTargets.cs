@@ -23,6 +23,7 @@ internal static class TextTargets
         {
             _ = KernelTexts.StackFrame(line);
             _ = SymbolTexts.Hook(line);
+            _ = SymbolTexts.DirectTarget(line);
             _ = SymbolTexts.Probe(line);
             _ = KeyLine.Read(line);
         }
