@@ -38,7 +38,8 @@ builder.Services.AddSystemd();
 builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromMilliseconds(1500));
 builder.Logging.AddSerilog(serilog);
 
-using var inbox = new Inbox(time);
+// Never disposed of: kernel log and network may call to the last moment.
+var inbox = new Inbox(time);
 var listener = new Listener(inbox.Nudge);
 var observer = new HostObserver(paths, time);
 var store = new StateStore(paths.StateFolder);

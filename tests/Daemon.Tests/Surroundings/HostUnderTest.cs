@@ -214,7 +214,6 @@ internal sealed class HostUnderTest : IAsyncDisposable
     {
         _performer!.Dispose();
         _loop!.Dispose();
-        Inbox!.Dispose();
         _loop = null;
     }
 
