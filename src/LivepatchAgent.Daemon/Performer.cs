@@ -121,7 +121,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
 
     private StepResult.Done Listen(Step.Listen step, AgentState state)
     {
-        listener.Open(Client(state), Request(step.Report, [], step.KnownTag));
+        listener.Open(Client(state), Request(step.Report, [], step.KnownTag), WithOwnInterval);
         return new StepResult.Done();
     }
 
