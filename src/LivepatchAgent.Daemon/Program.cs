@@ -1,5 +1,7 @@
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Daemon;
 using LivepatchAgent.Daemon.Kernel;
@@ -15,13 +17,26 @@ using Serilog;
 using Serilog.Core;
 using Serilog.Events;
 
-if (args is ["--version"])
+switch (args)
 {
-    Console.WriteLine(Performer.AgentVersion);
-    return 0;
+    case []:
+        break;
+    case ["--version"]:
+        Console.WriteLine(Performer.AgentVersion);
+        return 0;
+    case ["--help"]:
+        Console.WriteLine("""
+            usage: livepatch-agentd [--help | --version]
+            Keeps this host's kernel patched, as root. systemd starts it: livepatch-agentd.service.
+            It is steered by livepatch-agent; its settings are in /etc/livepatch-agent/agent.conf.
+            """);
+        return 0;
+    default:
+        Console.Error.WriteLine($"cannot understand \"{PrintableText.Of(string.Join(' ', args))}\": the daemon takes no arguments; settings are in /etc/livepatch-agent/agent.conf, see livepatch-agentd --help");
+        return 64;
 }
 
-// The daemon takes no options: everything is in agent.conf. A root other than / is for tests.
+// A root other than / is for tests.
 var paths = new HostPaths(Environment.GetEnvironmentVariable("LIVEPATCH_AGENTD_ROOT") ?? "/");
 var time = TimeProvider.System;
 var settings = new LiveSettings(paths);
@@ -32,6 +47,14 @@ using var serilog = new LoggerConfiguration()
     .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
     .WriteTo.Sink(new JournalSink())
     .CreateLogger();
+
+// Before anything of another daemon is touched: its journal, its socket.
+using var mine = FolderLock.Take(paths.StateFolder);
+if (mine is null)
+{
+    serilog.Error("Cannot start: another livepatch-agentd has {Folder}; `systemctl status livepatch-agentd` shows it, only one may run", paths.StateFolder);
+    return 1;
+}
 
 var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
 builder.Services.AddSystemd();
@@ -70,8 +93,18 @@ using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
 });
 if (!new KernelLog(paths.KernelLog, inbox.Nudge).Start()) log.LogWarning("Cannot read {KernelLog}: the end of a transition is seen by looking only", paths.KernelLog);
 new NetworkWatch(inbox).Start();
-await host.RunAsync();
-return 0;
+var services = host.Services.GetServices<IHostedService>().ToArray();
+try
+{
+    await host.RunAsync();
+}
+catch (Exception e) when (e is IOException or UnauthorizedAccessException or SocketException)
+{
+    serilog.Error("Cannot serve {Socket}: {Why}; it is for root, look at the folder's owner and mode", paths.Socket, e.Message.TrimEnd('.'));
+    return 1;
+}
+
+return Ending.Status(services);
 
 static LogEventLevel Level(AgentSettings settings) => settings.LogLevel switch
 {
