@@ -70,6 +70,9 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         }
     }
 
+    /// <summary>Files in trust.d that keep a key believed which this set revokes.</summary>
+    public IReadOnlyList<string> StillTrusting(AgentState state, VerifiedPinSet next) => state.Enrolment is { } enrolment ? _certificates.StillTrusting(enrolment, next.Content) : [];
+
     public void Dispose()
     {
         listener.Close();
