@@ -264,6 +264,9 @@ internal sealed class AgentLoop(
             case StepResult.ModuleVerified v:
                 log.LogInformation("Verified {Module} {Version}, signed by {Signer}", v.Module.Facts.Name, v.Module.Manifest.Content.Version, v.Module.Signer[..16]);
                 break;
+            case StepResult.PinsRead p:
+                foreach (var file in performer.StillTrusting(_state, p.Pins)) log.LogWarning("Pin set {Version} revokes a publisher's key that this host trusts by {File}: take it away, unless that is meant", p.Pins.Content.Version, file);
+                break;
             case StepResult.Preflighted p:
                 if (Preflight.Refusal(p.Report, out _) is { } refusal) log.LogWarning("{Problem}", refusal);
                 foreach (var finding in p.Report.Of(CheckOutcome.Warning)) log.LogWarning("Preflight of {Module}: {Check}: {Found}", p.Report.Module, finding.Check, finding.Found);

@@ -6,7 +6,8 @@ namespace LivepatchAgent.Daemon;
 
 /// <summary>
 /// Ends the daemon as kill -9 would, right before or after one kind of step, so that tests can prove that each journal
-/// entry resumes rightly: <c>LIVEPATCH_AGENTD_FAILPOINT=load:after</c>. Only root can set a unit's environment.
+/// entry resumes rightly: <c>LIVEPATCH_AGENTD_FAILPOINT=load:after</c>; or hangs there, <c>load:hang</c>, so that they can
+/// prove that the watchdog is the loop's. Only root can set a unit's environment.
 /// </summary>
 internal sealed partial class FailPoint(string? armed, Action end)
 {
@@ -16,7 +17,10 @@ internal sealed partial class FailPoint(string? armed, Action end)
 
     public void Pass(Step step, bool before)
     {
-        if (armed is not null && armed == $"{JsonNamingPolicy.KebabCaseLower.ConvertName(step.GetType().Name)}:{(before ? "before" : "after")}") end();
+        if (armed is null) return;
+        var name = JsonNamingPolicy.KebabCaseLower.ConvertName(step.GetType().Name);
+        if (armed == $"{name}:{(before ? "before" : "after")}") end();
+        if (before && armed == $"{name}:hang") Thread.Sleep(Timeout.Infinite);
     }
 
     [LibraryImport("libc", EntryPoint = "kill")]

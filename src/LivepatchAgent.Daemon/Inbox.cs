@@ -6,12 +6,14 @@ using LivepatchAgent.Core.History;
 namespace LivepatchAgent.Daemon;
 
 /// <summary>What wakes the loop: commands, each with its answer, and plain nudges to have a look.</summary>
-internal sealed class Inbox(TimeProvider time) : IDisposable
+internal sealed class Inbox(TimeProvider time)
 {
     private readonly Channel<Request> _commands = Channel.CreateUnbounded<Request>(new UnboundedChannelOptions { SingleReader = true });
-    private readonly SemaphoreSlim _nudge = new(0);
-    private int _nudged;
+
+    /// <summary>However many come before the loop looks, it looks once.</summary>
+    private readonly Channel<bool> _nudges = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
     private volatile bool _awaited;
+    private int _networkUp;
 
     public sealed record Request(Command Command, HistoryBy? By, TaskCompletionSource<Result<long>> Answer);
 
@@ -19,10 +21,16 @@ internal sealed class Inbox(TimeProvider time) : IDisposable
     public bool IsAwaited => _awaited;
 
     /// <summary>Have a look: the kernel's log spoke, the held check-in was answered, a signal came.</summary>
-    public void Nudge()
+    public void Nudge() => _nudges.Writer.TryWrite(true);
+
+    /// <summary>
+    /// An address came. Beside the queue, as it is no reason to break off a call that is under way: on a host with
+    /// containers they come and go all the time.
+    /// </summary>
+    public void NetworkUp()
     {
-        // However many come before the loop looks, it looks once.
-        if (Interlocked.Exchange(ref _nudged, 1) == 0) _nudge.Release();
+        Interlocked.Exchange(ref _networkUp, 1);
+        Nudge();
     }
 
     /// <summary>The status revision to follow from, or why the command is not taken.</summary>
@@ -34,7 +42,14 @@ internal sealed class Inbox(TimeProvider time) : IDisposable
         return request.Answer.Task;
     }
 
-    public bool TryTake(out Request? request) => _commands.Reader.TryRead(out request);
+    /// <summary>People's commands first.</summary>
+    public bool TryTake(out Request? request)
+    {
+        if (_commands.Reader.TryRead(out request)) return true;
+        if (Interlocked.Exchange(ref _networkUp, 0) == 0) return false;
+        request = new Request(new Command.NetworkUp(), null, new TaskCompletionSource<Result<long>>());
+        return true;
+    }
 
     public bool HasCommands => _commands.Reader.TryPeek(out _);
 
@@ -45,10 +60,9 @@ internal sealed class Inbox(TimeProvider time) : IDisposable
         using var end = CancellationTokenSource.CreateLinkedTokenSource(ct, patience.Token);
         try
         {
-            var nudge = _nudge.WaitAsync(end.Token);
+            var nudge = _nudges.Reader.ReadAsync(end.Token).AsTask();
             _awaited = !nudge.IsCompleted;
             await nudge;
-            Volatile.Write(ref _nudged, 0);
             return true;
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
@@ -60,8 +74,6 @@ internal sealed class Inbox(TimeProvider time) : IDisposable
             _awaited = false;
         }
     }
-
-    public void Dispose() => _nudge.Dispose();
 
     /// <summary>Completes when a command waits; used to break off a slow effect.</summary>
     public async Task CommandWaitsAsync(CancellationToken ct)

@@ -1,5 +1,4 @@
 using System.Net.NetworkInformation;
-using LivepatchAgent.Core.Agent;
 
 namespace LivepatchAgent.Daemon;
 
@@ -8,6 +7,6 @@ internal sealed class NetworkWatch(Inbox inbox)
 {
     public void Start() => NetworkChange.NetworkAddressChanged += (_, _) =>
     {
-        if (NetworkInterface.GetIsNetworkAvailable()) _ = inbox.SendAsync(new Command.NetworkUp());
+        if (NetworkInterface.GetIsNetworkAvailable()) inbox.NetworkUp();
     };
 }

@@ -70,6 +70,9 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         }
     }
 
+    /// <summary>Files in trust.d that keep a key believed which this set revokes.</summary>
+    public IReadOnlyList<string> StillTrusting(AgentState state, VerifiedPinSet next) => state.Enrolment is { } enrolment ? _certificates.StillTrusting(enrolment, next.Content) : [];
+
     public void Dispose()
     {
         listener.Close();
@@ -121,7 +124,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
 
     private StepResult.Done Listen(Step.Listen step, AgentState state)
     {
-        listener.Open(Client(state), Request(step.Report, [], step.KnownTag));
+        listener.Open(Client(state), Request(step.Report, [], step.KnownTag), WithOwnInterval);
         return new StepResult.Done();
     }
 

@@ -1,5 +1,7 @@
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Daemon;
 using LivepatchAgent.Daemon.Kernel;
@@ -15,13 +17,26 @@ using Serilog;
 using Serilog.Core;
 using Serilog.Events;
 
-if (args is ["--version"])
+switch (args)
 {
-    Console.WriteLine(Performer.AgentVersion);
-    return 0;
+    case []:
+        break;
+    case ["--version"]:
+        Console.WriteLine(Performer.AgentVersion);
+        return 0;
+    case ["--help"]:
+        Console.WriteLine("""
+            usage: livepatch-agentd [--help | --version]
+            Keeps this host's kernel patched, as root. systemd starts it: livepatch-agentd.service.
+            It is steered by livepatch-agent; its settings are in /etc/livepatch-agent/agent.conf.
+            """);
+        return 0;
+    default:
+        Console.Error.WriteLine($"cannot understand \"{PrintableText.Of(string.Join(' ', args))}\": the daemon takes no arguments; settings are in /etc/livepatch-agent/agent.conf, see livepatch-agentd --help");
+        return 64;
 }
 
-// The daemon takes no options: everything is in agent.conf. A root other than / is for tests.
+// A root other than / is for tests.
 var paths = new HostPaths(Environment.GetEnvironmentVariable("LIVEPATCH_AGENTD_ROOT") ?? "/");
 var time = TimeProvider.System;
 var settings = new LiveSettings(paths);
@@ -33,12 +48,21 @@ using var serilog = new LoggerConfiguration()
     .WriteTo.Sink(new JournalSink())
     .CreateLogger();
 
+// Before anything of another daemon is touched: its journal, its socket.
+using var mine = FolderLock.Take(paths.StateFolder);
+if (mine is null)
+{
+    serilog.Error("Cannot start: another livepatch-agentd has {Folder}; `systemctl status livepatch-agentd` shows it, only one may run", paths.StateFolder);
+    return 1;
+}
+
 var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
 builder.Services.AddSystemd();
 builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromMilliseconds(1500));
 builder.Logging.AddSerilog(serilog);
 
-using var inbox = new Inbox(time);
+// Never disposed of: kernel log and network may call to the last moment.
+var inbox = new Inbox(time);
 var listener = new Listener(inbox.Nudge);
 var observer = new HostObserver(paths, time);
 var store = new StateStore(paths.StateFolder);
@@ -53,7 +77,7 @@ var board = new StatusBoard(paths, () =>
 
 builder.Services.AddSingleton<IHostedService>(s => new OnDemandServer(paths, new Routes(paths, board, inbox, history, new PreflightRunner(paths, observer)), s, s.GetRequiredService<ILogger<OnDemandServer>>()));
 builder.Services.AddSingleton<IHostedService>(s => new AgentLoop(
-    store, history, observer, performer, listener, board, inbox, new ServiceNotifier(s.GetService<ISystemdNotifier>() ?? new SystemdNotifier(), time), settings, FailPoint.OfEnvironment(), time, s.GetRequiredService<ILogger<AgentLoop>>()));
+    store, history, observer, performer, listener, board, inbox, new ServiceNotifier(s.GetService<ISystemdNotifier>() ?? new SystemdNotifier(), Environment.GetEnvironmentVariable("WATCHDOG_USEC"), time), settings, FailPoint.OfEnvironment(), time, s.GetRequiredService<ILogger<AgentLoop>>()));
 
 using var host = builder.Build();
 var log = host.Services.GetRequiredService<ILogger<AgentLoop>>();
@@ -69,8 +93,18 @@ using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
 });
 if (!new KernelLog(paths.KernelLog, inbox.Nudge).Start()) log.LogWarning("Cannot read {KernelLog}: the end of a transition is seen by looking only", paths.KernelLog);
 new NetworkWatch(inbox).Start();
-await host.RunAsync();
-return 0;
+var services = host.Services.GetServices<IHostedService>().ToArray();
+try
+{
+    await host.RunAsync();
+}
+catch (Exception e) when (e is IOException or UnauthorizedAccessException or SocketException)
+{
+    serilog.Error("Cannot serve {Socket}: {Why}; it is for root, look at the folder's owner and mode", paths.Socket, e.Message.TrimEnd('.'));
+    return 1;
+}
+
+return Ending.Status(services);
 
 static LogEventLevel Level(AgentSettings settings) => settings.LogLevel switch
 {

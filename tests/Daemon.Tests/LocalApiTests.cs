@@ -6,7 +6,6 @@ using System.Text;
 using System.Text.Json;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Wire;
-using LivepatchAgent.Daemon.LocalApi;
 using LivepatchAgent.Daemon.Tests.Surroundings;
 using static LivepatchAgent.Daemon.Tests.Surroundings.HostUnderTest;
 
@@ -51,19 +50,34 @@ public sealed class LocalApiTests
     }
 
     [Theory]
-    [InlineData("Name:\tcat\nGroups:\t24 4711 \n", true)]
-    [InlineData("Name:\tcat\nGroups:\t24 47110 \n", false)]
-    [InlineData("Groups:\t-1 x 99999999999\n", false)]
-    [InlineData("", false)]
-    public void Changes_AreForTheGroupAlsoAsASupplementaryOne(string status, bool allowed)
+    [InlineData(0, null, false)]
+    [InlineData(2, LivepatchGroup, true)]
+    [InlineData(2, LivepatchGroup + 1, false)]
+    [InlineData(63, LivepatchGroup, true)]
+    [InlineData(64, LivepatchGroup, true)]
+    [InlineData(5000, LivepatchGroup, true)]
+    public async Task Changes_AreForTheGroupAlsoAsASupplementaryOne(int others, uint? last, bool allowed)
     {
-        using var root = new FakeRoot();
-        root.Write("etc/group", "broken\nlivepatch:x:4711:\n");
-        root.Write("proc/77/status", status);
-        Assert.Equal(allowed, new PeerCredentials(77, 1000, 1000).MayChange(root.Paths));
-        Assert.False(new PeerCredentials(78, 1000, 1000).MayChange(root.Paths));
-        root.Write("etc/group", "livepatch:x:nonsense:\n");
-        Assert.False(new PeerCredentials(77, 1000, 1000).MayChange(root.Paths));
+        await using var host = await ServingAsync();
+        uint[] groups = [.. Enumerable.Range(10_000, others).Select(g => (uint)g), .. last is { } group ? [group] : Array.Empty<uint>()];
+        using var person = Person.Of(host.Paths.Socket, Person.Nobody, Person.Nobody, groups);
+        using var answer = await person.PostAsync("/v1/refresh", null, Ct);
+        Assert.Equal(allowed ? HttpStatusCode.Accepted : HttpStatusCode.Forbidden, answer.StatusCode);
+        host.Write("etc/group", "broken\nlivepatch:x:nonsense:\n");
+        using var nobodys = await person.PostAsync("/v1/refresh", null, Ct);
+        Assert.Equal(HttpStatusCode.Forbidden, nobodys.StatusCode);
+    }
+
+    [Fact]
+    public async Task Changes_AreNotForWhoeverHasTheOnesPidWhoConnected()
+    {
+        await using var host = await ServingAsync();
+        using var left = Person.Of(host.Paths.Socket, Person.Nobody, Person.Nobody);
+        Assert.Equal("1.0", (await StatusAsync(left)).Patch?.Version);
+        // The one who connected has ended, a child keeps the line, and the pid is now a member's.
+        host.Write($"proc/{Environment.ProcessId}/status", $"Name:\tcat\nUid:\t1000\t1000\t1000\t1000\nGroups:\t{LivepatchGroup} \n");
+        using var answer = await left.PostAsync("/v1/refresh", null, Ct);
+        Assert.Equal(HttpStatusCode.Forbidden, answer.StatusCode);
     }
 
     public static TheoryData<string, string, string, HttpStatusCode, ProblemCode> Wrong => new()

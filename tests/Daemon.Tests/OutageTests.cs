@@ -36,8 +36,34 @@ public sealed class OutageTests
         var start = host.Time.GetUtcNow();
         await host.HappensAsync("a long outage", () => host.Time.GetUtcNow() - start > TimeSpan.FromHours(2));
         host.Server.Start();
-        await host.SendAsync(new Command.NetworkUp());
+        host.Inbox!.NetworkUp();
         await host.UntilAsync("back", s => s.CheckIn.Result == CheckInResult.Succeeded, timePasses: false);
+    }
+
+    /// <summary>Each container that starts brings an address.</summary>
+    [Fact]
+    public async Task Network_ThatKeepsComingUp_BreaksNothingOff()
+    {
+        var big = Workshop.Patch(1, padding: 2_000_000);
+        await using var host = await HostUnderTest.StartedAsync();
+        host.Server.Publish(big);
+        host.Server.Instead = async call =>
+        {
+            host.Inbox!.NetworkUp();
+            if (call.Path != big.ModulePath) return false;
+            await call.RawAsync($"HTTP/1.1 200 X\r\nContent-Type: application/octet-stream\r\nContent-Length: {big.Module.Length}\r\n\r\n");
+            foreach (var piece in big.Module.Chunk(16 * 1024))
+            {
+                host.Inbox.NetworkUp();
+                await call.RawAsync(piece);
+            }
+
+            return true;
+        };
+        await host.EnableAsync();
+        await host.SettledAsync(PatchState.Applied);
+        Assert.Equal(1, host.Server.Count(big.ModulePath));
+        Assert.Equal(1, host.Server.Count(big.ManifestPath));
     }
 
     [Fact]

@@ -4,6 +4,7 @@ using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Daemon.Tests.Surroundings;
+using Microsoft.Extensions.Logging;
 
 namespace LivepatchAgent.Daemon.Tests;
 
@@ -31,6 +32,20 @@ public sealed class PinsTests
         await host.UntilAsync("the new publisher's patch", s => s is { State: PatchState.Applied, Settled: true, Patch.Version: "3.0" });
         await host.StopAsync();
         Assert.Contains("pins-changed", File.ReadAllText(host.Path("var/lib/livepatch-agent/history.jsonl")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Pins_ThatRevokeAKeyOfTheAdministrators_SayWhereItIsStillTrusted()
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        host.Write("etc/livepatch-agent/trust.d/old.pem", Workshop.Publisher.ExportCertificatePem());
+        host.Write("etc/livepatch-agent/trust.d/own.pem", Third.ExportCertificatePem());
+        host.Write("etc/livepatch-agent/trust.d/second.pem", Second.ExportCertificatePem());
+        Offer(host, 1, Pins(host, 1, 1, [Second]), Workshop.Publisher);
+        await host.HappensAsync("followed", () => host.State.Enrolment?.PinsVersion == 1);
+        Assert.Contains("trust.d/old.pem", Assert.Single(host.Log.From(LogLevel.Warning)), StringComparison.Ordinal);
+        host.Server.Publish(Workshop.Patch(2));
+        await host.UntilAsync("the old key's patch", s => s is { State: PatchState.Applied, Settled: true, Patch.Version: "2.0" });
     }
 
     [Fact]

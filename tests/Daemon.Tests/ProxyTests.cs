@@ -92,23 +92,51 @@ public sealed class ProxyTests
         Assert.Equal(PatchState.Applied, status.State);
     }
 
-    private static X509Certificate2 Authority(string subject)
+    [Theory]
+    [InlineData(-20, -10, 2, true)]
+    [InlineData(10, 20, 40, true)]
+    [InlineData(-20, -10, -9, true)]
+    [InlineData(-20, -10, 2, false)]
+    public async Task ServerOfACa_OutOfTimeByThisHostsClock_IsToldWithItsDates(int from, int to, int caTo, bool known)
+    {
+        using var ca = Authority("CN=Company CA", DateTimeOffset.UtcNow.AddDays(-30), DateTimeOffset.UtcNow.AddDays(caTo));
+        await using var host = new HostUnderTest();
+        await host.Server.StopAsync();
+        host.Server.Certificate = IssuedBy(ca, "localhost", DateTimeOffset.UtcNow.AddDays(from), DateTimeOffset.UtcNow.AddDays(to));
+        host.Server.Start();
+        host.Write("etc/livepatch-agent/ca.pem", ca.ExportCertificatePem());
+        if (known) host.Write("etc/livepatch-agent/agent.conf", $"ca-file = {host.Path("etc/livepatch-agent/ca.pem")}\n");
+        await host.StartAsync();
+        await host.EnableAsync(host.Server.Token with { Tls = [] });
+        var problem = (await host.UntilAsync("refused", s => s.Settled && s.Problem is not null)).Problem!;
+        HostUnderTest.AssertTold(problem, ProblemCode.ServerCertificateMismatch, host.Server.Url);
+        var naming = $"valid from {host.Server.Certificate.NotBefore.ToUniversalTime():yyyy-MM-dd HH:mm}Z to {host.Server.Certificate.NotAfter.ToUniversalTime():yyyy-MM-dd HH:mm}Z and this host's clock says {host.Time.GetUtcNow():yyyy-MM-dd}";
+        Assert.Equal(known, problem.Message.Contains(naming, StringComparison.Ordinal));
+        Assert.Equal(known, problem.Cure.Contains("set the clock", StringComparison.Ordinal));
+        Assert.NotEqual(known, problem.Cure.Contains("somebody is in the way", StringComparison.Ordinal));
+    }
+
+    private static X509Certificate2 Authority(string subject) => Authority(subject, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(2));
+
+    private static X509Certificate2 Authority(string subject, DateTimeOffset from, DateTimeOffset to)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, true));
-        return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(2));
+        return request.CreateSelfSigned(from, to);
     }
 
-    private static X509Certificate2 IssuedBy(X509Certificate2 ca, string name)
+    private static X509Certificate2 IssuedBy(X509Certificate2 ca, string name) => IssuedBy(ca, name, DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddDays(1));
+
+    private static X509Certificate2 IssuedBy(X509Certificate2 ca, string name, DateTimeOffset from, DateTimeOffset to)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
         var names = new SubjectAlternativeNameBuilder();
         names.AddDnsName(name);
         request.CertificateExtensions.Add(names.Build());
-        using var certificate = request.Create(ca, DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddDays(1), [1, 2, 3, 4]);
+        using var certificate = request.Create(ca.SubjectName, X509SignatureGenerator.CreateForECDsa(ca.GetECDsaPrivateKey()!), from, to, [1, 2, 3, 4]);
         return certificate.CopyWithPrivateKey(key);
     }
 }

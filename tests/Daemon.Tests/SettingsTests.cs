@@ -83,5 +83,12 @@ public sealed class SettingsTests
         host.Settings.Reload();
         await host.RefreshAsync();
         await host.UntilAsync("two hours", s => s.CheckIn.Next > s.At.AddMinutes(100) && s.Settled);
+        // Also of what the held check-in is answered.
+        await host.HappensAsync("held", () => host.Board.Current.CheckIn.Listening && host.Server.Count(TestServer.CheckIns, held: true) > 1, timePasses: false);
+        var catalogues = host.Server.Count(TestServer.Catalogues);
+        host.Server.Tell();
+        await host.HappensAsync("heard", () => host.Server.Count(TestServer.Catalogues) > catalogues && host.Inbox!.IsAwaited, timePasses: false);
+        Assert.Equal(7200, host.State.Assignment?.CheckInSeconds);
+        Assert.True(host.Board.Current.CheckIn.Next > host.Time.GetUtcNow().AddMinutes(100), $"{host.Board.Current.CheckIn.Next}");
     }
 }

@@ -1,6 +1,7 @@
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Store;
 using LivepatchAgent.Daemon.Tests.Surroundings;
 using Microsoft.Extensions.Logging;
 
@@ -169,6 +170,32 @@ public sealed class StateFileTests
         full = false;
         disk.Empty();
         await host.SettledAsync(PatchState.Applied);
+    }
+
+    /// <summary>The file was lengthened, and the power went before its bytes were there.</summary>
+    [Fact]
+    public async Task Download_WholeInLengthAndNotInBytes_IsFetchedAnew()
+    {
+        await using var host = await HostUnderTest.StartedAsync();
+        host.Server.Publish(One);
+        var partial = Directory.CreateDirectory(Path.Combine(host.Paths.StateFolder, "modules")).FullName + "/" + One.Manifest.Module.Sha256 + ".part";
+        File.WriteAllBytes(partial, new byte[One.Module.Length]);
+        await host.EnableAsync();
+        await host.SettledAsync(PatchState.Applied);
+        Assert.Equal(1, host.Server.Count(One.ModulePath));
+    }
+
+    [Fact]
+    public void SyncFolder_ThatCannotBe_Throws()
+    {
+        using var root = new FakeRoot();
+        AtomicFile.SyncFolder(root.Folder);
+        AtomicFile.SyncFolder("/proc"); // which says EINVAL: there is nothing to sync
+        var fault = Assert.Throws<IOException>(() => AtomicFile.SyncFolder(root.Path("missing")));
+        HostUnderTest.AssertTold(AtomicFile.Explain(fault, "save it"), ProblemCode.DiskError, root.Path("missing"));
+        root.Write("file", "");
+        Assert.Throws<IOException>(() => AtomicFile.SyncFolder(root.Path("file")));
+        Assert.Equal(ProblemCode.DiskFull, AtomicFile.Explain(new IOException("x", 28), "save it").Code);
     }
 
     [Fact]

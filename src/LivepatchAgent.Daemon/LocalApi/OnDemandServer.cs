@@ -19,6 +19,8 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
 {
     private static readonly TimeSpan IdleAfter = TimeSpan.FromSeconds(2);
 
+    private static readonly TimeSpan AcceptPause = TimeSpan.FromSeconds(1);
+
     private const int Backlog = 64;
 
     private Socket? _socket;
@@ -30,7 +32,7 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
     public override Task StartAsync(CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(paths.RunFolder);
-        // Left behind by a daemon that was killed; a second daemon cannot be there, systemd sees to that.
+        // Left behind by a daemon that was killed; another that lives would have the state folder's lock.
         File.Delete(paths.Socket);
         _socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         _socket.Bind(new UnixDomainSocketEndPoint(paths.Socket));
@@ -47,9 +49,9 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
         {
             while (true)
             {
-                var first = await _socket!.AcceptAsync(stop);
+                var first = await FirstAsync(stop);
                 _awake = true;
-                await ServeAsync(new WarmListener(_socket, first, wrap, IdleAfter, stop));
+                await ServeAsync(new WarmListener(_socket!, first, wrap, IdleAfter, stop));
                 _awake = false;
                 Memory.GiveBack();
             }
@@ -59,10 +61,22 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
             File.Delete(paths.Socket);
             _socket!.Dispose();
         }
-        catch (Exception e) when (e is IOException or SocketException)
+    }
+
+    /// <summary>Where there is no file descriptor left, here or on the whole host, those who ask wait in the backlog.</summary>
+    private async Task<Socket> FirstAsync(CancellationToken stop)
+    {
+        for (var told = false; ; told = true)
         {
-            log.LogError(e, "Cannot serve {Socket}", paths.Socket);
-            throw;
+            try
+            {
+                return await _socket!.AcceptAsync(stop);
+            }
+            catch (SocketException e)
+            {
+                if (!told) log.LogWarning("Cannot take connections on {Socket}: {Why}; it is tried again", paths.Socket, e.Message);
+                await Task.Delay(AcceptPause, stop);
+            }
         }
     }
 
@@ -128,7 +142,7 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
                 }
                 catch (Exception e) when (e is OperationCanceledException or SocketException)
                 {
-                    // A socket that does not accept is looked at again from outside, where its error is told.
+                    // A socket that does not accept is tried again from outside, where its error is told; its guests give way.
                     if (e is OperationCanceledException && !_guests.HaveLeft && !stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested) continue;
                     _idle.TrySetResult();
                     return null;

@@ -5,28 +5,30 @@ using LivepatchAgent.Core.History;
 
 namespace LivepatchAgent.Daemon.LocalApi;
 
-/// <summary>Who is at the other end of the socket, as the kernel vouches for it (SO_PEERCRED, unix(7)).</summary>
-internal readonly record struct PeerCredentials(int Pid, uint Uid, uint Gid)
+/// <summary>
+/// Who is at the other end of the socket, all of it as the kernel noted it at connect(2) (SO_PEERCRED and SO_PEERGROUPS,
+/// unix(7)). Nothing that decides is looked up by the pid: a process may end, leave the socket to a child and its pid to another.
+/// </summary>
+internal readonly record struct PeerCredentials(int Pid, uint Uid, uint Gid, IReadOnlyList<uint> Groups)
 {
     private const int SolSocket = 1;
     private const int SoPeerCred = 17;
+    private const int SoPeerGroups = 59; // Linux 4.13
+    private const int MostGroups = 65536; // NGROUPS_MAX
     private const string Group = "livepatch";
+
+    public static PeerCredentials Nobody { get; } = new(0, uint.MaxValue, uint.MaxValue, []);
 
     public static PeerCredentials Of(Socket socket)
     {
         Span<byte> credentials = stackalloc byte[12];
         return socket.GetRawSocketOption(SolSocket, SoPeerCred, credentials) == 12
-            ? new PeerCredentials(MemoryMarshal.Read<int>(credentials), MemoryMarshal.Read<uint>(credentials[4..]), MemoryMarshal.Read<uint>(credentials[8..]))
-            : new PeerCredentials(0, uint.MaxValue, uint.MaxValue);
+            ? new PeerCredentials(MemoryMarshal.Read<int>(credentials), MemoryMarshal.Read<uint>(credentials[4..]), MemoryMarshal.Read<uint>(credentials[8..]), GroupsOf(socket))
+            : Nobody;
     }
 
     /// <summary>Root, or a member of group livepatch: by its own gid or by its supplementary groups.</summary>
-    public bool MayChange(HostPaths paths)
-    {
-        if (Uid == 0) return true;
-        if (GroupId(paths) is not { } group) return false;
-        return Gid == group || SupplementaryGroups(paths).Contains(group);
-    }
+    public bool MayChange(HostPaths paths) => Uid == 0 || (GroupId(paths) is { } group && (Gid == group || Groups.Contains(group)));
 
     /// <summary>For the history: as the kernel vouches for it, but for the name, which a process gives itself.</summary>
     public HistoryBy Named(HostPaths paths) =>
@@ -44,19 +46,23 @@ internal readonly record struct PeerCredentials(int Pid, uint Uid, uint Gid)
         return null;
     }
 
-    /// <summary>
-    /// The process's own groups, while it is there. The pid cannot have passed to another: whoever sent the request waits
-    /// for its answer.
-    /// </summary>
-    private uint[] SupplementaryGroups(HostPaths paths)
+    private static uint[] GroupsOf(Socket socket)
     {
-        foreach (var line in (Kernel.SmallFile.Read(Path.Combine(paths.Processes, Pid.ToString(CultureInfo.InvariantCulture), "status")) ?? "").Split('\n'))
-        {
-            if (!line.StartsWith("Groups:", StringComparison.Ordinal)) continue;
-            return [.. line["Groups:".Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-                .Select(g => uint.TryParse(g, NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : uint.MaxValue)];
-        }
+        Span<uint> few = stackalloc uint[64];
+        return Read(socket, few) ?? Read(socket, new uint[MostGroups]) ?? [];
+    }
 
-        return [];
+    /// <summary>Null when there are more than there is room for (ERANGE), or the kernel does not tell.</summary>
+    private static uint[]? Read(Socket socket, Span<uint> room)
+    {
+        try
+        {
+            var bytes = socket.GetRawSocketOption(SolSocket, SoPeerGroups, MemoryMarshal.AsBytes(room));
+            return room[..(bytes / sizeof(uint))].ToArray();
+        }
+        catch (SocketException)
+        {
+            return null;
+        }
     }
 }

@@ -86,7 +86,7 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
     }
 
     private static PeerCredentials Peer(HttpContext context) =>
-        context.Features.Get<IConnectionSocketFeature>() is { Socket: { } socket } ? PeerCredentials.Of(socket) : new PeerCredentials(0, uint.MaxValue, uint.MaxValue);
+        context.Features.Get<IConnectionSocketFeature>() is { Socket: { } socket } ? PeerCredentials.Of(socket) : PeerCredentials.Nobody;
 
     private async Task StatusAsync(HttpContext context)
     {

@@ -18,11 +18,14 @@ internal sealed class Listener(Action wake)
         }
     }
 
-    public void Open(PatchServerClient client, CheckInRequest request)
+    /// <param name="client">Who is asked.</param>
+    /// <param name="request">What is said.</param>
+    /// <param name="taken">How an answer is taken here.</param>
+    public void Open(PatchServerClient client, CheckInRequest request, Func<Assignment, Assignment> taken)
     {
         var cancel = new CancellationTokenSource();
         Become(new ListenState.Open(), cancel)?.Cancel();
-        _ = HoldAsync(client, request, cancel);
+        _ = HoldAsync(client, request, taken, cancel);
     }
 
     /// <summary>Hangs up, or takes the answer that was heard.</summary>
@@ -39,12 +42,12 @@ internal sealed class Listener(Action wake)
         }
     }
 
-    private async Task HoldAsync(PatchServerClient client, CheckInRequest request, CancellationTokenSource cancel)
+    private async Task HoldAsync(PatchServerClient client, CheckInRequest request, Func<Assignment, Assignment> taken, CancellationTokenSource cancel)
     {
         ListenState heard;
         try
         {
-            heard = new ListenState.Answered(await client.HoldCheckInAsync(request, cancel.Token));
+            heard = new ListenState.Answered(taken(await client.HoldCheckInAsync(request, cancel.Token)));
         }
         catch (ServerException e)
         {

@@ -49,7 +49,8 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
         {
             if (into.Length > size) into.SetLength(0);
             into.Position = into.Length;
-            var pieced = false;
+            // Also of what is whole already: a power cut may have left the length and not the bytes.
+            var pieced = into.Length > 0;
             while (into.Length < size)
             {
                 var before = into.Length;

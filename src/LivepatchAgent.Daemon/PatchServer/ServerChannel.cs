@@ -5,7 +5,6 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
-using LivepatchAgent.Core.Trust;
 using Polly;
 using Polly.Retry;
 
@@ -22,7 +21,7 @@ internal sealed class ServerChannel : IDisposable
     /// <summary>How long a call may take, or a download be silent.</summary>
     public static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(20);
 
-    private volatile bool _refusedCertificate;
+    private volatile CertificateRefusal? _refusedCertificate;
 
     public ServerChannel(string server, IReadOnlyList<string> tlsPins, AgentSettings settings, TimeProvider time)
     {
@@ -44,7 +43,7 @@ internal sealed class ServerChannel : IDisposable
             Proxy = settings.Proxy is { } proxy ? ProxyAt(proxy) : null,
             SslOptions = new SslClientAuthenticationOptions
             {
-                RemoteCertificateValidationCallback = (_, certificate, chain, errors) => !(_refusedCertificate = !Accepts(certificate as X509Certificate2, chain, errors, tlsPins, authorities)),
+                RemoteCertificateValidationCallback = (_, certificate, chain, errors) => (_refusedCertificate = CertificateCheck.Refusal(certificate as X509Certificate2, chain, errors, tlsPins, authorities, time.GetUtcNow())) is null,
             },
         })
         {
@@ -65,8 +64,8 @@ internal sealed class ServerChannel : IDisposable
     /// <summary>For calls that can be made twice: a second and third try soon after, then it is the loop's matter.</summary>
     public ResiliencePipeline Retrying { get; }
 
-    /// <summary>Whether the last handshake failed because of the certificate; a server that speaks no TLS fails likewise.</summary>
-    public bool RefusedCertificate => _refusedCertificate;
+    /// <summary>Whether the last handshake failed because of the certificate, and why; a server that speaks no TLS fails likewise.</summary>
+    public CertificateRefusal? RefusedCertificate => _refusedCertificate;
 
     public void Dispose() => Http.Dispose();
 
@@ -108,18 +107,6 @@ internal sealed class ServerChannel : IDisposable
         })
         .AddTimeout(CallTimeout)
         .Build();
-
-    private static bool Accepts(X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors, IReadOnlyList<string> pins, X509Certificate2Collection? authorities)
-    {
-        if (certificate is null) return false;
-        // A pinned key is the server, whatever its certificate says of names and dates: nothing to expire on a host whose clock is wrong.
-        if (pins.Count > 0) return pins.Contains(Certificates.KeyPin(certificate));
-        if (errors == SslPolicyErrors.None) return true;
-        if (authorities is null || chain is null || errors != SslPolicyErrors.RemoteCertificateChainErrors) return false;
-        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-        chain.ChainPolicy.CustomTrustStore.AddRange(authorities);
-        return chain.Build(certificate);
-    }
 }
 
 /// <summary>A call that did not bring what it should, already in words.</summary>

@@ -25,12 +25,11 @@ internal static class ServerFaults
         _ => Of(e, channel.Server, channel.RefusedCertificate),
     };
 
-    private static ServerException Of(Exception e, Uri server, bool refusedCertificate) => e switch
+    private static ServerException Of(Exception e, Uri server, CertificateRefusal? refusal) => e switch
     {
         ServerException s => s,
         HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } => Passing(ProblemCode.ServerUnreachable, server, "its name cannot be resolved", "check the network and DNS; it is tried again"),
-        HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError, InnerException: AuthenticationException } when refusedCertificate => Passing(
-            ProblemCode.ServerCertificateMismatch, server, "its certificate is not the one that the token pins, nor signed by a trusted CA", "if the server's key was changed, make a new token; otherwise somebody is in the way"),
+        HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError, InnerException: AuthenticationException } when refusal is not null => Passing(ProblemCode.ServerCertificateMismatch, server, refusal.Why, refusal.Cure),
         HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => Passing(ProblemCode.ServerUnreachable, server, "no TLS connection comes about", "check the address and what stands in between; it is tried again"),
         HttpRequestException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded } => Passing(ProblemCode.ServerAnswerTooLarge, server, "its answer has too many headers", "check the address; is it a livepatch-server?"),
         HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ResponseEnded } => Passing(ProblemCode.ServerAnswerInvalid, server, "its answer was cut off or is not HTTP", "check the address; it is tried again"),

@@ -26,8 +26,15 @@ internal static partial class AtomicFile
     {
         // .NET opens no directories; open(2) with O_RDONLY|O_DIRECTORY|O_CLOEXEC does.
         using var handle = new SafeFileHandle(Open(folder, 0x10000 | 0x80000), ownsHandle: true);
-        if (!handle.IsInvalid) _ = Fsync(handle);
+        if (handle.IsInvalid) throw Failed(folder, Marshal.GetLastPInvokeError());
+        if (Fsync(handle) == 0) return;
+        // A file system that has nothing to sync in folders says EINVAL.
+        if (Marshal.GetLastPInvokeError() is var errno and not EINVAL) throw Failed(folder, errno);
     }
+
+    private const int EINVAL = 22;
+
+    private static IOException Failed(string folder, int errno) => new($"cannot sync {folder}: {Marshal.GetPInvokeErrorMessage(errno)}", errno);
 
     /// <summary>The disk's complaints in words.</summary>
     public static Problem Explain(Exception e, string what) => IsFull(e)

@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Daemon.Store;
 
@@ -15,27 +16,40 @@ internal sealed class HostCertificates(HostPaths paths)
     public Result<HostTrust> Of(Enrolment enrolment)
     {
         var publishers = Read(enrolment.PublisherCertificates);
-        if (Directory.Exists(paths.TrustFolder))
+        foreach (var file in OwnFiles())
         {
-            foreach (var file in Directory.EnumerateFiles(paths.TrustFolder, "*.pem").Order(StringComparer.Ordinal))
-            {
-                var own = new X509Certificate2Collection();
-                try
-                {
-                    own.ImportFromPemFile(file);
-                }
-                catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
-                {
-                    return new Problem(ProblemCode.RequestInvalid, $"cannot use {file}: {e.Message.TrimEnd('.')}", "mend the file or take it away; until then nothing new is loaded");
-                }
-
-                if (own.Select(Algorithms.KeyFault).FirstOrDefault(f => f is not null) is { } fault)
-                    return new Problem(ProblemCode.RequestInvalid, $"cannot use {file}: its key is {fault}", "mend the file or take it away; until then nothing new is loaded");
-                publishers.AddRange(own);
-            }
+            if (!Own(file).TryGet(out var own, out var problem)) return problem;
+            publishers.AddRange(own);
         }
 
         return new HostTrust(publishers, Read(enrolment.CatalogueCertificates), enrolment.Threshold);
+    }
+
+    /// <summary>Files of the administrator's with a key that the next set of pins revokes: here it is believed all the same.</summary>
+    public IReadOnlyList<string> StillTrusting(Enrolment enrolment, PinSet next)
+    {
+        string[] revoked = [.. Read(enrolment.PublisherCertificates).Select(Certificates.KeyPin).Except(Read(next.Publishers).Select(Certificates.KeyPin))];
+        return [.. OwnFiles().Where(file => Own(file).TryGet(out var own, out _) && own.Any(c => revoked.Contains(Certificates.KeyPin(c))))];
+    }
+
+    private IEnumerable<string> OwnFiles() =>
+        Directory.Exists(paths.TrustFolder) ? Directory.EnumerateFiles(paths.TrustFolder, "*.pem").Order(StringComparer.Ordinal) : [];
+
+    private static Result<X509Certificate2Collection> Own(string file)
+    {
+        var own = new X509Certificate2Collection();
+        try
+        {
+            own.ImportFromPemFile(file);
+        }
+        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            return new Problem(ProblemCode.RequestInvalid, $"cannot use {file}: {e.Message.TrimEnd('.')}", "mend the file or take it away; until then nothing new is loaded");
+        }
+
+        return own.Select(Algorithms.KeyFault).FirstOrDefault(f => f is not null) is { } fault
+            ? new Problem(ProblemCode.RequestInvalid, $"cannot use {file}: its key is {fault}", "mend the file or take it away; until then nothing new is loaded")
+            : own;
     }
 
     /// <summary>Who may change whom this host trusts: the pinned publishers, without those that an administrator added.</summary>

@@ -12,13 +12,16 @@ internal sealed class ServiceNotifier
     private readonly ISystemdNotifier _notifier;
     private readonly TimeProvider _time;
     private string _said = "";
-    private DateTimeOffset _fed;
+    private long? _fed;
 
-    public ServiceNotifier(ISystemdNotifier notifier, TimeProvider time)
+    /// <param name="notifier">The line to systemd.</param>
+    /// <param name="watchdog">WATCHDOG_USEC of the environment.</param>
+    /// <param name="time">Of which only what has passed counts: the watchdog knows nothing of a clock that was set.</param>
+    public ServiceNotifier(ISystemdNotifier notifier, string? watchdog, TimeProvider time)
     {
         _notifier = notifier;
         _time = time;
-        if (notifier.IsEnabled && long.TryParse(Environment.GetEnvironmentVariable("WATCHDOG_USEC"), NumberStyles.None, CultureInfo.InvariantCulture, out var microseconds) && microseconds > 0)
+        if (notifier.IsEnabled && long.TryParse(watchdog, NumberStyles.None, CultureInfo.InvariantCulture, out var microseconds) && microseconds > 0)
             FeedEvery = TimeSpan.FromMicroseconds(microseconds / 2.0);
     }
 
@@ -28,9 +31,8 @@ internal sealed class ServiceNotifier
     /// <summary>The loop has made a turn. Said at most once a quarter of the watchdog's time.</summary>
     public void Alive()
     {
-        var now = _time.GetUtcNow();
-        if (FeedEvery is not { } feed || now - _fed < feed / 2) return;
-        _fed = now;
+        if (FeedEvery is not { } feed || (_fed is { } fed && _time.GetElapsedTime(fed) < feed / 2)) return;
+        _fed = _time.GetTimestamp();
         _notifier.Notify(new ServiceState("WATCHDOG=1"));
     }
 

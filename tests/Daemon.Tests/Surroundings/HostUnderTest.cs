@@ -98,7 +98,7 @@ internal sealed class HostUnderTest : IAsyncDisposable
             return Projection.Status(state, observer.Observe(state, new ListenState.Off()), new Step.Believe(state, ""), null, "0", Time.GetUtcNow());
         });
         var end = new FailPoint(failPoint, () => throw new Killed());
-        _loop = new AgentLoop(new StateStore(Paths.StateFolder), _history = new HistoryLog(Paths.StateFolder), observer, _performer, listener, Board, Inbox, new ServiceNotifier(new SystemdNotifier(), Time), Settings, end, Time, Log);
+        _loop = new AgentLoop(new StateStore(Paths.StateFolder), _history = new HistoryLog(Paths.StateFolder), observer, _performer, listener, Board, Inbox, new ServiceNotifier(new SystemdNotifier(), null, Time), Settings, end, Time, Log);
         await _loop.StartAsync(Ct);
         return this;
     }
@@ -214,7 +214,6 @@ internal sealed class HostUnderTest : IAsyncDisposable
     {
         _performer!.Dispose();
         _loop!.Dispose();
-        Inbox!.Dispose();
         _loop = null;
     }
 

@@ -4,14 +4,14 @@ using System.Runtime.InteropServices;
 
 namespace LivepatchAgent.Daemon.Tests.Surroundings;
 
-/// <summary>Somebody on the host: a connection whose peer credentials are theirs (SO_PEERCRED is taken at connect(2)).</summary>
+/// <summary>Somebody on the host: a connection whose peer credentials are theirs (the kernel takes them at connect(2)).</summary>
 internal static partial class Person
 {
     public const uint Nobody = 65534;
 
-    public static HttpClient Of(string socket, uint uid = 0, uint gid = 0) => new(new SocketsHttpHandler
+    public static HttpClient Of(string socket, uint uid = 0, uint gid = 0, uint[]? groups = null) => new(new SocketsHttpHandler
     {
-        ConnectCallback = (_, _) => ValueTask.FromResult<Stream>(new NetworkStream(Connect(socket, uid, gid), ownsSocket: true)),
+        ConnectCallback = (_, _) => ValueTask.FromResult<Stream>(new NetworkStream(Connect(socket, uid, gid, groups), ownsSocket: true)),
     })
     {
         BaseAddress = new Uri("http://localhost"),
@@ -19,7 +19,7 @@ internal static partial class Person
     };
 
     /// <summary>By a thread of its own: the bare calls change the thread's credentials, not the process's.</summary>
-    public static Socket Connect(string path, uint uid = 0, uint gid = 0)
+    public static Socket Connect(string path, uint uid = 0, uint gid = 0, uint[]? groups = null)
     {
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         Exception? failure = null;
@@ -27,7 +27,7 @@ internal static partial class Person
         {
             try
             {
-                if (uid != 0 && (Call(Number(119, 149), gid, gid, gid) != 0 || Call(Number(117, 147), uid, uid, uid) != 0))
+                if (uid != 0 && (SetGroups(Number(116, 159), groups?.Length ?? 0, groups ?? []) != 0 || Call(Number(119, 149), gid, gid, gid) != 0 || Call(Number(117, 147), uid, uid, uid) != 0))
                     throw new InvalidOperationException($"cannot become {uid}: errno {Marshal.GetLastPInvokeError()}; these tests run as root");
                 socket.Connect(new UnixDomainSocketEndPoint(path));
             }
@@ -41,9 +41,12 @@ internal static partial class Person
         return failure is null ? socket : throw failure;
     }
 
-    /// <summary>setresgid and setresuid, on x86-64 and on arm64.</summary>
+    /// <summary>setgroups, setresgid and setresuid, on x86-64 and on arm64.</summary>
     private static long Number(long x64, long arm64) => RuntimeInformation.ProcessArchitecture == Architecture.X64 ? x64 : arm64;
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     private static partial long Call(long number, uint real, uint effective, uint saved);
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    private static partial long SetGroups(long number, nint count, uint[] groups);
 }
