@@ -16,6 +16,9 @@ public static class CatalogueVerifier
 {
     private const int MaxPatches = 4096;
 
+    /// <summary>Whoever holds news back can do it for as long as a catalogue lives.</summary>
+    private static readonly TimeSpan MaxLife = TimeSpan.FromDays(30);
+
     /// <param name="floor">The highest sequence this host has seen.</param>
     /// <param name="now">The host's clock; an hour's difference is forgiven.</param>
     /// <param name="seen">The latest time that a catalogue believed before was issued at: it is later than that, whatever the clock says.</param>
@@ -38,6 +41,8 @@ public static class CatalogueVerifier
             return Invalid($"it is for {Word(catalogue.KernelRelease)} {Word(catalogue.Architecture)}, this host runs {kernelRelease} {architecture}");
         if (catalogue.Patches.Count > MaxPatches || !catalogue.Patches.All(p => p is not null && Hex.IsSha256(p.Manifest) && ManifestRules.IsLine(p.Version) && (p.Withdrawal is null || Hex.IsSha256(p.Withdrawal))))
             return Invalid("its list of patches is too long or malformed");
+        if (catalogue.ExpiresAt - catalogue.IssuedAt > MaxLife)
+            return Invalid($"it is good for {(catalogue.ExpiresAt - catalogue.IssuedAt).TotalDays:F0} days, and {MaxLife.TotalDays:F0} are allowed");
         if (catalogue.Sequence < floor)
             return new Problem(ProblemCode.CatalogueRolledBack, $"cannot accept the catalogue: it is number {catalogue.Sequence}, and this host has seen number {floor}", "someone replays an old one, or the server was restored from a backup: see docs/trust.md");
         if (now - ClockTolerance > catalogue.ExpiresAt)
