@@ -13,7 +13,7 @@ public sealed class StatusReaderTests
     private static readonly AgentStatus Full = Samples.Applied with
     {
         Activity = new ActivityStatus { Kind = ActivityKind.WaitingForTasks, Since = Samples.Now, Bytes = 1, TotalBytes = 2, Tasks = [new(1, 2, "c", "u", ["f", "g"]), new(3, 4, "d", null, [])], TaskCount = 9 },
-        CheckIn = new CheckInStatus { Result = CheckInResult.Failed, LastAttempt = Samples.Now, LastSuccess = Samples.Now, Next = Samples.Now, Listening = true, Problem = new(ProblemCode.ClockWrong, "m", "c") },
+        CheckIn = new CheckInStatus { Result = CheckInResult.Failed, LastAttempt = Samples.Now, LastSuccess = Samples.Now, Next = Samples.Now, Listening = true, CatalogueExpires = Samples.Now, Problem = new(ProblemCode.ClockWrong, "m", "c") },
         Patch = Samples.Patch with { Withdrawn = "w" },
         Loaded = [Samples.Loaded, Samples.Loaded with { Replace = null, Functions = [] }],
         Problem = new(ProblemCode.KernelBusy, "m", "c"),

@@ -26,7 +26,7 @@ public sealed class MetricsTests
     {
         Kernel = Bare.Kernel with { Taint = 32768, Coverage = CoverageState.Covered, CoveredUntil = new DateOnly(2027, 6, 30) },
         Enrolment = new EnrolmentStatus("https://patches.example", "m1", Now),
-        CheckIn = new CheckInStatus { Result = CheckInResult.Succeeded, LastSuccess = Now },
+        CheckIn = new CheckInStatus { Result = CheckInResult.Succeeded, LastSuccess = Now, CatalogueExpires = Now.AddDays(7) },
         State = PatchState.Stalled,
         Activity = new ActivityStatus { Kind = ActivityKind.WaitingForTasks, Since = Now, TaskCount = 3 },
         Patch = new PatchStatus { Name = "livepatch_x", Version = "a\"b\\c\nd", Notice = "LPN-0001", Fixes = ["CVE-1", "CVE-2"], Manifest = "m", Sequence = 1, AppliedAt = Now },

@@ -76,6 +76,7 @@ internal static class StatusReader
         LastSuccess = OptionalTime(from, "lastSuccess"),
         Next = OptionalTime(from, "next"),
         Listening = Optional(from, "listening") is { } listening && listening.GetBoolean(),
+        CatalogueExpires = OptionalTime(from, "catalogueExpires"),
         Problem = Problem(from),
     };
 

@@ -125,6 +125,9 @@ public sealed record CheckInStatus
     /// <summary>True while a check-in is held open: a publish is heard of at once.</summary>
     public bool Listening { get; init; }
 
+    /// <summary>Until when the last catalogue counts: after it nobody knows whether something newer is out.</summary>
+    public DateTimeOffset? CatalogueExpires { get; init; }
+
     public Problem? Problem { get; init; }
 }
 

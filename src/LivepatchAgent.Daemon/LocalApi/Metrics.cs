@@ -20,6 +20,7 @@ internal static class Metrics
         Gauge(text, "livepatch_agent_enrolled", "Whether the host is enrolled.", status.Enrolment is null ? 0 : 1);
         Gauge(text, "livepatch_checkin_success", "Whether the last check-in succeeded.", status.CheckIn.Result == CheckInResult.Succeeded ? 1 : 0);
         if (status.CheckIn.LastSuccess is { } success) Gauge(text, "livepatch_checkin_success_timestamp_seconds", "When a check-in last succeeded.", success.ToUnixTimeSeconds());
+        if (status.CheckIn.CatalogueExpires is { } fresh) Gauge(text, "livepatch_catalogue_expiry_timestamp_seconds", "Until when the last catalogue counts.", fresh.ToUnixTimeSeconds());
         Gauge(text, "livepatch_kernel_taint", "The taint bits of the kernel.", status.Kernel.Taint);
         if (status.Kernel.CoveredUntil is { } day) Gauge(text, "livepatch_coverage_end_timestamp_seconds", "Last day of coverage of this kernel.", new DateTimeOffset(day, TimeOnly.MinValue, TimeSpan.Zero).ToUnixTimeSeconds());
         Gauge(text, "livepatch_transition_blocking_tasks", "Tasks that hold up a transition.", status.Activity?.TaskCount ?? 0);
