@@ -62,6 +62,8 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         }
         catch (IOException e)
         {
+            // What the disk cannot read back is fetched anew.
+            if (step is Step.Verify verify) store.TryDrop(verify.Patch.ModuleSha256);
             return new StepResult.Failed(AtomicFile.Explain(e, "use " + paths.StateFolder), InPassing: true);
         }
         catch (UnauthorizedAccessException e)

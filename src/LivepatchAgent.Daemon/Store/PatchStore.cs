@@ -62,6 +62,19 @@ internal sealed class PatchStore
         File.Delete(Partial(digest));
     }
 
+    /// <summary>The same on a disk that has just failed: whether it can still delete is another question.</summary>
+    public void TryDrop(string digest)
+    {
+        try
+        {
+            Drop(digest);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // the next look meets the same fault, and waits longer
+        }
+    }
+
     public void Tidy(IReadOnlyList<string> manifests, IReadOnlyList<string> modules)
     {
         Sweep(_manifests, manifests);
