@@ -46,7 +46,7 @@ internal sealed class AgentLoop(
         }
 
         listener.Close();
-        Save(Told(_state with { StoppedCleanly = true }, new Cause.Stopped()));
+        Save(Told(Decider.Stopped(_state, _bootId), new Cause.Stopped()));
     }
 
     /// <summary>What escapes a turn is a bug: the host keeps what it runs, and the daemon stays there to say so.</summary>
@@ -83,8 +83,7 @@ internal sealed class AgentLoop(
         var step = Decider.Next(_state, host, settings.Current.Policy, time.GetUtcNow());
         // An effect whose intent is not on the disk is not begun: a crash in it would not be recognised.
         // A rest saves too: a boot from here on that finds no clean stop was a crash.
-        var begun = Decider.Begin(_state, step, host) with { StoppedCleanly = _state.StoppedCleanly && (step is Step.Believe || !Decider.HasJudgedTheBoot(_state, host)) };
-        if (!Save(Told(begun, new Cause.Begun(step))))
+        if (!Save(Told(Decider.Begin(_state, step, host), new Cause.Begun(step))))
         {
             step = new Step.Rest(time.GetUtcNow() + DiskPause);
         }
@@ -184,6 +183,7 @@ internal sealed class AgentLoop(
 
         var byPeople = request.Command is not Command.NetworkUp;
         log.Log(byPeople ? LogLevel.Information : LogLevel.Debug, "Asked to {Command}", request.Command.GetType().Name.ToLowerInvariant());
+        if (request.Command is Command.Refresh) after = after with { AskedBy = request.By };
         // What cannot be remembered is not taken.
         if (!Save(Told(after, new Cause.Asked(request.Command, request.By))))
         {

@@ -70,6 +70,9 @@ public static class Cadence
         _ => TimeSpan.FromMinutes(1),
     };
 
+    /// <summary>A running patch that somebody else switches off and on again.</summary>
+    public static readonly TimeSpan OthersTransition = TimeSpan.FromSeconds(1);
+
     /// <summary>Full interval less up to a tenth, so that hosts drift apart.</summary>
     public static TimeSpan CheckIn(TimeSpan interval, double jitter) => interval * (1 - (0.1 * jitter));
 }

@@ -35,8 +35,17 @@ public sealed record AgentState
     /// <summary>Modules of ours that no longer patch anything and can be removed.</summary>
     public IReadOnlyList<string> Leftovers { get; init => field = value ?? []; } = [];
 
-    /// <summary>The catalogue says that the running patch was withdrawn, by this document.</summary>
-    public string? PendingWithdrawal { get; init; }
+    /// <summary>Which patches those are, as far as it is known: for the history.</summary>
+    public IReadOnlyList<HistoryPatch> LeftoverPatches { get; init => field = value ?? []; } = [];
+
+    /// <summary>What the catalogue says was withdrawn of what this host has run, until the publisher's own word is read.</summary>
+    public IReadOnlyList<PendingWithdrawal> PendingWithdrawals { get; init => field = value ?? []; } = [];
+
+    /// <summary>Who set the way to the present patch in motion; null when the agent did, as after a reboot.</summary>
+    public HistoryBy? WantedBy { get; init; }
+
+    /// <summary>Who asked last to look again, until something comes of it.</summary>
+    public HistoryBy? AskedBy { get; init; }
 
     /// <summary>Not yet told to the server.</summary>
     public IReadOnlyList<Happening> Outcomes { get; init => field = value ?? []; } = [];
@@ -66,6 +75,12 @@ public sealed record AgentState
     public bool AtRest => Phase is Phase.NotEnrolled or Phase.Resting or Phase.Refused;
 
     public Floor FloorFor(string kernelRelease) => Floors.GetValueOrDefault(kernelRelease) ?? new Floor(0, 0);
+
+    /// <summary>The running patch, if the kernel has it now: what is believed of a boot before, or of one that somebody switched off, is none.</summary>
+    public RunningPatch? InForce(HostSnapshot host) =>
+        Running is { } running && running.BootId == host.BootId && host.Sight(running.Patch.Name) is PatchSighting.Running or PatchSighting.Switching or PatchSighting.Reverting
+            ? running
+            : null;
 }
 
 /// <summary>What an `enable` set in motion. The credential is the machine's own, made here.</summary>
@@ -144,15 +159,52 @@ public sealed record TalkState
     /// <summary>Of fetching the next pin set.</summary>
     public Retry PinsRetry { get; init => field = value ?? Retry.Now; } = Retry.Now;
 
+    /// <summary>Of fetching a withdrawal.</summary>
+    public Retry WithdrawalRetry { get; init => field = value ?? Retry.Now; } = Retry.Now;
+
     /// <summary>When a catalogue was last verified.</summary>
     public DateTimeOffset? CatalogueAt { get; init; }
+
+    /// <summary>How long its word counts.</summary>
+    public DateTimeOffset? CatalogueExpires { get; init; }
 }
 
 /// <param name="BootId">The boot in which it was seen applied.</param>
 /// <param name="At">When.</param>
 /// <param name="Withdrawn">The publisher's reason, once it took the patch back.</param>
-public sealed record RunningPatch(PatchRef Patch, string BootId, DateTimeOffset At, string? Withdrawn);
+/// <param name="Uptime">The host's uptime then: what the probation is counted by.</param>
+public sealed record RunningPatch(PatchRef Patch, string BootId, DateTimeOffset At, string? Withdrawn, TimeSpan? Uptime = null)
+{
+    public TimeSpan Age(TimeSpan uptime, DateTimeOffset now) => HostSnapshot.Elapsed(Uptime, At, uptime, now);
+}
 
 public sealed record Quarantined(string Manifest, string Version, string Reason, DateTimeOffset At);
 
-public sealed record Floor(long Catalogue, long Patch);
+/// <param name="Document">SHA-256 of the withdrawal, which it is fetched by.</param>
+/// <param name="Manifest">Of the patch that it takes back.</param>
+public sealed record PendingWithdrawal(string Document, string Manifest);
+
+/// <summary>What a host does not go back below.</summary>
+/// <param name="Catalogue">The highest catalogue believed.</param>
+/// <param name="Patch">The highest patch run of those that are not in <see cref="Ran"/>.</param>
+public sealed record Floor(long Catalogue, long Patch)
+{
+    private const int MaxRan = 16;
+
+    /// <summary>The patches that were run and not withdrawn, the highest of them: a withdrawal takes one away, and no other.</summary>
+    public IReadOnlyList<RanPatch> Ran { get; init => field = value ?? []; } = [];
+
+    /// <summary>No patch of a lower number is taken.</summary>
+    [JsonIgnore]
+    public long Lowest => Ran.Select(r => r.Sequence).Append(Patch).Max();
+
+    public Floor With(PatchRef patch)
+    {
+        RanPatch[] ran = [.. Ran.Where(r => r.Manifest != patch.Manifest).Append(new RanPatch(patch.Manifest, patch.Sequence)).OrderByDescending(r => r.Sequence)];
+        return this with { Ran = [.. ran.Take(MaxRan)], Patch = ran.Skip(MaxRan).Select(r => r.Sequence).Append(Patch).Max() };
+    }
+
+    public Floor Without(string manifest) => this with { Ran = [.. Ran.Where(r => r.Manifest != manifest)] };
+}
+
+public sealed record RanPatch(string Manifest, long Sequence);

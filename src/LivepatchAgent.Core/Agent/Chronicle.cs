@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using LivepatchAgent.Core.History;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
@@ -69,10 +70,10 @@ public static class Chronicle
                 yield return new(HistoryKind.Refused) { By = Server(before), Problem = f.Problem, Note = $"a withdrawal: {f.Problem.Message}", Patch = new HistoryPatch(s.Manifest) };
                 break;
             case Cause.Performed { Step: Step.Reverse s }:
-                yield return new(HistoryKind.Reversing) { Note = $"{s.Name}: stall-policy" };
+                yield return new(HistoryKind.Reversing) { Patch = Of(before.Phase.Target), Note = $"{s.Name}: stall-policy" };
                 break;
             case Cause.Performed { Step: Step.RemoveModule s, Result: StepResult.Done }:
-                yield return new(HistoryKind.ModuleRemoved) { Note = s.Name };
+                yield return new(HistoryKind.ModuleRemoved) { Patch = before.LeftoverPatches.FirstOrDefault(p => p.Name == s.Name) ?? (before.Phase.Target is { } t && t.Name == s.Name ? Of(t) : null), Note = s.Name };
                 break;
             default:
                 break;
@@ -94,39 +95,65 @@ public static class Chronicle
     private static IEnumerable<HistoryEvent> OfPhase(AgentState before, AgentState after)
     {
         if (after.Quarantine.Count > before.Quarantine.Count)
-            yield return new(HistoryKind.Quarantined) { Patch = Of(before.Phase.Target ?? before.Running?.Patch), Note = after.Quarantine[^1].Reason };
+        {
+            var bad = after.Quarantine[^1];
+            var which = new[] { before.Phase.Target, before.Running?.Patch }.FirstOrDefault(p => p?.Manifest == bad.Manifest);
+            yield return new(HistoryKind.Quarantined) { Patch = Of(which) ?? new HistoryPatch(bad.Manifest, Version: bad.Version), Note = bad.Reason };
+        }
+
         switch (after.Phase)
         {
             case Phase.Verified v when before.Phase is not Phase.Verified:
-                yield return new(HistoryKind.Verified) { Patch = Of(v.Patch) };
+                yield return Wanted(HistoryKind.Verified, after, v.Patch);
                 break;
             case Phase.Loading l when before.Phase is not Phase.Loading:
-                yield return new(HistoryKind.Loading) { Patch = Of(l.Patch) };
+                yield return Wanted(HistoryKind.Loading, after, l.Patch);
                 break;
             case Phase.Transitioning t when before.Phase is Phase.Loading:
-                yield return new(HistoryKind.Loaded) { Patch = Of(t.Patch) };
+                yield return Wanted(HistoryKind.Loaded, after, t.Patch);
                 break;
-            case Phase.Transitioning t when before.Phase is Phase.Verified:
-                yield return new(HistoryKind.Adopted) { Patch = Of(t.Patch), Note = "the kernel had it already" };
+            case Phase.Transitioning t when before.Phase is Phase.Verified or Phase.Cleared:
+                yield return Wanted(HistoryKind.Adopted, after, t.Patch) with { Note = "the kernel had it already" };
                 break;
             case Phase.Transitioning { StallTold: true } t when before.Phase is Phase.Transitioning { StallTold: false }:
                 yield return new(HistoryKind.Stalled) { Patch = Of(t.Patch) };
                 break;
             case Phase.Refused r when NewRefusal(before, r) && r.Problem.Code is not (ProblemCode.PatchQuarantined or ProblemCode.PatchRemovedByHand):
-                yield return new(KindOf(r.Problem.Code)) { Patch = Of(r.Patch) ?? new HistoryPatch(r.Manifest), Problem = r.Problem };
+                yield return new(KindOf(r.Problem.Code)) { By = Refused(before, after), Patch = Of(r.Patch) ?? new HistoryPatch(r.Manifest), Problem = r.Problem };
                 break;
             case Phase.Refused { Problem.Code: ProblemCode.PatchQuarantined } r when NewRefusal(before, r) && after.Quarantine.Count == before.Quarantine.Count:
-                yield return new(HistoryKind.Refused) { Patch = Of(r.Patch) ?? new HistoryPatch(r.Manifest), Problem = r.Problem };
+                yield return new(HistoryKind.Refused) { By = Refused(before, after), Patch = Of(r.Patch) ?? new HistoryPatch(r.Manifest), Problem = r.Problem };
                 break;
             default:
                 break;
         }
     }
 
+    /// <summary>A step on the way, and who set that way in motion.</summary>
+    private static HistoryEvent Wanted(HistoryKind kind, AgentState state, PatchRef patch) => new(kind)
+    {
+        By = state.WantedBy,
+        Patch = Of(patch),
+        Note = kind == HistoryKind.Loading && state.WantedBy is null ? "by itself: it ran before, and the host was rebooted" : null,
+    };
+
+    /// <summary>Who wanted what was refused: whoever set the way in motion, or the server when it only offered it.</summary>
+    private static HistoryBy? Refused(AgentState before, AgentState after) => before.Phase switch
+    {
+        _ when before.Running is not null && after.Running is null => null, // a reboot
+        Phase.Resting or Phase.Refused or Phase.Offered => Server(after),
+        _ => before.WantedBy,
+    };
+
     private static IEnumerable<HistoryEvent> OfKernel(AgentState before, AgentState after)
     {
         if (after.Running is { } running && (before.Running?.Patch.Manifest != running.Patch.Manifest || before.Running.BootId != running.BootId))
-            yield return new(HistoryKind.Applied) { Patch = Of(running.Patch) };
+        {
+            yield return Wanted(HistoryKind.Applied, after, running.Patch);
+            if (before.Running is { } old && after.LeftoverPatches.FirstOrDefault(p => p.Manifest == old.Patch.Manifest) is { } replaced && !before.LeftoverPatches.Contains(replaced))
+                yield return new(HistoryKind.Replaced) { By = after.WantedBy, Patch = replaced, Note = $"by {running.Patch.Name} {running.Patch.Version}" };
+        }
+
         if (after.Running is { Withdrawn: { } reason } withdrawn && before.Running is { Withdrawn: null })
             yield return new(HistoryKind.Withdrawn) { By = Server(after), Patch = Of(withdrawn.Patch), Note = reason };
         // It joins those that may be removed, while the boot is the same: somebody switched it off. After a reboot it is only gone.
@@ -150,5 +177,6 @@ public static class Chronicle
 
     private static HistoryBy? Server(AgentState state) => state.Enrolment is { } e ? new HistoryBy(Server: e.Server) : null;
 
-    private static HistoryPatch? Of(PatchRef? patch) => patch is null ? null : new(patch.Manifest, patch.Name, patch.Version, patch.ModuleSha256, patch.Signer);
+    [return: NotNullIfNotNull(nameof(patch))]
+    internal static HistoryPatch? Of(PatchRef? patch) => patch is null ? null : new(patch.Manifest, patch.Name, patch.Version, patch.ModuleSha256, patch.Signer);
 }

@@ -5,14 +5,14 @@ namespace LivepatchAgent.Core.Agent;
 
 public static partial class Decider
 {
-    /// <summary>What to save before the effect, so that a daemon that dies in it resumes rightly.</summary>
+    /// <summary>What to save before the effect, so that a daemon that dies in it resumes rightly, and a boot that ends in it is judged rightly.</summary>
     public static AgentState Begin(AgentState state, Step step, HostSnapshot host) => step switch
     {
         Step.Load load => state with { Phase = new Phase.Loading(load.Patch, host.BootId), LoadAttempts = state.LoadAttempts + 1 },
         Step.Reverse or Step.RemoveModule or Step.Enrol or Step.CheckIn or Step.Listen or Step.FetchCatalogue or Step.FetchPins or Step.FetchManifest
             or Step.FetchWithdrawal or Step.Download or Step.Verify or Step.Preflight or Step.Tidy or Step.Rest or Step.Believe => state,
         _ => throw new UnreachableException($"step {step.GetType().Name}"),
-    };
+    } with { StoppedCleanly = IsStillClean(state, step, host) };
 
     /// <summary>What to believe after a step. A result that does not belong to the step is a bug and throws.</summary>
     public static AgentState Apply(AgentState state, Step step, StepResult result, HostSnapshot host, DateTimeOffset now) => (step, result) switch
@@ -38,9 +38,10 @@ public static partial class Decider
         (Step.FetchPins, StepResult.PinsRead r) => Repinned(state, r.Pins.Content),
         (Step.FetchPins, StepResult.Failed f) => state with { Talk = state.Talk with { PinsRetry = Again(state.Talk.PinsRetry, f, host, now) } },
 
-        (Step.FetchWithdrawal, StepResult.WithdrawalRead r) => Withdrawn(state, r.Withdrawal),
-        // The next catalogue names it again.
-        (Step.FetchWithdrawal, StepResult.Failed) => state with { PendingWithdrawal = null },
+        (Step.FetchWithdrawal s, StepResult.WithdrawalRead r) => Withdrawn(state, s, r.Withdrawal),
+        (Step.FetchWithdrawal s, StepResult.Failed f) => f.InPassing
+            ? state with { Talk = state.Talk with { WithdrawalRetry = Again(state.Talk.WithdrawalRetry, f, host, now) } }
+            : Fetched(state, s), // the next catalogue names it again
 
         (Step.FetchManifest, StepResult.ManifestRead r) => ManifestRead(state, r, host),
         (Step.FetchManifest s, StepResult.Failed f) when state.Phase is Phase.Listed p => f.InPassing
@@ -53,8 +54,12 @@ public static partial class Decider
             : Refused(state, s.Patch.Manifest, s.Patch, f.Problem, HappeningKind.Refused, host),
 
         (Step.Verify s, StepResult.ModuleVerified r) => state with { Phase = new Phase.Verified(s.Patch with { Signer = r.Module.Signer }, r.Module.Facts.BuildId) },
-        // In passing: a file is gone from the store, be it the manifest; fetch it again.
-        (Step.Verify s, StepResult.Failed { InPassing: true } f) => state with { Phase = new Phase.Listed(s.Patch.Manifest, Again(Retry.Now, f, host, now)) },
+        // In passing: a file is gone from the store or cannot be read, be it the manifest; fetch it again, more slowly each time.
+        (Step.Verify s, StepResult.Failed { InPassing: true } f) => state with
+        {
+            Phase = new Phase.Listed(s.Patch.Manifest, Again(new Retry(state.BusyAnswers, DateTimeOffset.MinValue, null), f, host, now)),
+            BusyAnswers = state.BusyAnswers + 1,
+        },
         (Step.Verify s, StepResult.Failed f) => Refused(state, s.Patch.Manifest, s.Patch, f.Problem, HappeningKind.Refused, host),
 
         (Step.Preflight s, StepResult.Preflighted r) => Preflighted(state, s.Patch, r.Report, host, now),
@@ -63,17 +68,17 @@ public static partial class Decider
 
         (Step.Load s, StepResult.Done) => Told(state, host, HappeningKind.Loaded, s.Patch.Manifest, null, s.Patch.Manifest + state.LoadAttempts) with
         {
-            Phase = new Phase.Transitioning(s.Patch, host.BootId, now, false),
+            Phase = new Phase.Transitioning(s.Patch, host.BootId, now, false, host.UptimeAt(now)),
             BusyAnswers = 0,
         },
         (Step.Load s, StepResult.Failed { InPassing: true } f) => Later(state, s.Patch, f, host, now),
         (Step.Load s, StepResult.Failed f) => Refused(state, s.Patch.Manifest, s.Patch, f.Problem, HappeningKind.Failed, host),
 
         // Whether or not the kernel would reverse it: look what comes of it, and do not ask again at once.
-        (Step.Reverse, StepResult.Done or StepResult.Failed) when state.Phase is Phase.Transitioning p => state with { Phase = p with { Since = now } },
+        (Step.Reverse, StepResult.Done or StepResult.Failed) when state.Phase is Phase.Transitioning p => state with { Phase = p with { Since = now, Uptime = host.UptimeAt(now) } },
 
-        (Step.RemoveModule s, _) when state.Phase is Phase.Loading p => state with { Phase = new Phase.Downloaded(p.Patch), Leftovers = Without(state.Leftovers, s.Name) },
-        (Step.RemoveModule s, StepResult.Done or StepResult.Failed) => state with { Leftovers = Without(state.Leftovers, s.Name) },
+        (Step.RemoveModule s, _) when state.Phase is Phase.Loading p => Forgotten(state, s.Name) with { Phase = new Phase.Downloaded(p.Patch) },
+        (Step.RemoveModule s, StepResult.Done or StepResult.Failed) => Forgotten(state, s.Name),
 
         (Step.Tidy, _) => state with { Untidy = false },
         _ => throw new UnreachableException($"{result.GetType().Name} does not answer {step.GetType().Name} in {state.Phase.GetType().Name}"),
@@ -84,6 +89,8 @@ public static partial class Decider
     {
         Command.Enable when state.Enrolment is { } known => Problems.AlreadyEnrolled(known),
         Command.Enable or Command.Refresh when host.KillSwitch == KillSwitch.Off => Problems.SwitchedOff(),
+        // It is watched to its end, and there is one place to watch from.
+        Command.Enable when state.Phase is Phase.Loading or Phase.Transitioning => Problems.StillSwitching(state.Phase.Target!),
         Command.Enable c => state with { Phase = new Phase.Enrolling(c.Intent, Retry.Now) },
         // The kernel keeps what it runs: disabling ends the care, not the patch.
         Command.Disable => state with
@@ -96,12 +103,14 @@ public static partial class Decider
             // Another server counts for itself.
             Floors = new Dictionary<string, Floor>(),
             SignedTime = null,
+            PendingWithdrawals = [],
         },
         Command.Refresh when state.Enrolment is null => Problems.NotEnrolled(),
         Command.Refresh => state with
         {
-            Talk = state.Talk with { Next = now, Failures = 0, PinsRetry = state.Talk.PinsRetry with { NotBefore = DateTimeOffset.MinValue } },
-            Phase = state.Phase is Phase.Refused ? new Phase.Resting() : RetryNow(state.Phase),
+            Talk = state.Talk with { Next = now, Failures = 0, PinsRetry = AtOnce(state.Talk.PinsRetry), WithdrawalRetry = AtOnce(state.Talk.WithdrawalRetry) },
+            // Whoever asks lifts what was said no to before, also while the catalogue is being looked at.
+            Phase = state.Phase is Phase.Refused or Phase.Offered { Before: not null } ? new Phase.Resting() : RetryNow(state.Phase),
             Assignment = state.Assignment is { } a ? a with { Confirmed = false } : null,
         },
         Command.NetworkUp => state.Talk.Failures == 0 && state.Phase is not (Phase.Offered or Phase.Listed or Phase.Downloading)
@@ -112,11 +121,13 @@ public static partial class Decider
 
     private static Phase RetryNow(Phase phase) => phase switch
     {
-        Phase.Offered p => p with { Retry = p.Retry with { NotBefore = DateTimeOffset.MinValue } },
-        Phase.Listed p => p with { Retry = p.Retry with { NotBefore = DateTimeOffset.MinValue } },
-        Phase.Downloading p => p with { Retry = p.Retry with { NotBefore = DateTimeOffset.MinValue } },
+        Phase.Offered p => p with { Retry = AtOnce(p.Retry) },
+        Phase.Listed p => p with { Retry = AtOnce(p.Retry) },
+        Phase.Downloading p => p with { Retry = AtOnce(p.Retry) },
         _ => phase,
     };
+
+    private static Retry AtOnce(Retry retry) => retry with { NotBefore = DateTimeOffset.MinValue };
 
     private static AgentState EnrolFailed(AgentState state, StepResult.Failed failed, HostSnapshot host, DateTimeOffset now)
     {
@@ -151,9 +162,18 @@ public static partial class Decider
             ? known with { CheckInSeconds = answer.CheckInSeconds, Confirmed = known.Confirmed && !stale }
             : new AssignmentRef(answer.Tag, answer.Manifest, false, answer.CheckInSeconds);
         // A new word of the server overrides a way that has not reached the kernel yet.
-        var phase = state.Phase is Phase.Offered or Phase.Listed or Phase.Downloading && assignment != state.Assignment ? new Phase.Resting() : state.Phase;
-        return state with { Talk = talk, Assignment = assignment, Phase = phase };
+        var phase = assignment != state.Assignment ? TurnedBack(state.Phase) : state.Phase;
+        // Whoever asked for another look did not ask for what is offered later.
+        return state with { Talk = talk, Assignment = assignment, Phase = phase, AskedBy = assignment.Manifest == state.Assignment?.Manifest ? state.AskedBy : null };
     }
+
+    /// <summary>Off a way that has not reached the kernel; a refusal that was being looked at again stands.</summary>
+    private static Phase TurnedBack(Phase phase) => phase switch
+    {
+        Phase.Offered { Before: { } refused } => refused,
+        Phase.Offered or Phase.Listed or Phase.Downloading => new Phase.Resting(),
+        _ => phase,
+    };
 
     private static AgentState TalkFailed(AgentState state, Problem problem, HostSnapshot host, DateTimeOffset now)
     {
@@ -170,63 +190,6 @@ public static partial class Decider
     /// <summary>Lines break without anybody's fault; whether the server is away, a plain check-in tells soon.</summary>
     private static AgentState HoldBroken(AgentState state, HostSnapshot host, DateTimeOffset now) =>
         state with { Talk = state.Talk with { Next = Earlier(state.Talk.Next, now + Cadence.Backoff(Math.Max(1, state.Talk.ShortHolds), host.Jitter)) } };
-
-    /// <summary>The catalogue was verified: does it bear out what the server assigned?</summary>
-    private static AgentState Confirmed(AgentState state, Catalogue catalogue, HostSnapshot host, DateTimeOffset now)
-    {
-        if (state.Assignment is not { } assignment) return state with { Phase = new Phase.Resting() };
-        var before = (state.Phase as Phase.Offered)?.Before;
-        var known = state.FloorFor(host.KernelRelease);
-        state = state with
-        {
-            Floors = With(state.Floors, host.KernelRelease, known with { Catalogue = Math.Max(known.Catalogue, catalogue.Sequence) }),
-            // One with a higher number was issued later, so a time that was seen before and is later still was wrong.
-            SignedTime = state.SignedTime is { } seen && seen > catalogue.IssuedAt && catalogue.Sequence <= known.Catalogue ? seen : catalogue.IssuedAt,
-            Talk = state.Talk with { CatalogueAt = now },
-            Assignment = assignment with { Confirmed = true },
-            Phase = new Phase.Resting(),
-        };
-        if (state.Running is { Withdrawn: null } running)
-            state = state with { PendingWithdrawal = catalogue.Patches.FirstOrDefault(p => p.Manifest == running.Patch.Manifest)?.Withdrawal };
-        if (assignment.Manifest is not { } manifest) return state;
-        var entry = catalogue.Patches.FirstOrDefault(p => p.Manifest == manifest);
-        if (entry is null) return Refused(state, manifest, null, Problems.NotInCatalogue(manifest, catalogue.Sequence), HappeningKind.Refused, host);
-        if (entry.Withdrawal is not null && state.Running?.Patch.Manifest != manifest)
-            return Refused(state, manifest, null, Problems.Withdrawn(entry.Version), HappeningKind.Refused, host);
-        // What the kernel or somebody on this host said no to stands. What was refused before the kernel saw it may have been
-        // the server's fault, and mended there since.
-        return before?.Manifest == manifest && Projection.IsKernelsNo(before.Problem.Code)
-            ? state with { Phase = before }
-            : state;
-    }
-
-    /// <summary>
-    /// Trust is what it is now for whatever is verified from here on; what the kernel runs stays. A catalogue and a refusal of
-    /// before are looked at again, as another key may now speak for them.
-    /// </summary>
-    private static AgentState Repinned(AgentState state, PinSet pins) => state.Enrolment is not { } enrolment ? state : state with
-    {
-        Enrolment = enrolment with { PinsVersion = pins.Version, Threshold = pins.Threshold, PublisherCertificates = pins.Publishers, CatalogueCertificates = pins.Catalogue, TlsPins = pins.Tls },
-        Talk = state.Talk with { PinsRetry = Retry.Now },
-        Assignment = state.Assignment is { } a ? a with { Confirmed = false } : null,
-        Phase = state.Phase is Phase.Offered or Phase.Listed or Phase.Downloading ? new Phase.Resting() : state.Phase,
-    };
-
-    private static AgentState Withdrawn(AgentState state, PatchWithdrawal withdrawal) =>
-        state.Running is { } running && running.Patch.Manifest == withdrawal.Manifest
-            ? state with { Running = running with { Withdrawn = withdrawal.Reason }, PendingWithdrawal = null }
-            : state with { PendingWithdrawal = null };
-
-    private static AgentState ManifestRead(AgentState state, StepResult.ManifestRead read, HostSnapshot host)
-    {
-        var patch = PatchRef.Of(read.Manifest);
-        if (patch.KernelRelease != host.KernelRelease || read.Manifest.Content.Architecture != host.Architecture)
-            return Refused(state, patch.Manifest, patch, Problems.WrongKernel(patch, host), HappeningKind.Refused, host);
-        var floor = state.FloorFor(host.KernelRelease).Patch;
-        return patch.Sequence < floor && state.Running?.Withdrawn is null && !(state.Running is null && state.LastGood?.Manifest == patch.Manifest)
-            ? Refused(state, patch.Manifest, patch, Problems.RolledBack(patch, floor), HappeningKind.Refused, host)
-            : state with { Phase = new Phase.Downloading(patch, Retry.Now) };
-    }
 
     private static AgentState Preflighted(AgentState state, PatchRef patch, PreflightReport report, HostSnapshot host, DateTimeOffset now)
     {

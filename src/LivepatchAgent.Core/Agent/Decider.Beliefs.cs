@@ -1,3 +1,4 @@
+using LivepatchAgent.Core.History;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Agent;
@@ -13,25 +14,35 @@ public static partial class Decider
         if (state.Phase.Target is { } target) yield return target;
     }
 
-    /// <summary>
-    /// False while what the last boot ran is still believed, as when this kernel has no livepatch or the kill switch is set:
-    /// how that boot ended has yet to count, and a crash of this one says nothing of a patch that is not loaded.
-    /// </summary>
-    public static bool HasJudgedTheBoot(AgentState state, HostSnapshot host) => state.Running is not { } running || running.BootId == host.BootId;
-
     private static AgentState Completed(AgentState state, PatchRef patch, HostSnapshot host, DateTimeOffset now)
     {
-        // Whether the old one was replaced shows a moment later; Upkeep keeps it when it still runs.
-        var replaced = state.Running is { } old && old.Patch.Name != patch.Name ? With(state.Leftovers, old.Patch.Name) : state.Leftovers;
         var floor = state.FloorFor(host.KernelRelease);
-        return Told(state, host, HappeningKind.Applied, patch.Manifest, null, patch.Manifest + host.BootId) with
+        var old = state.Running is { } running && running.Patch.Manifest != patch.Manifest ? running : null;
+        // Whoever was withdrawn while it ran is nothing to fall back to once it is replaced.
+        var spent = old is not null && (old.Withdrawn is not null || state.PendingWithdrawals.Any(p => p.Manifest == old.Patch.Manifest));
+        return Forgotten(Replaced(Told(state, host, HappeningKind.Applied, patch.Manifest, null, patch.Manifest + host.BootId), old?.Patch, patch, host), patch.Name) with
         {
-            Phase = state.Enrolment is null ? new Phase.NotEnrolled(null) : new Phase.Resting(),
-            Running = new RunningPatch(patch, host.BootId, now, null),
-            Floors = With(state.Floors, host.KernelRelease, floor with { Patch = Math.Max(floor.Patch, patch.Sequence) }),
-            Leftovers = Without(replaced, patch.Name),
+            Phase = Idle(state),
+            Running = new RunningPatch(patch, host.BootId, now, null, host.Uptime),
+            LastGood = spent ? Other(state.LastGood, old!.Patch) : state.LastGood,
+            Floors = With(state.Floors, host.KernelRelease, floor.With(patch)),
             LoadAttempts = 0,
             Untidy = true,
+        };
+    }
+
+    /// <summary>
+    /// One look may have caught the old one just before it was put out, where the kernel does not say that the new one
+    /// replaces it: its module is looked after, and Upkeep keeps it when it still runs; but nothing is told of it.
+    /// </summary>
+    private static AgentState Replaced(AgentState state, PatchRef? old, PatchRef patch, HostSnapshot host)
+    {
+        if (old is null || old.Name == patch.Name) return state;
+        return host.Patches.FirstOrDefault(p => p.Name == patch.Name)?.Replace switch
+        {
+            false => state,
+            null when host.Sight(old.Name) is PatchSighting.Running => state with { Leftovers = With(state.Leftovers, old.Name) },
+            _ => Left(state, old),
         };
     }
 
@@ -40,21 +51,30 @@ public static partial class Decider
     {
         var quarantined = new Quarantined(patch.Manifest, patch.Version, reason, DateTimeOffset.MinValue);
         var problem = Problems.Quarantined(quarantined);
-        var fallback = state.LastGood is { } good && good.Manifest != patch.Manifest && good.KernelRelease == host.KernelRelease ? good : null;
-        return Told(state, host, HappeningKind.Quarantined, patch.Manifest, problem, patch.Manifest + host.BootId) with
+        var fallback = state.Enrolment is not null && state.LastGood is { } good && good.Manifest != patch.Manifest && good.KernelRelease == host.KernelRelease ? good : null;
+        return Refusing(Told(state, host, HappeningKind.Quarantined, patch.Manifest, problem, patch.Manifest + host.BootId), new Phase.Refused(patch.Manifest, patch, problem), fallback) with
         {
             Quarantine = [.. state.Quarantine.Where(q => q.Manifest != patch.Manifest), quarantined],
             Running = null,
             LoadAttempts = 0,
-            Phase = fallback is null ? new Phase.Refused(patch.Manifest, patch, problem) : new Phase.Downloaded(fallback),
         };
     }
 
     private static Step.Believe Refuse(AgentState state, string manifest, Problem problem, PatchRef? patch = null) =>
-        new(state with { Phase = new Phase.Refused(manifest, patch, problem) }, problem.Message);
+        new(Refusing(state, new Phase.Refused(manifest, patch, problem)), problem.Message);
 
     private static AgentState Refused(AgentState state, string manifest, PatchRef? patch, Problem problem, HappeningKind kind, HostSnapshot host) =>
-        Told(state, host, kind, manifest, problem, manifest + problem.Code + host.BootId) with { Phase = new Phase.Refused(manifest, patch, problem), LoadAttempts = 0 };
+        Refusing(Told(state, host, kind, manifest, problem, manifest + problem.Code + host.BootId), new Phase.Refused(manifest, patch, problem)) with { LoadAttempts = 0 };
+
+    /// <summary>A refusal, and what is loaded instead. Without an enrolment nobody could lift the one or vouch for the other.</summary>
+    private static AgentState Refusing(AgentState state, Phase.Refused refused, PatchRef? instead = null) => state switch
+    {
+        { Enrolment: null } => state with { Phase = Idle(state) },
+        _ when instead is not null => state with { Phase = new Phase.Downloaded(instead), WantedBy = null },
+        _ => state with { Phase = refused },
+    };
+
+    private static Phase Idle(AgentState state) => state.Enrolment is null ? state.Phase as Phase.NotEnrolled ?? new Phase.NotEnrolled(null) : new Phase.Resting();
 
     /// <summary>One more thing to tell the server; the id is made of what it is about, so that saying it twice counts once.</summary>
     private static AgentState Told(AgentState state, HostSnapshot host, HappeningKind kind, string manifest, Problem? problem, string about)
@@ -64,6 +84,21 @@ public static partial class Decider
         if (state.Enrolment is null) return state;
         return state with { Outcomes = [.. kept.TakeLast(Cadence.MaxOutcomes - 1), new Happening(id, host.At, kind, manifest, problem)] };
     }
+
+    /// <summary>Its module patches nothing any more; which patch it was is kept until the module is gone.</summary>
+    private static AgentState Left(AgentState state, PatchRef patch) => state with
+    {
+        Leftovers = With(state.Leftovers, patch.Name),
+        LeftoverPatches = [.. state.LeftoverPatches.Where(p => p.Name != patch.Name), Chronicle.Of(patch)],
+    };
+
+    private static AgentState Forgotten(AgentState state, string name) => state with
+    {
+        Leftovers = Without(state.Leftovers, name),
+        LeftoverPatches = [.. state.LeftoverPatches.Where(p => p.Name != name)],
+    };
+
+    private static HistoryBy? ByServer(AgentState state) => state.Enrolment is { } e ? new HistoryBy(Server: e.Server) : null;
 
     private static PatchRef? Other(PatchRef? patch, PatchRef than) => patch?.Manifest == than.Manifest ? null : patch;
 

@@ -18,16 +18,16 @@ public static partial class Decider
             return new Step.Believe(state with { Phase = new Phase.NotEnrolled(null), LoadAttempts = 0 }, "no longer enrolled: nothing more is loaded");
         return state.Phase switch
         {
-            Phase.NotEnrolled => RunningTruth(state, host) ?? Upkeep(state, host) ?? new Step.Rest(DateTimeOffset.MaxValue),
+            Phase.NotEnrolled => RunningTruth(state, host) ?? Upkeep(state, host) ?? Probation(state, host, policy, now) ?? new Step.Rest(ProbationEnds(state, host, policy, now)),
             Phase.Enrolling p => Cadence.IsDue(p.Retry.NotBefore, now, Cadence.BackoffCap) ? new Step.Enrol(p.Intent) : new Step.Rest(p.Retry.NotBefore),
             Phase.Resting => AtRest(state, host, policy, now),
             Phase.Refused => AtRest(state, host, policy, now),
-            Phase.Offered p => OnTheWay(state, host, now, p.Retry, new Step.FetchCatalogue(state.FloorFor(host.KernelRelease).Catalogue, state.SignedTime)),
-            Phase.Listed p => OnTheWay(state, host, now, p.Retry, new Step.FetchManifest(p.Manifest)),
-            Phase.Downloading p => OnTheWay(state, host, now, p.Retry, new Step.Download(p.Patch)),
-            Phase.Downloaded p => new Step.Verify(p.Patch),
-            Phase.Verified p => AfterVerifying(state, p.Patch, p.BuildId, new Step.Preflight(p.Patch), host),
-            Phase.Cleared p => AfterVerifying(state, p.Patch, p.BuildId, new Step.Load(p.Patch), host),
+            Phase.Offered p => OnTheWay(state, host, policy, now, p.Retry, new Step.FetchCatalogue(state.FloorFor(host.KernelRelease).Catalogue, state.SignedTime)),
+            Phase.Listed p => OnTheWay(state, host, policy, now, p.Retry, new Step.FetchManifest(p.Manifest)),
+            Phase.Downloading p => OnTheWay(state, host, policy, now, p.Retry, new Step.Download(p.Patch)),
+            Phase.Downloaded p => OldBoot(state, host) ?? new Step.Verify(p.Patch),
+            Phase.Verified p => OldBoot(state, host) ?? AfterVerifying(state, p.Patch, p.BuildId, new Step.Preflight(p.Patch), host),
+            Phase.Cleared p => OldBoot(state, host) ?? AfterVerifying(state, p.Patch, p.BuildId, new Step.Load(p.Patch), host),
             Phase.Loading p => AfterInterruptedLoad(state, p, host, policy, now),
             Phase.Transitioning p => InTransition(state, p, host, policy, now),
             _ => throw new UnreachableException($"phase {state.Phase.GetType().Name}"),
@@ -35,60 +35,31 @@ public static partial class Decider
     }
 
     /// <summary>On the way to a patch: what the host ran before comes first, and a failure waits its time.</summary>
-    private static Step OnTheWay(AgentState state, HostSnapshot host, DateTimeOffset now, Retry retry, Step next) =>
-        RunningTruth(state, host) ?? NewPins(state, now) ?? (Cadence.IsDue(retry.NotBefore, now, Cadence.BackoffCap) ? next : Heard(state, host, now) ?? Talk(state, host, now, retry.NotBefore));
+    private static Step OnTheWay(AgentState state, HostSnapshot host, AgentPolicy policy, DateTimeOffset now, Retry retry, Step next) =>
+        RunningTruth(state, host) ?? Probation(state, host, policy, now) ?? NewPins(state, now)
+        ?? (Cadence.IsDue(retry.NotBefore, now, Cadence.BackoffCap) ? next : Heard(state, host, now) ?? Talk(state, host, now, Earlier(retry.NotBefore, ProbationEnds(state, host, policy, now))));
+
+    /// <summary>On the last steps to the kernel only the boot counts: what ran in the one before is judged, and brought back, before another is loaded.</summary>
+    private static Step? OldBoot(AgentState state, HostSnapshot host) => state.Running is { } running && running.BootId != host.BootId ? RunningTruth(state, host) : null;
 
     /// <summary>Nothing under way: put the kernel's truth first, then tidy up, then the assignment, then the server.</summary>
     private static Step AtRest(AgentState state, HostSnapshot host, AgentPolicy policy, DateTimeOffset now)
     {
-        var step = RunningTruth(state, host) ?? Upkeep(state, host) ?? Probation(state, policy, now) ?? Heard(state, host, now) ?? NewPins(state, now) ?? Pursue(state, host);
+        var step = RunningTruth(state, host) ?? Upkeep(state, host) ?? Probation(state, host, policy, now) ?? Heard(state, host, now) ?? NewPins(state, now) ?? Pursue(state, host, now);
         if (step is not null) return step;
-        var until = state.Talk.PinsRetry.Failures > 0 ? state.Talk.PinsRetry.NotBefore : DateTimeOffset.MaxValue;
+        var until = ProbationEnds(state, host, policy, now);
+        if (state.Talk.PinsRetry.Failures > 0) until = Earlier(until, state.Talk.PinsRetry.NotBefore);
+        if (state.PendingWithdrawals.Count > 0) until = Earlier(until, state.Talk.WithdrawalRetry.NotBefore);
         if (state.Running is { } running)
         {
-            var age = now - running.At;
-            if (state.LastGood?.Manifest != running.Patch.Manifest) until = Earlier(until, running.At + policy.Probation);
-            if (host.Sight(running.Patch.Name) is not PatchSighting.Running) until = Earlier(until, now + Cadence.TransitionPace(TimeSpan.Zero));
+            var age = running.Age(host.Uptime, now);
+            // Somebody else's doing, which may take hours.
+            if (host.Sight(running.Patch.Name) is not PatchSighting.Running) until = Earlier(until, now + Cadence.OthersTransition);
             // The module that was replaced is let go by the kernel a moment after the transition; nothing tells when.
             if (state.Leftovers.Count > 0 && age < Cadence.LeftoverWatch) until = Earlier(until, now + Cadence.TransitionPace(age));
         }
 
         return Talk(state, host, now, until);
-    }
-
-    /// <summary>The patch we believe in force, against what the kernel says. Null when they agree.</summary>
-    private static Step? RunningTruth(AgentState state, HostSnapshot host)
-    {
-        if (state.Running is not { } running) return null;
-        var patch = running.Patch;
-        if (running.BootId != host.BootId)
-        {
-            if (state.Enrolment is null) return new Step.Believe(state with { Running = null }, "rebooted while not enrolled");
-            if (patch.KernelRelease != host.KernelRelease)
-                return new Step.Believe(state with { Running = null, LastGood = null, Phase = new Phase.Resting(), Assignment = null }, $"booted another kernel, {host.KernelRelease}");
-            if (running.Withdrawn is not null)
-                return new Step.Believe(state with { Running = null, LastGood = Other(state.LastGood, patch), Phase = new Phase.Refused(patch.Manifest, patch, Problems.Withdrawn(patch.Version)) }, $"rebooted: {patch.Name} was withdrawn and stays out");
-            if (!host.LivepatchSupported || host.KillSwitch != KillSwitch.None)
-                return Refuse(state with { Running = null }, patch.Manifest, host.LivepatchSupported ? Problems.SwitchedOff(patch) : Problems.KernelWithoutLivepatch(host.KernelRelease), patch);
-            var survived = state.LastGood?.Manifest == patch.Manifest;
-            return survived || state.StoppedCleanly
-                ? new Step.Believe(state with { Running = null, Phase = new Phase.Downloaded(patch), LoadAttempts = 0 }, $"rebooted: {patch.Name} is to be loaded again")
-                : new Step.Believe(Quarantine(state with { Running = null }, patch, "the host went down while the patch was in its probation", host), "the host went down in probation");
-        }
-
-        return host.Sight(patch.Name) switch
-        {
-            PatchSighting.Running or PatchSighting.Switching or PatchSighting.Reverting => null,
-            PatchSighting.Absent or PatchSighting.Lingering or PatchSighting.Disabled => new Step.Believe(
-                state with
-                {
-                    Running = null,
-                    Leftovers = With(state.Leftovers, patch.Name),
-                    Phase = state.Phase is Phase.NotEnrolled ? state.Phase : new Phase.Refused(patch.Manifest, patch, Problems.RemovedByHand(patch)),
-                },
-                $"{patch.Name} was switched off by somebody else"),
-            _ => throw new UnreachableException(),
-        };
     }
 
     /// <summary>Modules of ours that patch nothing any more, and files nobody needs.</summary>
@@ -99,9 +70,9 @@ public static partial class Decider
             switch (host.Sight(name))
             {
                 case PatchSighting.Absent:
-                    return new Step.Believe(state with { Leftovers = Without(state.Leftovers, name) }, $"module {name} is gone");
+                    return new Step.Believe(Forgotten(state, name), $"module {name} is gone");
                 case PatchSighting.Running:
-                    return new Step.Believe(state with { Leftovers = Without(state.Leftovers, name) }, $"{name} is in force again");
+                    return new Step.Believe(Forgotten(state, name), $"{name} is in force again");
                 case PatchSighting.Lingering when host.Modules[name].References == 0:
                     return new Step.RemoveModule(name);
                 default:
@@ -111,11 +82,6 @@ public static partial class Decider
 
         return state.Untidy ? new Step.Tidy([.. Kept(state).Select(p => p.Manifest)], [.. Kept(state).Select(p => p.ModuleSha256)]) : null;
     }
-
-    private static Step.Believe? Probation(AgentState state, AgentPolicy policy, DateTimeOffset now) =>
-        state.Running is { } running && state.LastGood?.Manifest != running.Patch.Manifest && now >= running.At + policy.Probation
-            ? new Step.Believe(state with { LastGood = running.Patch, Untidy = true }, $"{running.Patch.Name} has survived its probation")
-            : null;
 
     /// <summary>Whom to trust comes before what to load; a set that cannot be had or believed holds up nothing else.</summary>
     private static Step.FetchPins? NewPins(AgentState state, DateTimeOffset now) =>
@@ -133,9 +99,10 @@ public static partial class Decider
     };
 
     /// <summary>Sets out for what the server assigned, unless it is in force or was refused.</summary>
-    private static Step? Pursue(AgentState state, HostSnapshot host)
+    private static Step? Pursue(AgentState state, HostSnapshot host, DateTimeOffset now)
     {
-        if (state.PendingWithdrawal is { } withdrawal && state.Running is { } withdrawn) return new Step.FetchWithdrawal(withdrawal, withdrawn.Patch.Manifest);
+        if (state.PendingWithdrawals is [var pending, ..] && Cadence.IsDue(state.Talk.WithdrawalRetry.NotBefore, now, Cadence.BackoffCap))
+            return new Step.FetchWithdrawal(pending.Document, pending.Manifest);
         if (state.Assignment is not { } assignment) return null;
         var refused = state.Phase as Phase.Refused;
         if (!assignment.Confirmed) return new Step.Believe(state with { Phase = new Phase.Offered(assignment.Manifest, Retry.Now, refused) }, "to be confirmed by the catalogue");
@@ -146,7 +113,18 @@ public static partial class Decider
         if (refused?.Manifest == assignment.Manifest) return null;
         if (!host.LivepatchSupported) return Refuse(state, assignment.Manifest, Problems.KernelWithoutLivepatch(host.KernelRelease));
         if (state.Quarantine.FirstOrDefault(q => q.Manifest == assignment.Manifest) is { } quarantined) return Refuse(state, assignment.Manifest, Problems.Quarantined(quarantined));
-        return new Step.Believe(state with { Phase = new Phase.Listed(assignment.Manifest, Retry.Now), LoadAttempts = 0, BusyAnswers = 0 }, "a patch is assigned");
+        return new Step.Believe(
+            state with
+            {
+                Phase = new Phase.Listed(assignment.Manifest, Retry.Now),
+                LoadAttempts = 0,
+                BusyAnswers = 0,
+                // What is fetched and then refused would stay for ever on a host that never applies anything.
+                Untidy = true,
+                WantedBy = state.AskedBy ?? ByServer(state),
+                AskedBy = null,
+            },
+            "a patch is assigned");
     }
 
     /// <summary>The conversation with the server, where nothing more pressing is to be done.</summary>
@@ -202,7 +180,7 @@ public static partial class Decider
         switch (host.Sight(patch.Name))
         {
             case PatchSighting.Switching or PatchSighting.Running or PatchSighting.Reverting or PatchSighting.Disabled:
-                return new Step.Believe(state with { Phase = new Phase.Transitioning(patch, host.BootId, now, false) }, "the kernel took the patch before the daemon ended");
+                return new Step.Believe(state with { Phase = new Phase.Transitioning(patch, host.BootId, now, false, host.Uptime) }, "the kernel took the patch before the daemon ended");
             case PatchSighting.Lingering:
                 return new Step.RemoveModule(patch.Name);
             case PatchSighting.Absent:
@@ -218,9 +196,10 @@ public static partial class Decider
     {
         var patch = phase.Patch;
         if (phase.BootId != host.BootId) return AfterReboot(state, patch, host, "the host went down during the patch's transition");
-        // An adopted transition began at an unknown time: count from when it was first seen.
-        if (phase.Since == DateTimeOffset.MinValue) return new Step.Believe(state with { Phase = phase with { Since = now } }, "watching the transition");
-        var age = now - phase.Since;
+        // An adopted transition began at an unknown time, and one of the future at another than it says: count from here.
+        if (phase.Since == DateTimeOffset.MinValue || (phase.Uptime is null && phase.Since > now))
+            return new Step.Believe(state with { Phase = phase with { Since = now, Uptime = host.Uptime } }, "watching the transition");
+        var age = phase.Age(host.Uptime, now);
         switch (host.Sight(patch.Name))
         {
             case PatchSighting.Running:
@@ -233,26 +212,25 @@ public static partial class Decider
                         "the transition is stalled");
                 }
 
-                if (policy.ReverseAfter is { } reverseAfter && age >= reverseAfter) return new Step.Reverse(patch.Name);
-                // A transition that goes as it should takes a moment; the server hears of it when it is over or stalls.
-                return phase.StallTold ? Talk(state, host, now, now + Cadence.TransitionPace(age)) : new Step.Rest(now + Cadence.TransitionPace(age));
+                return policy.ReverseAfter is { } reverseAfter && age >= reverseAfter ? new Step.Reverse(patch.Name) : Watch(state, phase, host, policy, now, age);
             case PatchSighting.Reverting:
-                return new Step.Rest(now + Cadence.TransitionPace(TimeSpan.Zero));
+                return Watch(state, phase, host, policy, now, age);
             case PatchSighting.Absent or PatchSighting.Lingering or PatchSighting.Disabled:
                 var problem = Problems.Reversed(patch);
                 return new Step.Believe(
-                    Told(state, host, HappeningKind.Reversed, patch.Manifest, problem, patch.Manifest + phase.Since.ToUnixTimeSeconds()) with
-                    {
-                        Phase = new Phase.Refused(patch.Manifest, patch, problem),
-                        Leftovers = With(state.Leftovers, patch.Name),
-                    },
+                    Refusing(
+                        Left(Told(state, host, HappeningKind.Reversed, patch.Manifest, problem, patch.Manifest + phase.Since.ToUnixTimeSeconds()), patch),
+                        new Phase.Refused(patch.Manifest, patch, problem)),
                     "the transition was reversed");
             default:
                 throw new UnreachableException();
         }
     }
 
-    private static Step.Believe AfterReboot(AgentState state, PatchRef patch, HostSnapshot host, string fate) => state.StoppedCleanly
-        ? new Step.Believe(state with { Phase = new Phase.Downloaded(patch), LoadAttempts = 0 }, $"rebooted before {patch.Name} was applied")
-        : new Step.Believe(Quarantine(state, patch, fate, host), fate);
+    /// <summary>A transition that goes as it should takes a moment; the server hears of it when it is over or stalls.</summary>
+    private static Step Watch(AgentState state, Phase.Transitioning phase, HostSnapshot host, AgentPolicy policy, DateTimeOffset now, TimeSpan age)
+    {
+        var until = Earlier(now + Cadence.TransitionPace(age), ProbationEnds(state, host, policy, now));
+        return Probation(state, host, policy, now) ?? (phase.StallTold ? Talk(state, host, now, until) : new Step.Rest(until));
+    }
 }

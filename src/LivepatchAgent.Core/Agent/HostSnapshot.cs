@@ -39,6 +39,16 @@ public sealed record HostSnapshot
     /// <summary>When it was looked.</summary>
     public required DateTimeOffset At { get; init; }
 
+    /// <summary>How long the host has run then (CLOCK_MONOTONIC): no hand and no server sets it, and it counts on while the daemon restarts.</summary>
+    public TimeSpan Uptime { get; init; }
+
+    /// <summary>The uptime a little later, when an effect is over.</summary>
+    public TimeSpan UptimeAt(DateTimeOffset now) => Uptime + (now - At is var later && later > TimeSpan.Zero && later < TimeSpan.FromMinutes(1) ? later : TimeSpan.Zero);
+
+    /// <summary>How long ago it was within this boot; by the clock where the uptime of then is not known, and never less than nothing.</summary>
+    public static TimeSpan Elapsed(TimeSpan? then, DateTimeOffset at, TimeSpan uptime, DateTimeOffset now) =>
+        then is { } begun && begun <= uptime ? uptime - begun : now > at ? now - at : TimeSpan.Zero;
+
     /// <summary>What the kernel does with the patch of this name.</summary>
     public PatchSighting Sight(string name)
     {

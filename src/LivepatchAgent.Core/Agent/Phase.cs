@@ -80,10 +80,14 @@ public abstract record Phase
     }
 
     /// <summary>The kernel has the patch, and moves its tasks over.</summary>
+    /// <param name="Since">By the clock, for people.</param>
     /// <param name="StallTold">Whether its stall was reported.</param>
-    public sealed record Transitioning(PatchRef Patch, string BootId, DateTimeOffset Since, bool StallTold) : Phase
+    /// <param name="Uptime">The host's uptime at <paramref name="Since"/>: what its age is counted by.</param>
+    public sealed record Transitioning(PatchRef Patch, string BootId, DateTimeOffset Since, bool StallTold, TimeSpan? Uptime = null) : Phase
     {
         public override PatchRef Target => Patch;
+
+        public TimeSpan Age(TimeSpan uptime, DateTimeOffset now) => HostSnapshot.Elapsed(Uptime, Since, uptime, now);
     }
 
     /// <summary>

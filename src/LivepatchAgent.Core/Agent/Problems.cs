@@ -6,10 +6,13 @@ namespace LivepatchAgent.Core.Agent;
 /// <summary>The agent's own refusals in words: what, on what, why, and the cure.</summary>
 internal static class Problems
 {
-    private static readonly TimeSpan ClockTolerance = TimeSpan.FromHours(1);
+    internal static readonly TimeSpan ClockTolerance = TimeSpan.FromHours(1);
 
     public static Problem AlreadyEnrolled(Enrolment enrolment) =>
         new(ProblemCode.AlreadyEnrolled, $"cannot enrol: this host is enrolled with {enrolment.Server} already", "run `livepatch-agent disable` first");
+
+    public static Problem StillSwitching(PatchRef patch) =>
+        new(ProblemCode.KernelBusy, $"cannot enrol: the kernel is still switching to {patch.Name}", "wait until `livepatch-agent status` says that it is over, then run `livepatch-agent enable` again");
 
     /// <summary>What would have been tried again if it had not been tried often enough.</summary>
     public static Problem GivenUp(Problem problem, int tries)
@@ -34,10 +37,11 @@ internal static class Problems
     public static Problem Stalled(PatchRef patch, HostSnapshot host, TimeSpan age)
     {
         var first = host.BlockingTasks.Count == 0 ? "" : $", the first is {host.BlockingTasks[0].Comm} ({host.BlockingTasks[0].Tid})";
-        return new Problem(
-            ProblemCode.TransitionStalled,
-            $"cannot finish switching to {patch.Name}: {host.BlockingTaskCount.ToString(CultureInfo.InvariantCulture)} tasks still run old code after {age.TotalSeconds:F0} s{first}",
-            "restart or signal those tasks; the host runs on as it did meanwhile");
+        var tasks = host.BlockingTaskCount.ToString(CultureInfo.InvariantCulture);
+        var what = host.Sight(patch.Name) is PatchSighting.Reverting
+            ? $"cannot finish taking {patch.Name} back: {tasks} tasks still run its code"
+            : $"cannot finish switching to {patch.Name}: {tasks} tasks still run old code";
+        return new Problem(ProblemCode.TransitionStalled, $"{what} after {age.TotalSeconds:F0} s{first}", "restart or signal those tasks; the host runs on as it did meanwhile");
     }
 
     public static Problem KernelWithoutLivepatch(string release) =>
@@ -64,6 +68,10 @@ internal static class Problems
 
     public static Problem Withdrawn(string version) =>
         new(ProblemCode.PatchWithdrawn, $"cannot load patch {version}: its publisher withdrew it", "wait for the next one");
+
+    /// <summary>What is not heard of for so long may be held back by somebody.</summary>
+    public static Problem NothingFresh(DateTimeOffset expired) =>
+        new(ProblemCode.CatalogueExpired, $"cannot tell whether a newer patch is out: the last catalogue counted until {expired:u}, and none has come since", "see why the server cannot be reached, or who is in the way; the host keeps what it runs");
 
     public static Problem WrongKernel(PatchRef patch, HostSnapshot host) =>
         new(ProblemCode.ModuleKernelMismatch, $"cannot load {patch.Name}: it was built for {patch.KernelRelease}, this host runs {host.KernelRelease} {host.Architecture}", "publish a patch built for this kernel");

@@ -14,19 +14,19 @@ public static class Projection
         _ when !host.LivepatchSupported || host.KillSwitch == KillSwitch.Off => PatchState.Unsupported,
         Phase.Transitioning { StallTold: true } => PatchState.Stalled,
         // What is in force stays so while its catalogue is looked at again.
-        Phase.Offered p when p.Manifest is null || p.Manifest == state.Running?.Patch.Manifest => AtRest(state),
+        Phase.Offered p when p.Manifest is null || p.Manifest == state.Running?.Patch.Manifest => AtRest(state, host),
         Phase.Offered { Before: { } r } => Refused(r.Problem.Code),
         Phase.Offered or Phase.Listed or Phase.Downloading or Phase.Downloaded or Phase.Verified or Phase.Cleared or Phase.Loading or Phase.Transitioning => PatchState.Applying,
         Phase.Refused r => Refused(r.Problem.Code),
-        Phase.Resting => AtRest(state),
+        Phase.Resting => AtRest(state, host),
         _ => throw new UnreachableException($"phase {state.Phase.GetType().Name}"),
     };
 
     public static MachineReport Report(AgentState state, HostSnapshot host) => new()
     {
         State = State(state, host),
-        Manifest = state.Running?.Patch.Manifest,
-        Version = state.Running?.Patch.Version,
+        Manifest = state.InForce(host)?.Patch.Manifest,
+        Version = state.InForce(host)?.Patch.Version,
         Problem = CurrentProblem(state, host),
         Taint = host.Taint,
     };
@@ -36,7 +36,7 @@ public static class Projection
     public static AgentStatus Status(AgentState state, HostSnapshot host, Step step, DownloadProgress? progress, string agentVersion, DateTimeOffset now)
     {
         var target = state.Phase is Phase.Refused ? null : state.Phase.Target;
-        var shown = state.Running?.Patch ?? (state.Phase is Phase.Transitioning ? target : null);
+        var shown = state.InForce(host)?.Patch ?? (state.Phase is Phase.Transitioning ? target : null);
         return new AgentStatus
         {
             Schema = AgentStatus.SchemaName,
@@ -63,8 +63,10 @@ public static class Projection
         _ => false,
     };
 
-    private static PatchState AtRest(AgentState state) =>
-        state.Running is not null ? PatchState.Applied
+    /// <summary>What is believed and the kernel does not have is on its way back, or about to be told as gone.</summary>
+    private static PatchState AtRest(AgentState state, HostSnapshot host) =>
+        state.InForce(host) is not null ? PatchState.Applied
+        : state.Running is not null ? PatchState.Applying
         : state.Assignment is { Confirmed: true, Manifest: null } ? PatchState.NothingToApply
         : PatchState.NeedsCheck;
 
@@ -81,19 +83,24 @@ public static class Projection
         Phase.NotEnrolled p => p.Problem ?? SwitchedOff(host),
         Phase.Enrolling p => p.Retry.Problem ?? SwitchedOff(host),
         Phase.Refused p => p.Problem,
+        Phase.Transitioning { StallTold: true } p => Problems.Stalled(p.Patch, host, p.Age(host.Uptime, host.At)),
+        _ when NothingFresh(state, host) is { } problem => problem,
         Phase.Offered { Retry.Problem: { } problem } => problem,
         Phase.Offered { Before: { } r } => r.Problem,
         Phase.Listed { Retry.Problem: { } problem } => problem,
         Phase.Downloading { Retry.Problem: { } problem } => problem,
-        Phase.Transitioning { StallTold: true } p => Problems.Stalled(p.Patch, host, host.At - p.Since),
         _ when SwitchedOff(host) is { } problem => problem,
         _ when !host.LivepatchSupported => Problems.KernelWithoutLivepatch(host.KernelRelease),
-        _ => state.Talk.PinsRetry.Problem,
+        _ => state.Talk.PinsRetry.Problem ?? state.Talk.WithdrawalRetry.Problem,
     };
+
+    /// <summary>The catalogue that would say so has expired: whoever holds news back cannot do it unseen.</summary>
+    private static Problem? NothingFresh(AgentState state, HostSnapshot host) =>
+        state.Enrolment is not null && host.KillSwitch != KillSwitch.Off && state.Talk.CatalogueExpires is { } end && host.At - Problems.ClockTolerance > end ? Problems.NothingFresh(end) : null;
 
     private static KernelStatus Kernel(AgentState state, HostSnapshot host, DateTimeOffset now)
     {
-        var until = state.Running?.Patch.CoveredUntil ?? state.Phase.Target?.CoveredUntil;
+        var until = state.InForce(host)?.Patch.CoveredUntil ?? state.Phase.Target?.CoveredUntil;
         var coverage = !host.LivepatchSupported ? CoverageState.NotCovered
             : until is { } day ? (DateOnly.FromDateTime(now.UtcDateTime) > day ? CoverageState.Ended : CoverageState.Covered)
             : CoverageState.Unknown;
@@ -117,6 +124,7 @@ public static class Projection
         LastSuccess = state.Talk.LastSuccess,
         Next = state.Enrolment is null || state.Talk.Next == DateTimeOffset.MinValue ? null : state.Talk.Next,
         Listening = host.Listen is ListenState.Open,
+        CatalogueExpires = state.Enrolment is null ? null : state.Talk.CatalogueExpires,
         Problem = state.Talk.Problem,
     };
 

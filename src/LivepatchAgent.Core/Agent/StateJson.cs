@@ -38,7 +38,7 @@ public static class StateJson
 
     /// <summary>JSON can have a null in any list, and no phase at all.</summary>
     private static bool IsWhole(AgentState state) => state.Phase is not null && !state.Quarantine.Contains(null!) && !state.Leftovers.Contains(null!)
-        && !state.Outcomes.Contains(null!) && !state.Floors.Values.Contains(null!) && !state.History.Pending.Contains(null!);
+        && !state.Outcomes.Contains(null!) && !state.Floors.Values.Any(f => f is null || f.Ran.Contains(null!)) && !state.PendingWithdrawals.Contains(null!) && !state.LeftoverPatches.Contains(null!) && !state.History.Pending.Contains(null!);
 
     private static Problem Invalid(string file, string why) =>
         new(ProblemCode.StateInvalid, $"cannot use {file}: {why}", "the kernel keeps what it runs; it was moved aside, and if the host shows as not enrolled run `livepatch-agent enable TOKEN`");

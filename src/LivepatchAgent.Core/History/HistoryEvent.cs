@@ -60,6 +60,7 @@ public enum HistoryKind
     RemovedByHand,
     Quarantined,
     ModuleRemoved,
+    Replaced,
 
     // of the history itself
     Rotated,

@@ -26,15 +26,16 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
 
     public HostSnapshot Observe(AgentState state, ListenState listen)
     {
-        var now = time.GetUtcNow();
+        var (now, uptime) = (time.GetUtcNow(), time.GetElapsedTime(0)); // the origin of the monotonic clock is the boot
         var patches = Patches();
         var moving = patches.FirstOrDefault(p => p.Transition);
         // The tasks are many to look through; a transition that goes as it should is over before they matter.
-        var slow = moving is not null && state.Phase is Phase.Transitioning t && now - t.Since > TimeSpan.FromSeconds(1);
+        var slow = moving is not null && state.Phase is Phase.Transitioning t && t.Age(uptime, now) > TimeSpan.FromSeconds(1);
         var (blocking, count) = slow ? _tasks.Find(moving!.Enabled ? 1 : 0) : ([], 0);
         return new HostSnapshot
         {
             At = now,
+            Uptime = uptime,
             BootId = _bootId,
             KernelRelease = _release,
             Architecture = Architecture,

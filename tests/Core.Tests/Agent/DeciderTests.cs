@@ -201,9 +201,9 @@ public class DeciderTests
             {
                 Step.Believe b => b.After,
                 Step.CheckIn => Decider.Apply(state, step, new StepResult.CheckedIn(new Assignment { Tag = $"tag of call {++calls}", Manifest = Two.Manifest, CheckInSeconds = 3600, Now = now }), host, now),
-                Step.FetchCatalogue => Decider.Apply(state, step, CatalogueOf(5, new CatalogueEntry { Manifest = Two.Manifest, Version = Two.Version, Sequence = Two.Sequence }), host, now),
+                Step.FetchCatalogue => Decider.Apply(state, step, Given.CatalogueOf(5, new CatalogueEntry { Manifest = Two.Manifest, Version = Two.Version, Sequence = Two.Sequence }), host, now),
                 Step.FetchManifest => Decider.Apply(state, step, new StepResult.Failed(new Problem(ProblemCode.ManifestSignatureInvalid, "no", "none"), InPassing: false), host, now),
-                Step.Listen => Decider.Apply(state, step, new StepResult.Done(), host, now),
+                Step.Listen or Step.Tidy => Decider.Apply(state, step, new StepResult.Done(), host, now),
                 Step.Rest => state,
                 _ => throw new InvalidOperationException(step.GetType().Name),
             };
@@ -293,7 +293,7 @@ public class DeciderTests
     public void Apply_WhenTheCatalogueDoesNotListThePatch_RefusesIt()
     {
         var state = Given.Enrolled(new Phase.Offered(Two.Manifest, Retry.Now), Two.Manifest);
-        var after = Decider.Apply(state, new Step.FetchCatalogue(0), CatalogueOf(5), Given.Host(), Given.Now);
+        var after = Decider.Apply(state, new Step.FetchCatalogue(0), Given.CatalogueOf(5), Given.Host(), Given.Now);
         Assert.Equal(ProblemCode.ManifestMismatch, Assert.IsType<Phase.Refused>(after.Phase).Problem.Code);
         Assert.Equal(5, after.FloorFor(Given.Release).Catalogue);
     }
@@ -353,7 +353,7 @@ public class DeciderTests
         state = Assert.IsType<Step.Believe>(Next(state, host)).After;
         Assert.Equal(PatchState.ApplyFailed, Projection.State(state, host));
         var entry = new CatalogueEntry { Manifest = Two.Manifest, Version = "2.0", Sequence = 2 };
-        state = Decider.Apply(state, new Step.FetchCatalogue(0), CatalogueOf(6, entry), host, Given.Now);
+        state = Decider.Apply(state, new Step.FetchCatalogue(0), Given.CatalogueOf(6, entry), host, Given.Now);
         Assert.Equal(refused, state.Phase);
         Assert.IsType<Step.Listen>(Next(state, host));
     }
@@ -386,16 +386,4 @@ public class DeciderTests
         var state = Given.Enrolled(new Phase.Resting(), null) with { Floors = new Dictionary<string, Floor> { [Given.Release] = new(9, 9) } };
         Assert.Empty(Decider.Accept(state, new Command.Disable(), Given.Host(), Given.Now).Value.Floors);
     }
-
-    private static StepResult.CatalogueRead CatalogueOf(long sequence, params CatalogueEntry[] entries) =>
-        new(new Trust.VerifiedCatalogue(new Catalogue
-        {
-            Schema = Catalogue.SchemaName,
-            Architecture = "x86_64",
-            KernelRelease = Given.Release,
-            Sequence = sequence,
-            IssuedAt = Given.Now,
-            ExpiresAt = Given.Now.AddDays(7),
-            Patches = entries,
-        }));
 }

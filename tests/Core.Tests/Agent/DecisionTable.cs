@@ -3,60 +3,81 @@ using LivepatchAgent.Core.Agent;
 namespace LivepatchAgent.Core.Tests.Agent;
 
 /// <summary>
-/// What the agent does for every phase, whatever the kernel shows of the patch concerned, in the same boot and after a
-/// clean and an unclean reboot. Written by hand from the design; <see cref="Table_HasARowForEveryPhaseAndBoot"/> proves
-/// that none is missing.
+/// What the agent does for every phase, whatever else it believes in force, whatever the kernel shows of the patch
+/// concerned, in the same boot and after a clean and an unclean reboot. Written by hand from the design;
+/// <see cref="Table_HasARowForEveryPhaseSubjectAndBoot"/> proves that none is missing.
 /// </summary>
 public class DecisionTable
 {
     /// <remarks>
     /// subject: which patch is seen so. "running" is patch 1, in force and past its probation; "probation" the same within
-    /// it; "target" is patch 2, on its way or refused, while nothing else runs.
+    /// it; "target" is patch 2, on its way or refused, while nothing else runs; "upgrade" is patch 2 while patch 1 is in
+    /// force; "nothing" is a patch that nobody knows. One cell in a row is for whatever is seen.
     /// </remarks>
     private const string Table = """
-        phase          subject    boot     | absent               | lingering            | switching             | running               | reverting             | disabled
-        not-enrolled   running    same     | believe not-enrolled | believe not-enrolled | rest                  | rest                  | rest                  | believe not-enrolled
-        not-enrolled   running    clean    | believe not-enrolled | believe not-enrolled | believe not-enrolled  | believe not-enrolled  | believe not-enrolled  | believe not-enrolled
-        not-enrolled   running    unclean  | believe not-enrolled | believe not-enrolled | believe not-enrolled  | believe not-enrolled  | believe not-enrolled  | believe not-enrolled
-        enrolling      running    same     | enrol                | enrol                | enrol                 | enrol                 | enrol                 | enrol
-        enrolling      running    clean    | enrol                | enrol                | enrol                 | enrol                 | enrol                 | enrol
-        enrolling      running    unclean  | enrol                | enrol                | enrol                 | enrol                 | enrol                 | enrol
-        resting        running    same     | believe refused      | believe refused      | listen                | listen                | listen                | believe refused
-        resting        running    clean    | believe downloaded   | believe downloaded   | believe downloaded    | believe downloaded    | believe downloaded    | believe downloaded
-        resting        running    unclean  | believe downloaded   | believe downloaded   | believe downloaded    | believe downloaded    | believe downloaded    | believe downloaded
-        resting        probation  same     | believe refused      | believe refused      | listen                | listen                | listen                | believe refused
-        resting        probation  clean    | believe downloaded   | believe downloaded   | believe downloaded    | believe downloaded    | believe downloaded    | believe downloaded
-        resting        probation  unclean  | believe refused      | believe refused      | believe refused       | believe refused       | believe refused       | believe refused
-        offered        running    same     | believe refused      | believe refused      | fetch-catalogue       | fetch-catalogue       | fetch-catalogue       | believe refused
-        offered        running    clean    | believe downloaded   | believe downloaded   | believe downloaded    | believe downloaded    | believe downloaded    | believe downloaded
-        offered        running    unclean  | believe downloaded   | believe downloaded   | believe downloaded    | believe downloaded    | believe downloaded    | believe downloaded
-        listed         running    same     | believe refused      | believe refused      | fetch-manifest        | fetch-manifest        | fetch-manifest        | believe refused
-        listed         running    clean    | believe downloaded   | believe downloaded   | believe downloaded    | believe downloaded    | believe downloaded    | believe downloaded
-        listed         running    unclean  | believe downloaded   | believe downloaded   | believe downloaded    | believe downloaded    | believe downloaded    | believe downloaded
-        downloading    running    same     | believe refused      | believe refused      | download              | download              | download              | believe refused
-        downloading    running    clean    | believe downloaded   | believe downloaded   | believe downloaded    | believe downloaded    | believe downloaded    | believe downloaded
-        downloading    running    unclean  | believe downloaded   | believe downloaded   | believe downloaded    | believe downloaded    | believe downloaded    | believe downloaded
-        downloading    target     same     | download             | download             | download              | download              | download              | download
-        downloading    target     clean    | download             | download             | download              | download              | download              | download
-        downloading    target     unclean  | download             | download             | download              | download              | download              | download
-        downloaded     target     same     | verify               | verify               | verify                | verify                | verify                | verify
-        downloaded     target     clean    | verify               | verify               | verify                | verify                | verify                | verify
-        downloaded     target     unclean  | verify               | verify               | verify                | verify                | verify                | verify
-        verified       target     same     | preflight            | believe refused      | believe transitioning | believe transitioning | believe transitioning | believe refused
-        cleared        target     same     | load                 | believe refused      | believe transitioning | believe transitioning | believe transitioning | believe refused
-        loading        target     same     | believe downloaded   | remove-module        | believe transitioning | believe transitioning | believe transitioning | believe transitioning
-        loading        target     clean    | believe downloaded   | believe downloaded   | believe downloaded    | believe downloaded    | believe downloaded    | believe downloaded
-        loading        target     unclean  | believe refused      | believe refused      | believe refused       | believe refused       | believe refused       | believe refused
-        transitioning  target     same     | believe refused      | believe refused      | rest                  | believe resting       | rest                  | believe refused
-        transitioning  target     clean    | believe downloaded   | believe downloaded   | believe downloaded    | believe downloaded    | believe downloaded    | believe downloaded
-        transitioning  target     unclean  | believe refused      | believe refused      | believe refused       | believe refused       | believe refused       | believe refused
-        refused        target     same     | listen               | listen               | listen                | listen                | listen                | listen
-        refused        target     clean    | listen               | listen               | listen                | listen                | listen                | listen
-        refused        target     unclean  | listen               | listen               | listen                | listen                | listen                | listen
-        refused        running    same     | believe refused      | believe refused      | listen                | listen                | listen                | believe refused
-        refused        running    clean    | believe downloaded   | believe downloaded   | believe downloaded    | believe downloaded    | believe downloaded    | believe downloaded
-        refused        running    unclean  | believe downloaded   | believe downloaded   | believe downloaded    | believe downloaded    | believe downloaded    | believe downloaded
+        phase                   subject            boot           | absent               | lingering            | switching               | running                 | reverting               | disabled
+        not-enrolled            nothing            any            | rest
+        not-enrolled            running,probation  same           | believe not-enrolled | believe not-enrolled | rest                    | rest                    | rest                    | believe not-enrolled
+        not-enrolled            running,probation  clean,unclean  | believe not-enrolled
+        enrolling               nothing,running,probation  any    | enrol
+        resting                 nothing            any            | listen
+        resting                 running,probation  same           | believe refused      | believe refused      | listen                  | listen                  | listen                  | believe refused
+        resting                 running            clean,unclean  | believe downloaded 1
+        resting                 probation          clean          | believe downloaded 1
+        resting                 probation          unclean        | believe refused
+        offered                 nothing            any            | fetch-catalogue
+        offered                 running,probation  same           | believe refused      | believe refused      | fetch-catalogue         | fetch-catalogue         | fetch-catalogue         | believe refused
+        offered                 running            clean,unclean  | believe downloaded 1
+        offered                 probation          clean          | believe downloaded 1
+        offered                 probation          unclean        | believe refused
+        listed                  nothing            any            | fetch-manifest
+        listed                  running,probation  same           | believe refused      | believe refused      | fetch-manifest          | fetch-manifest          | fetch-manifest          | believe refused
+        listed                  running            clean,unclean  | believe downloaded 1
+        listed                  probation          clean          | believe downloaded 1
+        listed                  probation          unclean        | believe refused
+        downloading             target             any            | download
+        downloading             running,probation  same           | believe refused      | believe refused      | download                | download                | download                | believe refused
+        downloading             running            clean,unclean  | believe downloaded 1
+        downloading             probation          clean          | believe downloaded 1
+        downloading             probation          unclean        | believe refused
+        downloading             upgrade            same           | download
+        downloading             upgrade            clean,unclean  | believe downloaded 1
+        downloaded              target             any            | verify
+        downloaded              running,probation  same           | verify
+        downloaded              running            clean,unclean  | believe downloaded 1
+        downloaded              probation          clean          | believe downloaded 1
+        downloaded              probation          unclean        | believe refused
+        downloaded              upgrade            same           | verify
+        downloaded              upgrade            clean,unclean  | believe downloaded 1
+        verified                target,upgrade     same           | preflight            | believe refused      | believe transitioning 2 | believe transitioning 2 | believe transitioning 2 | believe refused
+        verified                running,probation  same           | preflight
+        cleared                 target,upgrade     same           | load                 | believe refused      | believe transitioning 2 | believe transitioning 2 | believe transitioning 2 | believe refused
+        cleared                 running,probation  same           | load
+        loading                 target,upgrade     same           | believe downloaded 2 | remove-module        | believe transitioning 2 | believe transitioning 2 | believe transitioning 2 | believe transitioning 2
+        loading                 target             clean          | believe downloaded 2
+        loading                 target             unclean        | believe refused
+        loading                 running,probation  same           | believe downloaded 2
+        loading                 running,upgrade    clean,unclean  | believe downloaded 1
+        loading                 probation          clean          | believe downloaded 1
+        loading                 probation          unclean        | believe refused
+        transitioning           target,upgrade     same           | believe refused      | believe refused      | rest                    | believe resting         | rest                    | believe refused
+        transitioning           target             clean          | believe downloaded 2
+        transitioning           target             unclean        | believe refused
+        transitioning           running,probation  same           | believe refused
+        transitioning           running,upgrade    clean,unclean  | believe downloaded 1
+        transitioning           probation          clean          | believe downloaded 1
+        transitioning           probation          unclean        | believe refused
+        refused                 target             any            | listen
+        refused                 running,probation  same           | believe refused      | believe refused      | listen                  | listen                  | listen                  | believe refused
+        refused                 running            clean,unclean  | believe downloaded 1
+        refused                 probation          clean          | believe downloaded 1
+        refused                 probation          unclean        | believe refused
+        refused                 upgrade            same           | listen
+        refused                 upgrade            clean,unclean  | believe downloaded 1
         """;
+
+    private static readonly string[] Boots = ["same", "clean", "unclean"];
+    private static readonly string[] Subjects = ["nothing", "running", "probation", "target", "upgrade"];
 
     private static readonly PatchSighting[] Sightings = Enum.GetValues<PatchSighting>();
 
@@ -67,7 +88,13 @@ public class DecisionTable
         {
             var cells = line.Split('|', StringSplitOptions.TrimEntries);
             var key = cells[0].Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            for (var i = 0; i < Sightings.Length; i++) rows.Add(key[0], key[1], key[2], Sightings[i], cells[i + 1]);
+            foreach (var subject in key[1].Split(','))
+            {
+                foreach (var boot in key[2] == "any" ? Boots : key[2].Split(','))
+                {
+                    for (var i = 0; i < Sightings.Length; i++) rows.Add(key[0], subject, boot, Sightings[i], cells[cells.Length == 2 ? 1 : i + 1]);
+                }
+            }
         }
 
         return rows;
@@ -75,27 +102,57 @@ public class DecisionTable
 
     [Theory]
     [MemberData(nameof(Rows))]
-    public void Next_ForThisPhaseAndSighting_IsThisStep(string phase, string subject, string boot, PatchSighting sighting, string expected)
+    public void Next_ForThisPhaseAndSighting_IsThisStep(string phase, string subject, string boot, PatchSighting sighting, string expected) =>
+        Assert.Equal(expected, Word(phase, subject, boot, Host(subject, boot, sighting)));
+
+    /// <summary>Told to keep its hands off, it does, wherever it stood.</summary>
+    [Theory]
+    [MemberData(nameof(Rows))]
+    public void Next_WithTheKillSwitchAtOff_Rests(string phase, string subject, string boot, PatchSighting sighting, string expected)
     {
-        var patch = Given.Patch(subject == "target" ? 2 : 1);
-        var host = Given.Host((patch.Name, sighting, "aa"));
-        var state = State(phase, subject, boot);
-        Assert.Equal(expected, Given.Word(Decider.Next(state.Told(host), host, Given.Policy, Given.Now)));
+        Assert.NotEmpty(expected);
+        Assert.Equal("rest", Word(phase, subject, boot, Host(subject, boot, sighting) with { KillSwitch = KillSwitch.Off }));
+    }
+
+    /// <summary>Told to observe, it does as ever but for the last steps before a load, and for what ran before a reboot, which stays out.</summary>
+    [Theory]
+    [MemberData(nameof(Rows))]
+    public void Next_WithTheKillSwitchAtObserve_LoadsNothing(string phase, string subject, string boot, PatchSighting sighting, string expected)
+    {
+        // What a crash falls back to is verified first, and refused then.
+        var judgedFirst = phase is "loading" or "transitioning" && boot == "unclean";
+        if (phase is "verified" or "cleared" || (expected == "believe downloaded 1" && !judgedFirst)) expected = "believe refused";
+        Assert.Equal(expected, Word(phase, subject, boot, Host(subject, boot, sighting) with { KillSwitch = KillSwitch.Observe }));
     }
 
     [Fact]
-    public void Table_HasARowForEveryPhaseAndBoot()
+    public void Table_HasARowForEveryPhaseSubjectAndBoot()
     {
-        var told = Rows().Select(r => (r.Data.Item1, r.Data.Item3)).ToHashSet();
+        var told = Rows().Select(r => (r.Data.Item1, r.Data.Item2, r.Data.Item3)).GroupBy(k => k).ToDictionary(g => g.Key, g => g.Count());
         foreach (var phase in typeof(Phase).GetNestedTypes().Select(t => Given.Hyphened(t.Name)))
         {
-            foreach (var boot in new[] { "same", "clean", "unclean" })
+            foreach (var subject in Subjects)
             {
-                // What is verified lives in memory alone, so no reboot can find it.
-                if (phase is "verified" or "cleared" && boot != "same") continue;
-                Assert.Contains((phase, boot), told);
+                foreach (var boot in Boots)
+                {
+                    // Each once: in the table, or impossible for a reason.
+                    if (Impossible(phase, subject, boot) is { } why) Assert.False(told.ContainsKey((phase, subject, boot)), why);
+                    else Assert.Equal(Sightings.Length, told.GetValueOrDefault((phase, subject, boot)));
+                }
             }
         }
+    }
+
+    private static string? Impossible(string phase, string subject, string boot)
+    {
+        var hasAPatch = phase is "downloading" or "downloaded" or "verified" or "cleared" or "loading" or "transitioning" or "refused";
+        return (hasAPatch, subject) switch
+        {
+            (false, "target" or "upgrade") => "no patch is on its way, or only its manifest's digest is known",
+            (true, "nothing") => "the phase has a patch: its row is the target's",
+            _ when phase is "verified" or "cleared" && boot != "same" => "what is verified lives in memory alone, so no reboot can find it",
+            _ => null,
+        };
     }
 
     /// <summary>Each step of the table is carried to its end, so that no result of it is unheard of.</summary>
@@ -103,10 +160,10 @@ public class DecisionTable
     [MemberData(nameof(Rows))]
     public void Apply_AfterTheStepFailed_IsAState(string phase, string subject, string boot, PatchSighting sighting, string expected)
     {
-        var host = Given.Host((Given.Patch(subject == "target" ? 2 : 1).Name, sighting, "aa"));
+        var host = Host(subject, boot, sighting);
         var state = State(phase, subject, boot).Told(host);
         var step = Decider.Next(state, host, Given.Policy, Given.Now);
-        Assert.Equal(expected, Given.Word(step));
+        Assert.Equal(expected, Word(phase, subject, boot, host));
         if (step is Step.Rest or Step.Believe) return;
         foreach (var inPassing in new[] { true, false })
         {
@@ -116,6 +173,22 @@ public class DecisionTable
             Assert.NotNull(Decider.Next(after, host, Given.Policy, Given.Now));
         }
     }
+
+    /// <summary>The step, and of which of the two patches where it loads or watches one.</summary>
+    private static string Word(string phase, string subject, string boot, HostSnapshot host)
+    {
+        var step = Decider.Next(State(phase, subject, boot).Told(host), host, Given.Policy, Given.Now);
+        var which = step is Step.Believe { After.Phase: Phase.Downloaded or Phase.Transitioning } b ? " " + b.After.Phase.Target!.Name[^1] : "";
+        return Given.Word(step) + which;
+    }
+
+    private static HostSnapshot Host(string subject, string boot, PatchSighting sighting) => subject switch
+    {
+        "target" => Given.Host((Given.Patch(2).Name, sighting, "aa")),
+        "upgrade" => Given.Host((Given.Patch(2).Name, sighting, "aa"), (Given.Patch(1).Name, boot == "same" ? PatchSighting.Running : PatchSighting.Absent, "a1")),
+        "nothing" => Given.Host(("livepatch_of_others", sighting, "aa")),
+        _ => Given.Host((Given.Patch(1).Name, sighting, "aa")),
+    };
 
     private static AgentState State(string phase, string subject, string boot)
     {
@@ -137,10 +210,10 @@ public class DecisionTable
             "refused" => new Phase.Refused(two.Manifest, two, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure")),
             _ => throw new ArgumentOutOfRangeException(nameof(phase), phase, null),
         };
-        var state = Given.Enrolled(p, phase == "resting" ? one.Manifest : two.Manifest) with { StoppedCleanly = boot == "clean" };
+        var state = Given.Enrolled(p, phase != "resting" ? two.Manifest : subject == "nothing" ? null : one.Manifest) with { StoppedCleanly = boot == "clean" };
         if (phase is "not-enrolled" or "enrolling") state = state with { Enrolment = null, Assignment = null };
-        return subject == "target"
+        return subject is "target" or "nothing"
             ? state
-            : state with { Running = new RunningPatch(one, bootId, Given.Now.AddMinutes(-1), null), LastGood = subject == "running" ? one : null };
+            : state with { Running = new RunningPatch(one, bootId, Given.Now.AddMinutes(-1), null), LastGood = subject == "probation" ? null : one };
     }
 }

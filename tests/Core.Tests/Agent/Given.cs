@@ -66,6 +66,34 @@ internal static class Given
     /// <summary>The server knows what there is to know, so that no check-in is due for its sake.</summary>
     public static AgentState Told(this AgentState state, HostSnapshot host) => state with { Talk = state.Talk with { Told = Projection.Report(state, host) } };
 
+    public static StepResult.CatalogueRead CatalogueOf(long sequence, params CatalogueEntry[] entries) =>
+        new(new Trust.VerifiedCatalogue(new Catalogue
+        {
+            Schema = Catalogue.SchemaName,
+            Architecture = "x86_64",
+            KernelRelease = Release,
+            Sequence = sequence,
+            IssuedAt = Now,
+            ExpiresAt = Now.AddDays(7),
+            Patches = entries,
+        }));
+
+    public static StepResult.ManifestRead ManifestOf(PatchRef patch) =>
+        new(new Trust.VerifiedManifest(
+            new PatchManifest
+            {
+                Schema = PatchManifest.SchemaName,
+                Version = patch.Version,
+                Sequence = patch.Sequence,
+                Notice = patch.Notice,
+                KernelRelease = patch.KernelRelease,
+                Architecture = "x86_64",
+                Module = new ManifestModule { Name = patch.Name, Sha256 = patch.ModuleSha256, Size = patch.ModuleSize },
+                Fixes = patch.Fixes,
+                CoveredUntil = patch.CoveredUntil,
+            },
+            patch.Manifest));
+
     /// <summary>A step in a word or two, for tables.</summary>
     public static string Word(Step step) => step switch
     {

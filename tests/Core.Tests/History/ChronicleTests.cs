@@ -46,6 +46,9 @@ public sealed class ChronicleTests
         ["loading"] = (At(Rest, new Phase.Verified(Two, null)), At(Rest, new Phase.Loading(Two, "b")), new Cause.Begun(new Step.Load(Two)), "loading"),
         ["loaded"] = (At(Rest, new Phase.Loading(Two, "b")), At(Rest, new Phase.Transitioning(Two, "b", Given.Now, false)), Did(), "loaded"),
         ["adopted"] = (At(Rest, new Phase.Verified(Two, null)), At(Rest, new Phase.Transitioning(Two, "b", Given.Now, false)), Did(), "adopted"),
+        ["adopted after preflight"] = (At(Rest, new Phase.Cleared(Two, null)), At(Rest, new Phase.Transitioning(Two, "b", Given.Now, false)), Did(), "adopted"),
+        ["replaced"] = (At(Rest with { Running = Runs(One) }, new Phase.Transitioning(Two, "b", Given.Now, false)), Rest with { Running = Runs(Two), Leftovers = [One.Name], LeftoverPatches = [Chronicle.Of(One)] }, Did(), "applied replaced"),
+        ["applied beside another"] = (At(Rest with { Running = Runs(One) }, new Phase.Transitioning(Two, "b", Given.Now, false)), Rest with { Running = Runs(Two) }, Did(), "applied"),
         ["stalled"] = (At(Rest, new Phase.Transitioning(Two, "b", Given.Now, false)), At(Rest, new Phase.Transitioning(Two, "b", Given.Now, true)), Did(), "stalled"),
         ["reversing"] = (Rest, Rest, Did(new Step.Reverse(Two.Name)), "reversing"),
         ["reversed"] = (At(Rest, new Phase.Transitioning(Two, "b", Given.Now, true)), At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.TransitionReversed })), Did(), "reversed"),
@@ -88,6 +91,69 @@ public sealed class ChronicleTests
         Assert.Equal("https://patches.example", Assert.Single(Chronicle.Between(before, after, cause)).By?.Server);
         (before, after, cause, _) = Table["refused by the kernel"];
         Assert.Equal(ProblemCode.KernelKeyRejected, Assert.Single(Chronicle.Between(before, after, cause)).Problem?.Code);
+    }
+
+    /// <summary>Of the two that may be meant it is the one that is quarantined.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Between_OfAQuarantine_NamesTheRightPatch(int number)
+    {
+        var bad = number == 1 ? One : Two;
+        var before = At(Rest with { Running = Runs(One) }, new Phase.Downloading(Two, Retry.Now));
+        var told = Assert.Single(Chronicle.Between(before, At(Rest, new Phase.Refused(bad.Manifest, bad, Unsigned with { Code = ProblemCode.PatchQuarantined })) with { Quarantine = [Bad(bad)] }, Did()));
+        Assert.Equal((HistoryKind.Quarantined, bad.Name), (told.Kind, told.Patch?.Name));
+    }
+
+    /// <summary>What goes out of the kernel is named as well as what comes in.</summary>
+    [Fact]
+    public void Between_OfWhatIsTakenOut_NamesItsDigests()
+    {
+        var left = Rest with { Leftovers = [One.Name], LeftoverPatches = [Chronicle.Of(One)] };
+        Assert.Equal(Chronicle.Of(One), Assert.Single(Chronicle.Between(left, Rest, Did(new Step.RemoveModule(One.Name)))).Patch);
+        var switching = At(Rest, new Phase.Transitioning(Two, "b", Given.Now, true));
+        Assert.Equal(Chronicle.Of(Two), Assert.Single(Chronicle.Between(switching, switching, Did(new Step.Reverse(Two.Name)))).Patch);
+        var (before, after, cause, _) = Table["replaced"];
+        var replaced = Chronicle.Between(before, after, cause)[^1];
+        Assert.Equal((Chronicle.Of(One), "by livepatch_2 2.0"), (replaced.Patch, replaced.Note));
+    }
+
+    /// <summary>Who set it in motion stands at each step: a person, the server, or nobody.</summary>
+    [Theory]
+    [InlineData("verified")]
+    [InlineData("loading")]
+    [InlineData("loaded")]
+    [InlineData("adopted")]
+    [InlineData("applied")]
+    [InlineData("refused")]
+    [InlineData("refused by the kernel")]
+    public void Between_OfAStepOnTheWay_SaysWhoWantedIt(string name)
+    {
+        var (before, after, cause, _) = Table[name];
+        foreach (var by in new[] { Carol, new HistoryBy(Server: "https://patches.example"), null })
+        {
+            var told = Chronicle.Between(before with { WantedBy = by }, after with { WantedBy = by }, cause)[0];
+            Assert.Equal(by, told.By);
+            if (name == "loading") Assert.Equal(by is null, told.Note is not null);
+        }
+    }
+
+    /// <summary>Whoever asks for another look is who wants what comes of it; after a reboot nobody was asked.</summary>
+    [Fact]
+    public void WantedBy_IsWhoeverAskedElseTheServerElseNobody()
+    {
+        var host = Given.Host();
+        var assigned = Given.Enrolled(new Phase.Resting(), Two.Manifest).Told(host);
+        Assert.Equal("https://patches.example", Begun(assigned).WantedBy?.Server);
+        var asked = Begun(assigned with { AskedBy = Carol });
+        Assert.Equal((Carol, null), (asked.WantedBy, asked.AskedBy));
+        var rebooted = assigned with { Running = Runs(Two) with { BootId = "boot-0" }, LastGood = Two, WantedBy = Carol };
+        Assert.Null(Begun(rebooted).WantedBy);
+        // Another offer than the one that was looked for is nobody's but the server's.
+        var other = Decider.Apply(assigned with { AskedBy = Carol }, new Step.CheckIn(Projection.Report(assigned, host), [], null), new StepResult.CheckedIn(new Assignment { Tag = "t", Manifest = One.Manifest, CheckInSeconds = 900, Now = Given.Now }), host, Given.Now);
+        Assert.Null(other.AskedBy);
+
+        AgentState Begun(AgentState state) => Assert.IsType<Step.Believe>(Decider.Next(state, host, Given.Policy, Given.Now)).After;
     }
 
     /// <summary>A kind that nothing can lead to would be a promise in the documentation and no more.</summary>

@@ -1,0 +1,190 @@
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Core.Tests.Agent;
+
+/// <summary>How a boot ended is judged once, before anything else, whatever the next boot may do; and never twice.</summary>
+public class BootTests
+{
+    private const string Before = "boot-0";
+    private static readonly PatchRef One = Given.Patch(1);
+    private static readonly PatchRef Two = Given.Patch(2);
+
+    private static Step Next(AgentState state, HostSnapshot host) => Decider.Next(state, host, Given.Policy, Given.Now);
+
+    private static RunningPatch Ran(PatchRef patch, string boot = Before) => new(patch, boot, Given.Now.AddMinutes(-1), null);
+
+    public static TheoryData<string> ToTheKernel => ["downloaded", "verified", "cleared", "loading", "transitioning"];
+
+    private static Phase On(string phase) => phase switch
+    {
+        "downloaded" => new Phase.Downloaded(Two),
+        "verified" => new Phase.Verified(Two, "aa"),
+        "cleared" => new Phase.Cleared(Two, "aa"),
+        "loading" => new Phase.Loading(Two, Before),
+        _ => new Phase.Transitioning(Two, Before, Given.Now.AddMinutes(-1), false),
+    };
+
+    /// <summary>A stood in the kernel while B was on its way, and the host was rebooted.</summary>
+    [Theory]
+    [MemberData(nameof(ToTheKernel))]
+    public void Next_AfterACleanRebootOnTheWayToTheSecondPatch_BringsTheFirstBackBeforehand(string phase)
+    {
+        var state = Given.Enrolled(On(phase), Two.Manifest) with { Running = Ran(One), LastGood = One, StoppedCleanly = true };
+        var after = Assert.IsType<Step.Believe>(Next(state, Given.Host())).After;
+        Assert.Equal(One, Assert.IsType<Phase.Downloaded>(after.Phase).Patch);
+        Assert.Null(after.Running);
+        Assert.Empty(after.Quarantine);
+        // The second one is still assigned, and pursued once the first is back.
+        var host = Given.Host((One.Name, PatchSighting.Running, "a1"));
+        after = after with { Phase = new Phase.Resting(), Running = Ran(One, Given.Boot), Untidy = false };
+        Assert.Equal("believe listed", Given.Word(Next(after.Told(host), host)));
+    }
+
+    /// <summary>The boot loop: whatever was on the disk, a load that ends the host is found by the next boot.</summary>
+    [Theory]
+    [MemberData(nameof(ToTheKernel))]
+    public void Load_ThatEndsTheHost_IsQuarantinedWhateverCameBefore(string phase)
+    {
+        var state = Given.Enrolled(On(phase), Two.Manifest) with { Running = Ran(One), LastGood = One, StoppedCleanly = true };
+        for (var boot = 1; boot <= 3 && state.Quarantine.Count == 0; boot++)
+        {
+            var host = Given.Host() with { BootId = $"boot-{boot}" };
+            state = UntilItIsLoading(state, host);
+            Assert.False(state.StoppedCleanly);
+        }
+
+        Assert.Equal(One.Manifest, Assert.Single(state.Quarantine).Manifest); // it was the first to be loaded, and ended the host
+    }
+
+    [Fact]
+    public void Begin_OfALoad_IsNeverCleanWhateverIsBelieved()
+    {
+        var state = Given.Enrolled(new Phase.Cleared(Two, "aa"), Two.Manifest) with { Running = Ran(One), StoppedCleanly = true };
+        Assert.False(Decider.Begin(state, new Step.Load(Two), Given.Host()).StoppedCleanly);
+    }
+
+    /// <summary>Boots on which nothing can be judged, or that end before it was, change nothing about how the one before ended.</summary>
+    [Theory]
+    [InlineData("resting")]
+    [InlineData("loading")]
+    [InlineData("transitioning")]
+    public void Stopped_WhenTheBootBeforeWasNotJudged_SaysOfItWhatItSaid(string phase)
+    {
+        var off = Given.Host() with { KillSwitch = KillSwitch.Off };
+        foreach (var cleanly in new[] { true, false })
+        {
+            var state = phase == "resting"
+                ? Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = Ran(One) }
+                : Given.Enrolled(On(phase), Two.Manifest);
+            state = state with { StoppedCleanly = cleanly };
+            var rest = Assert.IsType<Step.Rest>(Next(state, off));
+            Assert.Equal(cleanly, Decider.Begin(state, rest, off).StoppedCleanly);
+            Assert.Equal(cleanly, Decider.Stopped(state, off.BootId).StoppedCleanly);
+        }
+    }
+
+    [Fact]
+    public void Stopped_OfABootThatWasJudged_IsClean()
+    {
+        var state = Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = Ran(One, Given.Boot) };
+        Assert.True(Decider.Stopped(state, Given.Boot).StoppedCleanly);
+    }
+
+    public static TheoryData<string> Branches => ["as before", "not enrolled", "another kernel", "withdrawn", "observe", "no livepatch"];
+
+    [Theory]
+    [MemberData(nameof(Branches))]
+    public void Next_AfterACrashInProbation_QuarantinesWhateverElseChanged(string branch)
+    {
+        var state = Given.Enrolled(new Phase.Resting(), Two.Manifest) with { Running = Ran(Two) };
+        var host = Given.Host();
+        (state, host) = branch switch
+        {
+            "not enrolled" => (state with { Enrolment = null, Phase = new Phase.NotEnrolled(null) }, host),
+            "another kernel" => (state, host with { KernelRelease = "6.12.200" }),
+            "withdrawn" => (state with { Running = Ran(Two) with { Withdrawn = "it leaks" } }, host),
+            "observe" => (state, host with { KillSwitch = KillSwitch.Observe }),
+            "no livepatch" => (state, host with { LivepatchSupported = false }),
+            _ => (state, host),
+        };
+        var after = Assert.IsType<Step.Believe>(Next(state, host)).After;
+        Assert.Equal(Two.Manifest, Assert.Single(after.Quarantine).Manifest);
+        Assert.Null(after.Running);
+        Assert.Equal(
+            branch switch { "not enrolled" => "not-enrolled", "another kernel" => "resting", _ => "refused" },
+            Given.Kind(after.Phase));
+        if (branch == "another kernel") Assert.Null(after.Assignment);
+        // And what survived, or went down in order, is nobody's fault.
+        foreach (var fine in new[] { state with { LastGood = Two }, state with { StoppedCleanly = true } })
+            Assert.Empty(Assert.IsType<Step.Believe>(Next(fine, host)).After.Quarantine);
+    }
+
+    [Fact]
+    public void Next_AfterARebootIntoAnotherKernelDuringATransition_AsksTheServerAnew()
+    {
+        var state = Given.Enrolled(On("transitioning"), Two.Manifest) with { StoppedCleanly = true };
+        var after = Assert.IsType<Step.Believe>(Next(state, Given.Host() with { KernelRelease = "6.12.200" })).After;
+        Assert.IsType<Phase.Resting>(after.Phase);
+        Assert.Null(after.Assignment);
+    }
+
+    [Fact]
+    public void Next_WhileAnotherPatchIsPending_LetsTheRunningOneSurviveItsProbation()
+    {
+        var host = Given.Host((One.Name, PatchSighting.Running, "a1"), (Two.Name, PatchSighting.Switching, "a2"));
+        var busy = new Retry(3, Given.Now.AddMinutes(10), new Problem(ProblemCode.KernelBusy, "cannot", "cure"));
+        foreach (var phase in new Phase[] { new Phase.Downloading(Two, busy), new Phase.Listed(Two.Manifest, busy), new Phase.Offered(Two.Manifest, busy), new Phase.Transitioning(Two, Given.Boot, Given.Now.AddHours(-1), true), new Phase.NotEnrolled(null) })
+        {
+            var state = Given.Enrolled(phase, Two.Manifest) with { Running = Ran(One, Given.Boot) with { At = Given.Now - Given.Policy.Probation } };
+            if (phase is Phase.NotEnrolled) state = state with { Enrolment = null };
+            var after = Assert.IsType<Step.Believe>(Next(state, host)).After;
+            Assert.Equal(One, after.LastGood);
+            Assert.Equal(phase, after.Phase);
+            // Its end is waited for.
+            state = (state with { Running = Ran(One, Given.Boot) with { At = Given.Now - Given.Policy.Probation + TimeSpan.FromSeconds(4) } }).Told(host);
+            state = state with { Talk = state.Talk with { HoldNotBefore = Given.Now.AddMinutes(5) } };
+            Assert.Equal(new Step.Rest(Given.Now.AddSeconds(4)), Next(state, host));
+        }
+    }
+
+    /// <summary>What the kernel does not have is not shown as applied, be it for one look.</summary>
+    [Theory]
+    [InlineData(Before, PatchSighting.Running)]
+    [InlineData(Before, PatchSighting.Absent)]
+    [InlineData(Given.Boot, PatchSighting.Absent)]
+    [InlineData(Given.Boot, PatchSighting.Disabled)]
+    public void Projection_OfAPatchThatIsNotInForce_DoesNotCallItApplied(string boot, PatchSighting sighting)
+    {
+        var state = Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = Ran(One, boot) };
+        var host = Given.Host((One.Name, sighting, "a1"));
+        foreach (var phase in new Phase[] { new Phase.Resting(), new Phase.Offered(One.Manifest, Retry.Now) })
+        {
+            var status = Projection.Status(state with { Phase = phase }, host, new Step.Rest(Given.Now), null, "1", Given.Now);
+            Assert.Equal(PatchState.Applying, status.State);
+            Assert.Null(status.Patch);
+            Assert.Equal(CoverageState.Unknown, status.Kernel.Coverage);
+            Assert.Null(Projection.Report(state with { Phase = phase }, host).Manifest);
+        }
+    }
+
+    /// <summary>The daemon's turns, with the kernel taking what it is given, up to the moment before a load.</summary>
+    private static AgentState UntilItIsLoading(AgentState state, HostSnapshot host)
+    {
+        for (var turn = 0; turn < 20; turn++)
+        {
+            var step = Decider.Next(state, host, Given.Policy, Given.Now);
+            state = Decider.Begin(state, step, host);
+            if (step is Step.Load or Step.Listen or Step.Rest) return state;
+            state = step switch
+            {
+                Step.Believe b => b.After,
+                Step.Verify v => state with { Phase = new Phase.Verified(v.Patch, "aa") },
+                Step.Preflight p => state with { Phase = new Phase.Cleared(p.Patch, "aa") },
+                _ => Decider.Apply(state, step, new StepResult.Failed(new Problem(ProblemCode.ServerUnreachable, "cannot", "cure"), InPassing: true), host, Given.Now),
+            };
+        }
+
+        throw new InvalidOperationException(state.Phase.ToString());
+    }
+}
