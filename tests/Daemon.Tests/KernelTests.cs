@@ -214,6 +214,15 @@ public sealed class KernelTests
         Assert.InRange(new BlockingTasks(host.Paths).Find(1).Count, 0, 0);
     }
 
+    /// <summary>By the clock that nobody can set, and whose origin outlives the daemon.</summary>
+    [Fact]
+    public void Observe_OfTheUptime_IsTheKernels()
+    {
+        using var host = new FakeRoot();
+        var uptime = new HostObserver(host.Paths, TimeProvider.System).Observe(new AgentState(), new ListenState.Off()).Uptime;
+        Assert.InRange(TimeSpan.FromMilliseconds(Environment.TickCount64) - uptime, TimeSpan.FromMinutes(-1), TimeSpan.FromMinutes(1));
+    }
+
     private static async Task<HostUnderTest> StallingAsync(string settings = "")
     {
         var host = new HostUnderTest();

@@ -39,9 +39,14 @@ public static partial class Decider
         (Step.FetchPins, StepResult.Failed f) => state with { Talk = state.Talk with { PinsRetry = Again(state.Talk.PinsRetry, f, host, now) } },
 
         (Step.FetchWithdrawal s, StepResult.WithdrawalRead r) => Withdrawn(state, s, r.Withdrawal),
-        (Step.FetchWithdrawal s, StepResult.Failed f) => f.InPassing
-            ? state with { Talk = state.Talk with { WithdrawalRetry = Again(state.Talk.WithdrawalRetry, f, host, now) } }
-            : Fetched(state, s), // the next catalogue names it again
+        // One that cannot be had does not stand before the others.
+        (Step.FetchWithdrawal s, StepResult.Failed { InPassing: true } f) => state with
+        {
+            PendingWithdrawals = [.. state.PendingWithdrawals.OrderBy(p => p.Manifest == s.Manifest)],
+            Talk = state.Talk with { WithdrawalRetry = Again(state.Talk.WithdrawalRetry, f, host, now) },
+        },
+        // The next catalogue names it again.
+        (Step.FetchWithdrawal s, StepResult.Failed) => Fetched(state, s),
 
         (Step.FetchManifest, StepResult.ManifestRead r) => ManifestRead(state, r, host),
         (Step.FetchManifest s, StepResult.Failed f) when state.Phase is Phase.Listed p => f.InPassing
@@ -104,6 +109,7 @@ public static partial class Decider
             Floors = new Dictionary<string, Floor>(),
             SignedTime = null,
             PendingWithdrawals = [],
+            AskedBy = null,
         },
         Command.Refresh when state.Enrolment is null => Problems.NotEnrolled(),
         Command.Refresh => state with

@@ -49,7 +49,7 @@ public static partial class Decider
     /// <summary>Not again, and back to the last patch that is known to be good.</summary>
     private static AgentState Quarantine(AgentState state, PatchRef patch, string reason, HostSnapshot host)
     {
-        var quarantined = new Quarantined(patch.Manifest, patch.Version, reason, DateTimeOffset.MinValue);
+        var quarantined = new Quarantined(patch.Manifest, patch.Version, reason, host.At);
         var problem = Problems.Quarantined(quarantined);
         var fallback = state.Enrolment is not null && state.LastGood is { } good && good.Manifest != patch.Manifest && good.KernelRelease == host.KernelRelease ? good : null;
         return Refusing(Told(state, host, HappeningKind.Quarantined, patch.Manifest, problem, patch.Manifest + host.BootId), new Phase.Refused(patch.Manifest, patch, problem), fallback) with

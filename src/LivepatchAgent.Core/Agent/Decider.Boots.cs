@@ -72,7 +72,7 @@ public static partial class Decider
     }
 
     private static Step.Believe AnotherKernel(AgentState state, HostSnapshot host) =>
-        new(state with { Phase = Idle(state), LastGood = null, Assignment = null, LoadAttempts = 0 }, $"booted another kernel, {host.KernelRelease}");
+        new(state with { Phase = Idle(state), LastGood = null, Assignment = null, Talk = state.Talk with { CatalogueExpires = null }, LoadAttempts = 0 }, $"booted another kernel, {host.KernelRelease}");
 
     private static Step? Probation(AgentState state, HostSnapshot host, AgentPolicy policy, DateTimeOffset now) =>
         OnProbation(state, host) is { } running && running.Age(host.Uptime, now) >= policy.Probation

@@ -12,7 +12,8 @@ public static partial class Decider
 {
     public static Step Next(AgentState state, HostSnapshot host, AgentPolicy policy, DateTimeOffset now)
     {
-        if (host.KillSwitch == KillSwitch.Off) return new Step.Rest(DateTimeOffset.MaxValue);
+        // Hands off, and yet what runs well meanwhile has survived.
+        if (host.KillSwitch == KillSwitch.Off) return Probation(state, host, policy, now) ?? new Step.Rest(ProbationEnds(state, host, policy, now));
         // Disabled meanwhile: without an enrolment there is nobody whose signature counts.
         if (state.Enrolment is null && state.Phase is Phase.Offered or Phase.Listed or Phase.Downloading or Phase.Downloaded or Phase.Verified or Phase.Cleared)
             return new Step.Believe(state with { Phase = new Phase.NotEnrolled(null), LoadAttempts = 0 }, "no longer enrolled: nothing more is loaded");

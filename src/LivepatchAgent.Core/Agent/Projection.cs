@@ -43,7 +43,7 @@ public static class Projection
             Revision = 0,
             At = now,
             AgentVersion = agentVersion,
-            Settled = IsSettled(state, step),
+            Settled = IsSettled(state, host, step),
             Kernel = Kernel(state, host, now),
             Enrolment = state.Enrolment is { } e ? new EnrolmentStatus(e.Server, e.MachineId, e.Since) : null,
             CheckIn = CheckIn(state, host),
@@ -56,9 +56,9 @@ public static class Projection
     }
 
     /// <summary>At rest, told to do nothing, or waiting to try again what failed more than once.</summary>
-    private static bool IsSettled(AgentState state, Step step) => step switch
+    private static bool IsSettled(AgentState state, HostSnapshot host, Step step) => step switch
     {
-        Step.Rest { Until: var until } when until == DateTimeOffset.MaxValue => true,
+        Step.Rest { Until: var until } when until == DateTimeOffset.MaxValue || host.KillSwitch == KillSwitch.Off => true,
         Step.Rest or Step.Listen => state.AtRest || state.Phase is Phase.Offered { Retry.Failures: > 1 } or Phase.Listed { Retry.Failures: > 1 } or Phase.Downloading { Retry.Failures: > 1 },
         _ => false,
     };

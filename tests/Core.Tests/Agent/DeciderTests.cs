@@ -20,6 +20,17 @@ public class DeciderTests
     }
 
     [Fact]
+    public void Next_WhenKillSwitchIsOff_LetsWhatRunsSurviveItsProbation()
+    {
+        var host = Given.Host((One.Name, PatchSighting.Running, "a1")) with { KillSwitch = KillSwitch.Off };
+        var state = Given.Enrolled(new Phase.Listed(Two.Manifest, Retry.Now), Two.Manifest) with { Running = Running(One) };
+        var rest = Assert.IsType<Step.Rest>(Next(state, host));
+        Assert.Equal(Given.Now.AddMinutes(9), rest.Until);
+        Assert.True(Projection.Status(state, host, rest, null, "1", Given.Now).Settled);
+        Assert.Equal(One, Assert.IsType<Step.Believe>(Decider.Next(state, host, Given.Policy, rest.Until)).After.LastGood);
+    }
+
+    [Fact]
     public void Next_WhenToldToObserve_RefusesToLoad()
     {
         var host = Given.Host() with { KillSwitch = KillSwitch.Observe };

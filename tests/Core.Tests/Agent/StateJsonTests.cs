@@ -56,6 +56,36 @@ public class StateJsonTests
         Assert.Equal(Encoding.UTF8.GetString(StateJson.Write(state)), Encoding.UTF8.GetString(StateJson.Write(StateJson.Read(Encoding.UTF8.GetBytes(old.ToJsonString()), "f").Value)));
     }
 
+    /// <summary>Names of modules without their patches, a floor without those it is made of, a withdrawal without its patch, a time without its uptime.</summary>
+    [Fact]
+    public void Read_OfAStateOfBeforeTheHistoryNamedWhatWentOut_IsUsedAsItIs()
+    {
+        var state = new AgentState
+        {
+            Phase = new Phase.Transitioning(Two, Given.Boot, Given.Now, false, TimeSpan.FromHours(1)),
+            Enrolment = Given.Enrolment,
+            Running = new RunningPatch(One, Given.Boot, Given.Now, null, TimeSpan.FromMinutes(1)),
+            Leftovers = [One.Name],
+            LeftoverPatches = [Chronicle.Of(One)],
+            Floors = new Dictionary<string, Floor> { [Given.Release] = new Floor(3, 0).With(Two) },
+            PendingWithdrawals = [new PendingWithdrawal(new string('d', 64), One.Manifest)],
+            WantedBy = new HistoryBy(1000, 1, "sh"),
+            AskedBy = new HistoryBy(Server: "https://s"),
+        };
+        Assert.Equal(Encoding.UTF8.GetString(StateJson.Write(state)), Encoding.UTF8.GetString(StateJson.Write(StateJson.Read(StateJson.Write(state), "f").Value)));
+        var old = System.Text.Json.Nodes.JsonNode.Parse(StateJson.Write(state))!.AsObject();
+        foreach (var field in new[] { "leftoverPatches", "pendingWithdrawals", "wantedBy", "askedBy" }) Assert.True(old.Remove(field), field);
+        old["pendingWithdrawal"] = new string('d', 64);
+        old["floors"]![Given.Release] = System.Text.Json.Nodes.JsonNode.Parse("""{"catalogue":3,"patch":2}""");
+        Assert.True(old["phase"]!.AsObject().Remove("uptime") && old["running"]!.AsObject().Remove("uptime") && old["talk"]!.AsObject().Remove("withdrawalRetry"));
+        var read = StateJson.Read(Encoding.UTF8.GetBytes(old.ToJsonString()), "f").Value;
+        Assert.Equal([One.Name], read.Leftovers);
+        Assert.Equal((2, Retry.Now), (read.FloorFor(Given.Release).Lowest, read.Talk.WithdrawalRetry));
+        Assert.Empty(read.LeftoverPatches);
+        Assert.Null(read.Running!.Uptime);
+        Assert.NotNull(Decider.Next(read, Given.Host((Two.Name, PatchSighting.Switching, "a2")), Given.Policy, Given.Now));
+    }
+
     /// <summary>A token of a server of before pins with a threshold of 1.</summary>
     [Fact]
     public void Token_WithoutAThreshold_HasOne()

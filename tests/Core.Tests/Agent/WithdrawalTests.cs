@@ -129,6 +129,10 @@ public class WithdrawalTests
         var wait = Assert.IsType<Step.Rest>(Next(failed, host)).Until;
         Assert.InRange(wait - Given.Now, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5));
         Assert.Equal(step, Decider.Next(failed, host, Given.Policy, wait));
+        // And it does not stand before another.
+        var other = new PendingWithdrawal(new string('e', 64), Two.Manifest);
+        var both = Decider.Apply(state with { PendingWithdrawals = [.. state.PendingWithdrawals, other] }, step, new StepResult.Failed(away, InPassing: true), host, Given.Now);
+        Assert.Equal(other, both.PendingWithdrawals[0]);
         // What is no withdrawal is not asked for again; the next catalogue names it.
         var refused = Decider.Apply(failed, step, new StepResult.Failed(away with { Code = ProblemCode.ManifestSignatureInvalid }, InPassing: false), host, Given.Now);
         Assert.Empty(refused.PendingWithdrawals);
