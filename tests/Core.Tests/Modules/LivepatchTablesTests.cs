@@ -128,6 +128,21 @@ public sealed class LivepatchTablesTests
         Assert.Null(facts.Replace);
     }
 
+    /// <summary>As of Linux 6.19, and as of later ones.</summary>
+    [Theory]
+    [InlineData("nr_context_switches", "__klp_relocs")]
+    [InlineData(".klp.tombstone.nr_context_switches", "__klp_relocs.vmlinux")]
+    public void Read_KlpBuildWithRelocations_TellsTheSymbolAndNoFault(string original, string list)
+    {
+        var facts = ModuleReader.Read(SampleModules.KlpBuildLinked(original, list)).Value;
+
+        Assert.Equal([new PatchedFunction("vmlinux", "do_exit")], facts.Functions);
+        Assert.Equal([new LivepatchSymbol("vmlinux", "nr_context_switches", 0, true)], facts.LivepatchSymbols);
+        Assert.Equal([new LivepatchRelocations("vmlinux", "..text", 1, true, true)], facts.LivepatchRelocations);
+        Assert.Empty(facts.RelocationFaults);
+        Assert.Empty(facts.NeededSymbols);
+    }
+
     [Fact]
     public void Read_NoTables_SaysNotVisible()
     {
