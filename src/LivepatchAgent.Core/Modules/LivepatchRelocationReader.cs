@@ -82,7 +82,9 @@ internal static class LivepatchRelocationReader
             var of = LivepatchSymbolName.ObjectOfSymbol(symbols.NameBytes(symbol));
             if (of.IsEmpty) found.Add(RelocationFaultKind.SymbolNameMalformed, index);
             else if (of.SequenceEqual(holder)) continue;
-            else found.Add(of.SequenceEqual("vmlinux"u8) ? RelocationFaultKind.KernelSymbolInModuleSection : RelocationFaultKind.SymbolOfOtherObject, index);
+            else if (isKernels) found.Add(RelocationFaultKind.SymbolOfOtherObject, index);
+            else if (of.SequenceEqual("vmlinux"u8)) found.Add(RelocationFaultKind.KernelSymbolInModuleSection, index);
+            else continue; // of a module that this one depends on
             found.Name(symbols.NameBytes(symbol));
         }
     }

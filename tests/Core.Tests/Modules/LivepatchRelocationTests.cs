@@ -16,6 +16,7 @@ public sealed class LivepatchRelocationTests
         new(null),
         new(null, Flags: 0x0010_0040), // without SHF_ALLOC: harmless for vmlinux
         new(null, ".klp.rela.ext4..text", Index: ModuleSymbol),
+        new(null, ".klp.rela.jbd2..text", Index: ModuleSymbol), // of a module that the patched one depends on: the kernel looks it up
         new(null, ".klp.rela.vmlinux", Index: Symbol),
         new(null, ".klp.rela.vmlinux.__jump_table", Target: "__jump_table"),
         new(null, Place: 12),
