@@ -72,6 +72,7 @@ internal ref struct PlainTables
             {
                 if (!_pointers.TryFollow(at + PointerSize, out var following) || !IsWritable(elf, following)) break;
                 name = TableText.At(ref elf, target);
+                if (name == Kernel) tables.Faults.Add(new TableFault(TableFaultKind.KernelByName, name));
                 (at, target) = (at + PointerSize, following);
                 i++;
             }

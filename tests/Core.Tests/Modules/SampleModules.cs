@@ -8,8 +8,8 @@ namespace LivepatchAgent.Core.Tests.Modules;
 internal static class SampleModules
 {
     /// <summary>struct klp_patch with a module's object, callbacks and states, as a C compiler would lay it out.</summary>
-    public static byte[] KlpPatch(ushort machine, bool isBigEndian, string modinfo) => ElfBuilder.Livepatch(machine, isBigEndian, modinfo)
-        .Text(".rodata.str", ElfBuilder.Alloc, "do_exit\0ext4_iget\0ext4\0")
+    public static byte[] KlpPatch(ushort machine, bool isBigEndian, string modinfo, string holder = "ext4") => ElfBuilder.Livepatch(machine, isBigEndian, modinfo)
+        .Text(".rodata.str", ElfBuilder.Alloc, $"do_exit\0ext4_iget\0{holder}\0")
         .Add(".text", ElfBuilder.Code, new byte[64])
         .Words(".data.funcs", ElfBuilder.Data, [.. new ulong[8], .. new ulong[2], 2, .. new ulong[5]]) // two tables of one function and its end, 32 bytes each
         .Words(".data.objs", ElfBuilder.Data, new ulong[30]) // three objects of 80 bytes, the last one empty
@@ -36,11 +36,11 @@ internal static class SampleModules
         .Build();
 
     /// <param name="hasPosition">Whether its tables have symbol positions, as since 2016.</param>
-    public static byte[] KpatchBuild(bool hasPosition)
+    public static byte[] KpatchBuild(bool hasPosition, string holder = "ext4")
     {
         var (function, relocation) = hasPosition ? (40UL, 32UL) : (32UL, 24UL);
         return ElfBuilder.Livepatch()
-            .Text(".kpatch.strings", ElfBuilder.Alloc, "ext4_iget\0ext4\0")
+            .Text(".kpatch.strings", ElfBuilder.Alloc, $"ext4_iget\0{holder}\0")
             .Add(".text", ElfBuilder.Code, new byte[64])
             .Words(".kpatch.funcs", ElfBuilder.Data, hasPosition ? [0, 0, 0, 0, 3, 0, 0] : new ulong[6])
             .Words(".kpatch.dynrelas", ElfBuilder.Data, hasPosition ? [0, 0, 0, 4, 0, 0, 0, 0] : new ulong[6])
@@ -60,8 +60,8 @@ internal static class SampleModules
             .Build();
     }
 
-    public static byte[] KlpBuild(string objects) => ElfBuilder.Livepatch()
-        .Text(".rodata.str", ElfBuilder.Alloc, "do_exit\0ext4_iget\0ext4\0")
+    public static byte[] KlpBuild(string objects, string holder = "ext4") => ElfBuilder.Livepatch()
+        .Text(".rodata.str", ElfBuilder.Alloc, $"do_exit\0ext4_iget\0{holder}\0")
         .Add(".text", ElfBuilder.Code, new byte[64])
         .Words("__klp_funcs", ElfBuilder.Data, 0, 0, 0, 0, 0, 5)
         .Words(objects, ElfBuilder.Data, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1)
