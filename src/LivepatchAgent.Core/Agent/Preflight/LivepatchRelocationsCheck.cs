@@ -11,7 +11,7 @@ internal static class LivepatchRelocationsCheck
     public static CheckResult Run(ModuleFacts module, HostFacts host)
     {
         var faults = module.RelocationFaults.Where(f => f.Kind != RelocationFaultKind.ReadTooEarly).Select(Words).ToList();
-        var patched = module.Functions.Select(f => f.Object).ToHashSet();
+        var patched = module.Functions.Select(f => f.Object).Concat(module.Callbacks.Select(c => c.Object)).ToHashSet();
         foreach (var section in module.LivepatchRelocations)
         {
             if (section.Object is "vmlinux" or "" || patched.Count == 0 || patched.Contains(section.Object)) continue;
