@@ -1,3 +1,4 @@
+using LivepatchAgent.Core.Kernel;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Modules;
@@ -143,13 +144,7 @@ internal readonly record struct PatchLayout(int? States, int? Replace)
     /// <summary>Linux 5.1 brought <c>replace</c>, 5.5 put <c>states</c> before it.</summary>
     public static PatchLayout Of(string vermagic)
     {
-        var numbers = vermagic.Split('.', 3);
-        if (numbers.Length < 3 || !int.TryParse(numbers[0], out var major) || !int.TryParse(numbers[1], out var minor)) return default;
-        return (major, minor) switch
-        {
-            ( > 5, _) or (5, >= 5) => new PatchLayout(16, 24),
-            (5, >= 1) => new PatchLayout(null, 16),
-            _ => default,
-        };
+        var series = KernelSeries.Of(vermagic) ?? default;
+        return series.CompareTo((5, 5)) >= 0 ? new PatchLayout(16, 24) : series.CompareTo((5, 1)) >= 0 ? new PatchLayout(null, 16) : default;
     }
 }

@@ -73,6 +73,7 @@ public sealed class PreflightTests
         new("vermagic", CheckOutcome.Refused, "\"SMP mod_unload modversions\"", m => m with { Vermagic = m.Vermagic.Replace("preempt ", "", StringComparison.Ordinal) }),
         new("vermagic", CheckOutcome.Warning, "6.1.0", m => m with { Vermagic = m.Vermagic.Replace("6.12.117+deb12", "6.1.0", StringComparison.Ordinal) }),
         new("vermagic", CheckOutcome.Refused, "6.1.0", m => m with { Vermagic = m.Vermagic.Replace("6.12.117+deb12", "6.1.0", StringComparison.Ordinal), SymbolVersions = null }),
+        new("vermagic", CheckOutcome.Refused, "6.1.0", m => m with { Vermagic = m.Vermagic.Replace("6.12.117+deb12", "6.1.0", StringComparison.Ordinal), SymbolVersions = null, ExtendedSymbolVersions = m.SymbolVersions }),
         new("vermagic", CheckOutcome.CannotTell, "not known", Host: h => h with { KernelVersion = null }),
         new("module-signature", CheckOutcome.Refused, "locked down", m => m with { Signatures = [], Signature = null }),
         new("module-signature", CheckOutcome.Refused, "sig_enforce", m => m with { Signatures = [], Signature = null }, h => h with { Lockdown = "none", SignaturesEnforced = true }),
@@ -95,6 +96,13 @@ public sealed class PreflightTests
         new("symbol-versions", CheckOutcome.Refused, "module_layout", m => m with { SymbolVersions = [new("module_layout", 4)] }),
         new("symbol-versions", CheckOutcome.Refused, "none for klp_enable_patch", m => m with { SymbolVersions = [new("module_layout", 1), new("seq_printf", 3)] }),
         new("symbol-versions", CheckOutcome.Refused, "by force", m => m with { SymbolVersions = null }),
+        new("symbol-versions", CheckOutcome.CannotTell, "none for klp_enable_patch", m => m with { SymbolVersions = [new("module_layout", 1), new("seq_printf", 3)] }, h => h with { KernelVersion = "#1 SMP PREEMPT_DYNAMIC" }),
+        new("symbol-versions", CheckOutcome.Refused, "all of the kind that Linux 6.14 brought", m => m with { SymbolVersions = null, ExtendedSymbolVersions = m.SymbolVersions }),
+        new("symbol-versions", CheckOutcome.Ok, "4 CRCs", LongName, LongNameOn("6.14.0-rc1")),
+        new("symbol-versions", CheckOutcome.Ok, "4 CRCs", LongName, LongNameOn("7.0.3+deb14-amd64")),
+        new("symbol-versions", CheckOutcome.Refused, $"none for {Long}", LongName, LongNameOn("6.13.12+deb13-amd64")),
+        new("symbol-versions", CheckOutcome.Refused, "another seq_printf", m => LongName(m) with { SymbolVersions = [new("module_layout", 1), new("klp_enable_patch", 2), new("seq_printf", 3)], ExtendedSymbolVersions = [new("seq_printf", 4)] }, LongNameOn("6.14.0")),
+        new("symbol-versions", CheckOutcome.Ok, "3 CRCs", m => m with { ExtendedSymbolVersions = [new("seq_printf", 4)] }),
         new("symbol-versions", CheckOutcome.Ok, "compares none", m => m with { SymbolVersions = null }, h => h with { Config = Options(("MODULES", "y")) }),
         new("symbol-versions", CheckOutcome.CannotTell, "could not be read", Host: h => h with { SymbolVersions = null }),
         new("symbol-versions", CheckOutcome.Ok, "CONFIG_MODVERSIONS", Host: h => h with { Config = Options(("MODULES", "y")) }),
@@ -279,6 +287,13 @@ public sealed class PreflightTests
     [InlineData("""{"schema":1,"kernelRelease":"r","architecture":"a","patchStates":{"older":null}}""")]
     public void Facts_OfAnotherKind_AreAProblem(string json) =>
         Assert.Equal(ProblemCode.RequestInvalid, PreflightJson.ReadFacts(System.Text.Encoding.UTF8.GetBytes(json), "host.json").Problem?.Code);
+
+    /// <summary>A symbol whose name has no room in a row of __versions: its CRC stands in the other section alone.</summary>
+    private static readonly string Long = new('x', 60);
+
+    private static ModuleFacts LongName(ModuleFacts module) => module with { NeededSymbols = [.. module.NeededSymbols, Long], ExtendedSymbolVersions = [.. module.SymbolVersions!, new(Long, 5)] };
+
+    private static Func<HostFacts, HostFacts> LongNameOn(string release) => host => host with { KernelRelease = release, SymbolVersions = new Dictionary<string, uint>(host.SymbolVersions!) { [Long] = 5 } };
 
     private static Dictionary<string, IReadOnlyList<SystemState>> States(params SystemState[] states) => new() { ["older"] = states };
 
