@@ -128,6 +128,33 @@ public sealed class LivepatchTablesTests
         Assert.Null(facts.Replace);
     }
 
+    /// <summary>To the kernel any name is a module's: it would wait for one that is called vmlinux.</summary>
+    [Theory]
+    [InlineData("klp-patch", true)]
+    [InlineData("klp-build", true)]
+    [InlineData("kpatch-build", false)]
+    public void Read_KernelByItsName_IsAFaultWhereTheKernelReadsTheName(string made, bool isFault)
+    {
+        var facts = ModuleReader.Read(made switch
+        {
+            "klp-patch" => SampleModules.KlpPatch(62, false, "name=test_patch\0livepatch=Y\0vermagic=6.12.0 SMP \0", holder: "vmlinux"),
+            "klp-build" => SampleModules.KlpBuild(".init.klp_objects", holder: "vmlinux"),
+            _ => SampleModules.KpatchBuild(hasPosition: true, holder: "vmlinux"),
+        }).Value;
+
+        Assert.Contains("vmlinux", facts.Functions.Select(f => f.Object));
+        Assert.Equal(isFault, facts.TableFaults.Contains(new TableFault(TableFaultKind.KernelByName, "vmlinux")));
+    }
+
+    [Fact]
+    public void Read_PatchesTables_SayWhatIsNotVisible()
+    {
+        Assert.Empty(ModuleReader.Read(SampleModules.KlpPatch(62, false, "name=test_patch\0livepatch=Y\0vermagic=6.12.0 SMP \0")).Value.NotVisible);
+        Assert.Equal(["replace", "states"], ModuleReader.Read(SampleModules.KlpBuild("__klp_objects")).Value.NotVisible);
+        Assert.Equal(["functions", "replace", "callbacks", "states", "shadowVariables"], ModuleReader.Read(ElfBuilder.Livepatch().Symbol("klp_shadow_get").Build()).Value.NotVisible);
+        Assert.Empty(ModuleReader.Read(ElfBuilder.Livepatch(modinfo: "name=test_patch\0vermagic=6.12.0 SMP \0").Build()).Value.NotVisible);
+    }
+
     /// <summary>As of Linux 6.19, and as of later ones.</summary>
     [Theory]
     [InlineData("nr_context_switches", "__klp_relocs")]
