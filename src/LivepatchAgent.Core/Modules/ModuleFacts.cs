@@ -94,9 +94,8 @@ public sealed record ModuleFacts
     /// </summary>
     public IReadOnlyList<string> NotVisible => !IsLivepatch ? [] :
     [
-        .. Functions.Count == 0 ? ["functions"] : (string[])[],
+        .. Tables is null ? ["functions", "callbacks"] : (string[])[],
         .. Replace is null ? ["replace"] : (string[])[],
-        .. Tables is null ? ["callbacks"] : (string[])[],
         .. States is null ? ["states"] : (string[])[],
         .. StateCalls.Any(call => call.StartsWith("klp_shadow_", StringComparison.Ordinal)) ? ["shadowVariables"] : (string[])[],
     ];

@@ -41,7 +41,7 @@ internal ref struct PlainTables
     {
         var reader = new PlainTables(pointers, symbols);
         var candidates = 0;
-        LivepatchTables? faulty = null;
+        LivepatchTables? withoutFunctions = null;
         for (var i = 0; i + 1 < pointers.Count && candidates < MaxCandidates && elf.Fault is null; i++)
         {
             if (pointers.Target(i) != new ElfPlace(thisModule, 0)) continue;
@@ -51,10 +51,10 @@ internal ref struct PlainTables
             var tables = new LivepatchTables(PatchTables.KlpPatch) { Replace = Flag(elf, patch, layout.Replace) };
             reader.Objects(ref elf, objects, tables);
             if (tables.Functions.Count > 0) return tables with { States = reader.States(ref elf, patch, layout.States) };
-            if (tables.Faults.Count > 0) faulty ??= tables with { States = reader.States(ref elf, patch, layout.States) };
+            if (tables.Faults.Count > 0 || tables.Callbacks.Count > 0) withoutFunctions ??= tables with { States = reader.States(ref elf, patch, layout.States) };
         }
 
-        return faulty;
+        return withoutFunctions;
     }
 
     private void Objects(scoped ref ElfFile elf, ElfPlace start, LivepatchTables tables)
@@ -81,9 +81,17 @@ internal ref struct PlainTables
             if (!elf.TryPay(ObjectCost)) break;
             if (!seen.Add(target)) tables.Faults.Add(new TableFault(TableFaultKind.SharedFunctions, name));
             if (!names.Add(name)) tables.Faults.Add(new TableFault(TableFaultKind.ObjectTwice, name));
-            if (!Functions(ref elf, name, target, tables)) break;
+            if (!IsEmpty(elf, target) && !Functions(ref elf, name, target, tables)) break;
             TableText.Callbacks(ref elf, _symbols, _pointers, name, at + (Callbacks - PointerSize), tables.Callbacks);
         }
+    }
+
+    /// <summary>A variable of known size without a pointer: an object that has callbacks alone.</summary>
+    private readonly bool IsEmpty(scoped in ElfFile elf, ElfPlace functions)
+    {
+        if (!_pointers.IsSized(functions)) return false;
+        var first = _pointers.FirstFrom(functions);
+        return first == _pointers.Count || _pointers.At(first).Section != functions.Section || _pointers.At(first).Offset >= _pointers.EndOf(functions, elf, _symbols);
     }
 
     private bool Functions(scoped ref ElfFile elf, string objectName, ElfPlace start, LivepatchTables tables)

@@ -123,6 +123,7 @@ public sealed class PreflightTests
         new("patched-objects", CheckOutcome.Refused, "ext4 has the array", m => m with { TableFaults = [new(TableFaultKind.SharedFunctions, "ext4")] }),
         new("patched-objects", CheckOutcome.Refused, "ext4 stands in", m => m with { TableFaults = [new(TableFaultKind.ObjectTwice, "ext4")] }),
         new("patched-objects", CheckOutcome.Refused, "names vmlinux as a module", m => m with { TableFaults = [new(TableFaultKind.KernelByName, "vmlinux")] }),
+        new("patched-objects", CheckOutcome.Ok, "xfs is not loaded", m => m with { Functions = [], Callbacks = [new("xfs", CallbackMoment.PrePatch, "f")] }),
         new("patched-objects", CheckOutcome.CannotTell, "not visible", m => m with { Functions = [] }),
         new("patched-functions", CheckOutcome.Refused, "inlined everywhere", m => m with { Functions = [new("vmlinux", "nowhere")] }),
         new("patched-functions", CheckOutcome.Refused, "inlined.isra.0", m => m with { Functions = [new("vmlinux", "inlined")] }),
