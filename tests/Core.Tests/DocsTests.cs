@@ -32,9 +32,14 @@ public sealed partial class DocsTests
     [Fact]
     public void Trust_NamesTestsThatExist()
     {
-        var named = TestFile().Matches(Doc("trust.md")).Select(m => m.Groups[1].Value).Distinct().ToList();
+        var named = TestMethod().Matches(Doc("trust.md")).Select(m => (File: m.Groups[1].Value, Method: m.Groups[2].Value)).Distinct().ToList();
         Assert.NotEmpty(named);
-        Assert.All(named, file => Assert.True(File.Exists(Path.Combine(Root(), "tests", file)), $"docs/trust.md names tests/{file}, which is not there"));
+        Assert.All(named, test =>
+        {
+            var path = Path.Combine(Root(), "tests", test.File);
+            Assert.True(File.Exists(path), $"docs/trust.md names tests/{test.File}, which is not there");
+            if (test.Method.Length > 0) Assert.True(File.ReadAllText(path).Contains($" {test.Method}(", StringComparison.Ordinal), $"docs/trust.md names {test.Method} of tests/{test.File}, which is not there");
+        });
     }
 
     [Fact]
@@ -99,8 +104,8 @@ public sealed partial class DocsTests
     [GeneratedRegex(@"^\| `([a-z-]+)` \|", RegexOptions.Multiline)]
     private static partial Regex CheckRow();
 
-    [GeneratedRegex(@"`([A-Za-z]+\.Tests/[A-Za-z/]+\.cs)`")]
-    private static partial Regex TestFile();
+    [GeneratedRegex(@"`([A-Za-z]+\.Tests/[A-Za-z/]+\.cs)(?:: (\w+))?`")]
+    private static partial Regex TestMethod();
 
     [GeneratedRegex("new\\(\"([A-Z]+)\", \"([^\"]+)\", Access\\.(\\w+),")]
     private static partial Regex RouteInCode();

@@ -77,6 +77,9 @@ public sealed class FuzzCorpusTests
         yield return ("module", "klp-patch", SampleModules.KlpPatch(62, false, "name=test_patch\0livepatch=Y\0vermagic=6.12.0 SMP \0"));
         yield return ("module", "kpatch-build", SampleModules.KpatchBuild(hasPosition: true));
         yield return ("module", "klp-build", SampleModules.KlpBuild("__klp_objects"));
+        yield return ("module", "klp-build-linked", SampleModules.KlpBuildLinked("nr_context_switches", "__klp_relocs"));
+        yield return ("module", "versions-of-any-length", SampleModules.VersionsOfAnyLength(62, false, new SymbolVersion("_printk", 0x92997ed8), new SymbolVersion(new string('x', 60), 7)));
+        yield return ("module", "regression-states-of-many-patches", HostileModules.Of("states"));
         yield return ("module", "klp-relocations", SampleModules.Relocations());
         yield return ("module", "s390x", ElfBuilder.Livepatch(22, isBigEndian: true).HalfWords("__version_ext_crcs", ElfBuilder.Alloc, 1, 2).Text("__version_ext_names", ElfBuilder.Alloc, "a\0b\0").Build());
         yield return ("module", "signed", ModuleSigner.Sign(ElfBuilder.Livepatch().Build(), TestKeys.Publisher));

@@ -25,7 +25,7 @@ internal ref struct ElfFile
     /// <summary>The kernel's KSYM_NAME_LEN: no name that means anything to it is longer.</summary>
     public const int MaxName = 512;
 
-    private const int HeaderSize = 64, SectionSize = 64;
+    private const int HeaderSize = 64, SectionSize = 64, SectionCost = 48;
 
     /// <summary>What a string costs beside its characters, and the record or list that it stands in.</summary>
     private const int TextOverhead = 64;
@@ -74,6 +74,7 @@ internal ref struct ElfFile
         }
 
         _sections = new ElfSection[count];
+        _budget -= (long)count * SectionCost;
         End = (long)at + (count * SectionSize);
         ReadSections(file.Slice((int)at, count * SectionSize));
     }

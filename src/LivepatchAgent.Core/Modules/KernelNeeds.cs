@@ -19,9 +19,10 @@ internal static class KernelNeeds
             var symbol = symbols[elf, i];
             if (symbol.Section is not (ElfSymbol.Undefined or ElfSymbol.Livepatch)) continue;
             var name = symbols.NameBytes(symbol);
-            if (symbol.Section == ElfSymbol.Livepatch || name.StartsWith(SymbolPrefix)) livepatch.Add(Symbol(elf.Text(name), symbol.Section == ElfSymbol.Livepatch));
+            if (name.StartsWith(SymbolPrefix)) livepatch.Add(Symbol(elf.Text(name), symbol.Section == ElfSymbol.Livepatch));
+            // What else is marked so stands in for one of these, as klp-build leaves it; a relocation that still uses it is at fault.
             // The kernel lets a weak symbol that nobody has be 0.
-            else if (!name.IsEmpty && !symbol.IsWeak) undefined.Add(elf.Text(name));
+            else if (symbol.Section == ElfSymbol.Undefined && !name.IsEmpty && !symbol.IsWeak) undefined.Add(elf.Text(name));
         }
 
         return (undefined, livepatch);

@@ -82,7 +82,9 @@ internal static class LivepatchRelocationReader
             var of = LivepatchSymbolName.ObjectOfSymbol(symbols.NameBytes(symbol));
             if (of.IsEmpty) found.Add(RelocationFaultKind.SymbolNameMalformed, index);
             else if (of.SequenceEqual(holder)) continue;
-            else found.Add(of.SequenceEqual("vmlinux"u8) ? RelocationFaultKind.KernelSymbolInModuleSection : RelocationFaultKind.SymbolOfOtherObject, index);
+            else if (isKernels) found.Add(RelocationFaultKind.SymbolOfOtherObject, index);
+            else if (of.SequenceEqual("vmlinux"u8)) found.Add(RelocationFaultKind.KernelSymbolInModuleSection, index);
+            else continue; // of a module that this one depends on
             found.Name(symbols.NameBytes(symbol));
         }
     }
@@ -98,6 +100,7 @@ internal static class LivepatchRelocationReader
 
         var target = elf.Sections[(int)section.Info];
         if (!target.Has(ElfSection.Alloc)) return;
+        var isList = IsListOfTool(elf.NameBytes(target));
         var rows = elf.Bytes(section);
         for (var at = 0; at + EntrySize <= rows.Length; at += EntrySize)
         {
@@ -111,7 +114,7 @@ internal static class LivepatchRelocationReader
             }
 
             var symbol = symbols[elf, (int)index];
-            if (symbol.Section != ElfSymbol.Livepatch) continue;
+            if (symbol.Section != ElfSymbol.Livepatch || isList) continue;
             found.Add(RelocationFaultKind.LivepatchSymbolInOrdinarySection, index);
             found.Name(symbols.NameBytes(symbol));
         }
@@ -140,6 +143,9 @@ internal static class LivepatchRelocationReader
         if (!bytes.IsEmpty && RelocationTypes.WantsZero(elf.Machine) && bytes.Slice((int)at, width).ContainsAnyExcept((byte)0)) found.Add(RelocationFaultKind.PlaceNotZero, at);
         return true;
     }
+
+    /// <summary>What klp-build's linker (objtool klp post-link) made the livepatch sections of; it stays in the module, and nobody reads it there.</summary>
+    private static bool IsListOfTool(ReadOnlySpan<byte> target) => target.SequenceEqual("__klp_relocs"u8) || target.StartsWith("__klp_relocs."u8);
 
     private static bool IsEarly(ReadOnlySpan<byte> target)
     {

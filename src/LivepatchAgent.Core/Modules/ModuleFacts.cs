@@ -88,6 +88,18 @@ public sealed record ModuleFacts
     /// <summary>Bytes behind a signature that is not at the end of the file, so that a kernel does not see it; 0 where there is none.</summary>
     public long BytesBehindSignature { get; init; }
 
+    /// <summary>
+    /// Which members are empty because the file does not show it, and not because there is none. Shadow variables are no
+    /// member: a patch that calls nothing for them has none, of one that does it is not visible which.
+    /// </summary>
+    public IReadOnlyList<string> NotVisible => !IsLivepatch ? [] :
+    [
+        .. Tables is null ? ["functions", "callbacks"] : (string[])[],
+        .. Replace is null ? ["replace"] : (string[])[],
+        .. States is null ? ["states"] : (string[])[],
+        .. StateCalls.Any(call => call.StartsWith("klp_shadow_", StringComparison.Ordinal)) ? ["shadowVariables"] : (string[])[],
+    ];
+
     /// <summary>The kernel release in the vermagic: its first word.</summary>
     public string KernelRelease => Vermagic.Split(' ', 2)[0];
 

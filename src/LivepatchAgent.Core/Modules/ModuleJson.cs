@@ -81,6 +81,7 @@ public static class ModuleJson
             json.WriteNumber("version", state.Version);
         });
         Strings(json, "stateCalls", facts.StateCalls);
+        Strings(json, "notVisible", facts.NotVisible);
         Array(json, "dynamicRelocations", facts.DynamicRelocations, static (json, relocation) =>
         {
             json.WriteString("object", relocation.Object);

@@ -41,7 +41,7 @@ public static class ModuleText
             _ => NotVisible,
         });
         text.Add("replace", facts.Replace switch { true => "yes, takes the place of all older patches", false => "no", null => NotVisible });
-        if (facts.Functions.Count == 0) text.Add("functions", NotVisible);
+        if (facts.Functions.Count == 0) text.Add("functions", facts.Tables is null ? NotVisible : "none");
         foreach (var fault in facts.TableFaults) text.Add("fault", $"{fault.Object}: {Kebab.Of(fault.Kind)}");
         foreach (var function in facts.Functions) text.Add("function", $"{function.Object}:{function.Name}{(function.Position > 0 ? $",{function.Position}" : "")}");
         if (facts.Callbacks.Count == 0) text.Add("callbacks", facts.Tables is null ? NotVisible : "none");

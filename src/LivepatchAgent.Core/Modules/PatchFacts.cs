@@ -35,6 +35,9 @@ public enum TableFaultKind
 
     /// <summary>Two objects have one name; the kernel refuses the second one's directory in sysfs.</summary>
     ObjectTwice,
+
+    /// <summary>The kernel itself, by the name vmlinux. The kernel does not check: any name is a module's, it waits for one of this name, which never comes.</summary>
+    KernelByName,
 }
 
 /// <summary>When a callback runs, in the order of struct klp_callbacks.</summary>

@@ -1,3 +1,4 @@
+using LivepatchAgent.Core.Kernel;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Modules;
@@ -17,6 +18,11 @@ internal ref struct PlainTables
     private const int MaxStates = 4096;
 
     private const ulong PointerSize = 8;
+    private const string Kernel = "vmlinux";
+
+    /// <summary>What is kept of a state, and what an object costs while its table is walked: two sets and a fault.</summary>
+    private const int StateCost = 16, ObjectCost = 192;
+
     private readonly ElfPointers _pointers;
     private readonly ElfSymbols _symbols;
     private int _visits;
@@ -35,20 +41,20 @@ internal ref struct PlainTables
     {
         var reader = new PlainTables(pointers, symbols);
         var candidates = 0;
-        LivepatchTables? faulty = null;
+        LivepatchTables? withoutFunctions = null;
         for (var i = 0; i + 1 < pointers.Count && candidates < MaxCandidates && elf.Fault is null; i++)
         {
             if (pointers.Target(i) != new ElfPlace(thisModule, 0)) continue;
             var patch = pointers.At(i);
             if (!pointers.TryFollow(patch + PointerSize, out var objects) || !IsWritable(elf, objects)) continue;
             candidates++;
-            var tables = new LivepatchTables(PatchTables.KlpPatch) { Replace = Flag(elf, patch, layout.Replace), States = reader.States(elf, patch, layout.States) };
+            var tables = new LivepatchTables(PatchTables.KlpPatch) { Replace = Flag(elf, patch, layout.Replace) };
             reader.Objects(ref elf, objects, tables);
-            if (tables.Functions.Count > 0) return tables;
-            if (tables.Faults.Count > 0) faulty ??= tables;
+            if (tables.Functions.Count > 0) return tables with { States = reader.States(ref elf, patch, layout.States) };
+            if (tables.Faults.Count > 0 || tables.Callbacks.Count > 0) withoutFunctions ??= tables with { States = reader.States(ref elf, patch, layout.States) };
         }
 
-        return faulty;
+        return withoutFunctions;
     }
 
     private void Objects(scoped ref ElfFile elf, ElfPlace start, LivepatchTables tables)
@@ -62,20 +68,30 @@ internal ref struct PlainTables
             if (at.Section != start.Section || at.Offset >= end) break;
             // The callbacks between one object's funcs and the next object point to code.
             if (elf.Sections[target.Section].Has(ElfSection.Execute)) continue;
-            var name = "vmlinux";
+            var name = Kernel;
             if (!IsWritable(elf, target))
             {
                 if (!_pointers.TryFollow(at + PointerSize, out var following) || !IsWritable(elf, following)) break;
                 name = TableText.At(ref elf, target);
+                if (name == Kernel) tables.Faults.Add(new TableFault(TableFaultKind.KernelByName, name));
                 (at, target) = (at + PointerSize, following);
                 i++;
             }
 
+            if (!elf.TryPay(ObjectCost)) break;
             if (!seen.Add(target)) tables.Faults.Add(new TableFault(TableFaultKind.SharedFunctions, name));
             if (!names.Add(name)) tables.Faults.Add(new TableFault(TableFaultKind.ObjectTwice, name));
-            if (!Functions(ref elf, name, target, tables)) break;
+            if (!IsEmpty(elf, target) && !Functions(ref elf, name, target, tables)) break;
             TableText.Callbacks(ref elf, _symbols, _pointers, name, at + (Callbacks - PointerSize), tables.Callbacks);
         }
+    }
+
+    /// <summary>A variable of known size without a pointer: an object that has callbacks alone.</summary>
+    private readonly bool IsEmpty(scoped in ElfFile elf, ElfPlace functions)
+    {
+        if (!_pointers.IsSized(functions)) return false;
+        var first = _pointers.FirstFrom(functions);
+        return first == _pointers.Count || _pointers.At(first).Section != functions.Section || _pointers.At(first).Offset >= _pointers.EndOf(functions, elf, _symbols);
     }
 
     private bool Functions(scoped ref ElfFile elf, string objectName, ElfPlace start, LivepatchTables tables)
@@ -103,21 +119,19 @@ internal ref struct PlainTables
     }
 
     /// <summary>struct klp_state: id, version, data; a row of zeros ends them. None is no pointer to them.</summary>
-    private readonly List<SystemState>? States(scoped in ElfFile elf, ElfPlace patch, int? offset)
+    private readonly SystemState[]? States(scoped ref ElfFile elf, ElfPlace patch, int? offset)
     {
-        const ulong Size = 24, Version = 8;
+        const int Size = 24, Version = 8;
         if (offset is not { } member) return null;
-        List<SystemState> states = [];
-        if (!_pointers.TryFollow(patch + (ulong)member, out var start)) return states;
+        if (!_pointers.TryFollow(patch + (ulong)member, out var start)) return [];
         var data = elf.Bytes(elf.Sections[start.Section]);
-        var end = Math.Min(_pointers.EndOf(start, elf, _symbols), (ulong)data.Length);
-        for (var at = start.Offset; at < end && Size <= end - at && states.Count < MaxStates; at += Size)
-        {
-            var id = elf.U64(data, (int)at);
-            if (id == 0) break;
-            states.Add(new SystemState(id, elf.U32(data, (int)(at + Version))));
-        }
-
+        var end = (int)Math.Min(_pointers.EndOf(start, elf, _symbols), (ulong)data.Length);
+        var rows = data[(int)Math.Min(start.Offset, (ulong)end)..end];
+        var count = 0;
+        while (count < MaxStates && (count + 1) * Size <= rows.Length && elf.U64(rows, count * Size) != 0) count++;
+        if (!elf.TryPay((long)count * StateCost)) return [];
+        var states = new SystemState[count];
+        for (var i = 0; i < count; i++) states[i] = new SystemState(elf.U64(rows, i * Size), elf.U32(rows, (i * Size) + Version));
         return states;
     }
 
@@ -138,13 +152,7 @@ internal readonly record struct PatchLayout(int? States, int? Replace)
     /// <summary>Linux 5.1 brought <c>replace</c>, 5.5 put <c>states</c> before it.</summary>
     public static PatchLayout Of(string vermagic)
     {
-        var numbers = vermagic.Split('.', 3);
-        if (numbers.Length < 3 || !int.TryParse(numbers[0], out var major) || !int.TryParse(numbers[1], out var minor)) return default;
-        return (major, minor) switch
-        {
-            ( > 5, _) or (5, >= 5) => new PatchLayout(16, 24),
-            (5, >= 1) => new PatchLayout(null, 16),
-            _ => default,
-        };
+        var series = KernelSeries.Of(vermagic) ?? default;
+        return series.CompareTo((5, 5)) >= 0 ? new PatchLayout(16, 24) : series.CompareTo((5, 1)) >= 0 ? new PatchLayout(null, 16) : default;
     }
 }

@@ -11,7 +11,7 @@ public static class PrintableText
         var safe = new StringBuilder(text.Length);
         foreach (var c in text)
         {
-            if (IsUnsafe(c)) safe.Append("\\u").Append(((int)c).ToString("x4", System.Globalization.CultureInfo.InvariantCulture));
+            if (IsUnsafe(c)) safe.Append(System.Globalization.CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
             else safe.Append(c);
         }
 

@@ -40,7 +40,7 @@ public enum RelocationFaultKind
     /// <summary>An entry names a symbol of vmlinux in a module's section. The kernel finds out when that module comes, and refuses the module.</summary>
     KernelSymbolInModuleSection,
 
-    /// <summary>An entry names a symbol of another module than the section's: nothing keeps that module loaded.</summary>
+    /// <summary>An entry of vmlinux's section names a symbol of a module: nothing keeps that module loaded. In a module's section it may be of another one, on which that depends.</summary>
     SymbolOfOtherObject,
 
     /// <summary>An ordinary section names a livepatch symbol. The kernel does not check: the symbol counts as 0 there.</summary>

@@ -8,8 +8,7 @@ internal static class RelocationTypes
     {
         ElfFile.MachineX64 => X64(type),
         ElfFile.MachineArm64 => Arm64(type),
-        // s390x has some forty, of all sizes: only that they write something inside is demanded.
-        _ => type == 0 ? 0 : 1,
+        _ => S390(type),
     };
 
     /// <summary>Whether the kernel demands that the place be zero before.</summary>
@@ -33,6 +32,17 @@ internal static class RelocationTypes
         259 or 262 => 2,
         (>= 263 and <= 280) or (>= 282 and <= 293) or 299 => 4,
         314 => 4, // R_AARCH64_PLT32, Linux 6.3
+        _ => -1,
+    };
+
+    /// <summary>R_390_NONE, then by size those of values, PC, GOT and PLT; none of shared objects and thread-local data (9 to 12, 37 to 56).</summary>
+    private static int S390(uint type) => type switch
+    {
+        0 => 0,
+        1 => 1,
+        2 or 3 or 6 or (>= 15 and <= 18) or 27 or 29 or 30 or 34 => 2,
+        4 or 5 or 7 or 8 or 13 or 14 or (>= 19 and <= 21) or 26 or 31 or 33 or 35 or (>= 57 and <= 59) => 4,
+        (>= 22 and <= 25) or 28 or 32 or 36 => 8,
         _ => -1,
     };
 }

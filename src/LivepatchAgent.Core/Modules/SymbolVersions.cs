@@ -5,7 +5,7 @@ public readonly record struct SymbolVersion(string Name, uint Crc);
 
 /// <summary>
 /// The sections that CONFIG_MODVERSIONS makes: <c>__versions</c>, an array of struct modversion_info (an unsigned long and a
-/// name of 56 bytes), and since Linux 6.14 <c>__version_ext_crcs</c> (32-bit words) beside <c>__version_ext_names</c> (strings
+/// name of 56 bytes; in Ubuntu's kernels rows of any length, see <see cref="Rows"/>), and since Linux 6.14 <c>__version_ext_crcs</c> (32-bit words) beside <c>__version_ext_names</c> (strings
 /// in the same order), which have room for longer names. A kernel that knows the second pair goes by it where it is there.
 /// </summary>
 internal static class SymbolVersions
@@ -18,6 +18,13 @@ internal static class SymbolVersions
         if (index < 0) return null;
         var rows = elf.Bytes(elf.Sections[index]);
         var versions = new List<SymbolVersion>();
+        // A CRC has 32 bits: in rows of the usual kind the other half of the first word is 0.
+        if (rows.Length >= Name && elf.U32(rows, 0) != 0 && (elf.U32(rows, sizeof(uint)) != 0 || rows.Length % Size != 0))
+        {
+            Rows(ref elf, rows, versions);
+            return versions;
+        }
+
         for (; rows.Length >= Size && elf.Fault is null; rows = rows[Size..])
         {
             var crc = elf.U64(rows, 0);
@@ -28,6 +35,22 @@ internal static class SymbolVersions
         }
 
         return versions;
+    }
+
+    /// <summary>
+    /// What "modpost: support arbitrary symbol length in modversion" makes, which Ubuntu's kernels have from 23.04 on: the way to
+    /// the next row, the CRC, the name and its NUL, padding. A row that leads nowhere ends them, or the section does.
+    /// </summary>
+    private static void Rows(scoped ref ElfFile elf, ReadOnlySpan<byte> rows, List<SymbolVersion> versions)
+    {
+        const int Crc = 4, Name = 8;
+        while (rows.Length >= Name && elf.Fault is null && elf.U32(rows, 0) is > 0 and var next)
+        {
+            var end = next > Name && next <= (uint)rows.Length ? rows[Name..(int)next].IndexOf((byte)0) : -1;
+            if (end < 0) elf.Fail("its __versions is malformed");
+            else versions.Add(new SymbolVersion(elf.Text(rows.Slice(Name, end)), elf.U32(rows, Crc)));
+            if (end >= 0) rows = rows[(int)next..];
+        }
     }
 
     public static IReadOnlyList<SymbolVersion>? Extended(scoped ref ElfFile elf)

@@ -78,7 +78,9 @@ internal static class ToolTables
         var budget = pointers.Count;
         for (var at = new ElfPlace(section, 0); at.Offset + Size <= (ulong)data.Length && elf.Fault is null; at += Size)
         {
-            var holder = TableText.Follow(ref elf, pointers, at) ?? "vmlinux";
+            var name = TableText.Follow(ref elf, pointers, at);
+            if (name == "vmlinux") tables.Faults.Add(new TableFault(TableFaultKind.KernelByName, name));
+            var holder = name ?? "vmlinux";
             TableText.Callbacks(ref elf, symbols, pointers, holder, at + Callbacks, tables.Callbacks);
             if (!pointers.TryFollow(at + Funcs, out var funcs)) continue;
             var count = Math.Min(elf.U32(data, (int)(at.Offset + Count)), (uint)budget);

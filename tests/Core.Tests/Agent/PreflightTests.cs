@@ -73,6 +73,7 @@ public sealed class PreflightTests
         new("vermagic", CheckOutcome.Refused, "\"SMP mod_unload modversions\"", m => m with { Vermagic = m.Vermagic.Replace("preempt ", "", StringComparison.Ordinal) }),
         new("vermagic", CheckOutcome.Warning, "6.1.0", m => m with { Vermagic = m.Vermagic.Replace("6.12.117+deb12", "6.1.0", StringComparison.Ordinal) }),
         new("vermagic", CheckOutcome.Refused, "6.1.0", m => m with { Vermagic = m.Vermagic.Replace("6.12.117+deb12", "6.1.0", StringComparison.Ordinal), SymbolVersions = null }),
+        new("vermagic", CheckOutcome.Refused, "6.1.0", m => m with { Vermagic = m.Vermagic.Replace("6.12.117+deb12", "6.1.0", StringComparison.Ordinal), SymbolVersions = null, ExtendedSymbolVersions = m.SymbolVersions }),
         new("vermagic", CheckOutcome.CannotTell, "not known", Host: h => h with { KernelVersion = null }),
         new("module-signature", CheckOutcome.Refused, "locked down", m => m with { Signatures = [], Signature = null }),
         new("module-signature", CheckOutcome.Refused, "sig_enforce", m => m with { Signatures = [], Signature = null }, h => h with { Lockdown = "none", SignaturesEnforced = true }),
@@ -95,6 +96,13 @@ public sealed class PreflightTests
         new("symbol-versions", CheckOutcome.Refused, "module_layout", m => m with { SymbolVersions = [new("module_layout", 4)] }),
         new("symbol-versions", CheckOutcome.Refused, "none for klp_enable_patch", m => m with { SymbolVersions = [new("module_layout", 1), new("seq_printf", 3)] }),
         new("symbol-versions", CheckOutcome.Refused, "by force", m => m with { SymbolVersions = null }),
+        new("symbol-versions", CheckOutcome.CannotTell, "none for klp_enable_patch", m => m with { SymbolVersions = [new("module_layout", 1), new("seq_printf", 3)] }, h => h with { KernelVersion = "#1 SMP PREEMPT_DYNAMIC" }),
+        new("symbol-versions", CheckOutcome.Refused, "all of the kind that Linux 6.14 brought", m => m with { SymbolVersions = null, ExtendedSymbolVersions = m.SymbolVersions }),
+        new("symbol-versions", CheckOutcome.Ok, "4 CRCs", LongName, LongNameOn("6.14.0-rc1")),
+        new("symbol-versions", CheckOutcome.Ok, "4 CRCs", LongName, LongNameOn("7.0.3+deb14-amd64")),
+        new("symbol-versions", CheckOutcome.Refused, $"none for {Long}", LongName, LongNameOn("6.13.12+deb13-amd64")),
+        new("symbol-versions", CheckOutcome.Refused, "another seq_printf", m => LongName(m) with { SymbolVersions = [new("module_layout", 1), new("klp_enable_patch", 2), new("seq_printf", 3)], ExtendedSymbolVersions = [new("seq_printf", 4)] }, LongNameOn("6.14.0")),
+        new("symbol-versions", CheckOutcome.Ok, "3 CRCs", m => m with { ExtendedSymbolVersions = [new("seq_printf", 4)] }),
         new("symbol-versions", CheckOutcome.Ok, "compares none", m => m with { SymbolVersions = null }, h => h with { Config = Options(("MODULES", "y")) }),
         new("symbol-versions", CheckOutcome.CannotTell, "could not be read", Host: h => h with { SymbolVersions = null }),
         new("symbol-versions", CheckOutcome.Ok, "CONFIG_MODVERSIONS", Host: h => h with { Config = Options(("MODULES", "y")) }),
@@ -114,6 +122,8 @@ public sealed class PreflightTests
         new("patched-objects", CheckOutcome.Warning, "af-key", m => m with { Functions = [new("af-key", "f")] }),
         new("patched-objects", CheckOutcome.Refused, "ext4 has the array", m => m with { TableFaults = [new(TableFaultKind.SharedFunctions, "ext4")] }),
         new("patched-objects", CheckOutcome.Refused, "ext4 stands in", m => m with { TableFaults = [new(TableFaultKind.ObjectTwice, "ext4")] }),
+        new("patched-objects", CheckOutcome.Refused, "names vmlinux as a module", m => m with { TableFaults = [new(TableFaultKind.KernelByName, "vmlinux")] }),
+        new("patched-objects", CheckOutcome.Ok, "xfs is not loaded", m => m with { Functions = [], Callbacks = [new("xfs", CallbackMoment.PrePatch, "f")] }),
         new("patched-objects", CheckOutcome.CannotTell, "not visible", m => m with { Functions = [] }),
         new("patched-functions", CheckOutcome.Refused, "inlined everywhere", m => m with { Functions = [new("vmlinux", "nowhere")] }),
         new("patched-functions", CheckOutcome.Refused, "inlined.isra.0", m => m with { Functions = [new("vmlinux", "inlined")] }),
@@ -136,12 +146,14 @@ public sealed class PreflightTests
         new("function-position", CheckOutcome.Ok, "told from", m => m with { Functions = [new("vmlinux", "show", 1)] }),
         new("livepatch-relocations", CheckOutcome.Refused, "flag 0x100000", m => m with { RelocationFaults = [new(RelocationFaultKind.NotMarked, ".klp.rela.vmlinux..text", "", 1)] }),
         new("livepatch-relocations", CheckOutcome.Refused, "changes no object xfs", m => m with { LivepatchRelocations = [new("xfs", ".text", 1, true, true)] }),
+        new("livepatch-relocations", CheckOutcome.Ok, "all sound", m => m with { Functions = [new("vmlinux", "show", 2)], Callbacks = [new("ext4", CallbackMoment.PrePatch, "f")] }),
         new("livepatch-relocations", CheckOutcome.CannotTell, "not visible", m => m with { Functions = [] }),
         new("livepatch-symbols", CheckOutcome.Refused, "nowhere,0 is not there", m => m with { LivepatchSymbols = [new("vmlinux", "nowhere", 0, true)] }),
         new("livepatch-symbols", CheckOutcome.Refused, "show,0 is ambiguous", m => m with { LivepatchSymbols = [new("vmlinux", "show", 0, true)] }),
         new("livepatch-symbols", CheckOutcome.Refused, "beyond the last, number 2", m => m with { LivepatchSymbols = [new("vmlinux", "show", 3, true)] }),
         new("livepatch-symbols", CheckOutcome.Refused, "not marked", m => m with { LivepatchSymbols = [new("vmlinux", "si_swapinfo", 0, false)] }),
         new("livepatch-symbols", CheckOutcome.Refused, "malformed", m => m with { LivepatchSymbols = [new("", ".klp.sym.x", 0, true)] }),
+        new("livepatch-symbols", CheckOutcome.CannotTell, "vmlinux:si_swapinfo by itself", m => m with { DynamicRelocations = [new("vmlinux", "si_swapinfo", 0)] }),
         new("livepatch-symbols", CheckOutcome.CannotTell, "xfs:xfs_iget", m => m with { LivepatchSymbols = [new("xfs", "xfs_iget", 0, true)] }),
         new("livepatch-symbols", CheckOutcome.Refused, "xfs:other,0 is not there", m => m with { LivepatchSymbols = [new("xfs", "other", 0, true)] }, Installed),
         new("livepatch-symbols", CheckOutcome.Refused, "xfs:xfs_twin,0 is ambiguous", m => m with { LivepatchSymbols = [new("xfs", "xfs_twin", 0, true)] }, Installed),
@@ -276,6 +288,13 @@ public sealed class PreflightTests
     [InlineData("""{"schema":1,"kernelRelease":"r","architecture":"a","patchStates":{"older":null}}""")]
     public void Facts_OfAnotherKind_AreAProblem(string json) =>
         Assert.Equal(ProblemCode.RequestInvalid, PreflightJson.ReadFacts(System.Text.Encoding.UTF8.GetBytes(json), "host.json").Problem?.Code);
+
+    /// <summary>A symbol whose name has no room in a row of __versions: its CRC stands in the other section alone.</summary>
+    private static readonly string Long = new('x', 60);
+
+    private static ModuleFacts LongName(ModuleFacts module) => module with { NeededSymbols = [.. module.NeededSymbols, Long], ExtendedSymbolVersions = [.. module.SymbolVersions!, new(Long, 5)] };
+
+    private static Func<HostFacts, HostFacts> LongNameOn(string release) => host => host with { KernelRelease = release, SymbolVersions = new Dictionary<string, uint>(host.SymbolVersions!) { [Long] = 5 } };
 
     private static Dictionary<string, IReadOnlyList<SystemState>> States(params SystemState[] states) => new() { ["older"] = states };
 

@@ -8,9 +8,12 @@ internal sealed class ElfBuilder(ushort machine = 62, bool isBigEndian = false)
 {
     private sealed record Section(string Name, uint Type, ulong Flags, byte[] Data, uint Link = 0, uint Info = 0);
 
+    /// <param name="Symbol">Its name; null for that of the section <paramref name="To"/>.</param>
+    private sealed record Relocation(string Section, ulong Flags, int Of, ulong At, uint Type, string? Symbol, int To, ulong Addend);
+
     private readonly List<Section> _sections = [new("", 0, 0, [])];
     private readonly List<(string Name, int Section, ulong Value, ulong Size)> _symbols = [];
-    private readonly List<(int From, ulong At, int To, ulong Target)> _pointers = [];
+    private readonly List<Relocation> _relocations = [];
 
     public const uint ProgBits = 1;
     public const ulong Alloc = 2, Data = 3, Code = 6;
@@ -61,7 +64,14 @@ internal sealed class ElfBuilder(ushort machine = 62, bool isBigEndian = false)
     /// <summary>An absolute 64-bit relocation from one section into another.</summary>
     public ElfBuilder Pointer(string from, ulong at, string to, ulong target)
     {
-        _pointers.Add((Index(from), at, Index(to), target));
+        _relocations.Add(new Relocation(".rela" + from, 0x40, Index(from), at, machine switch { 62 => 1u, 183 => 257u, _ => 22u }, null, Index(to), target));
+        return this;
+    }
+
+    /// <summary>A relocation in a section of any name that changes another one by a symbol.</summary>
+    public ElfBuilder Relocate(string section, string of, ulong at, string symbol, uint type, ulong flags = 0x40)
+    {
+        _relocations.Add(new Relocation(section, flags, Index(of), at, type, symbol, 0, 0));
         return this;
     }
 
@@ -71,8 +81,8 @@ internal sealed class ElfBuilder(ushort machine = 62, bool isBigEndian = false)
         var symtab = all.Count;
         var sectionSymbols = Enumerable.Range(1, symtab - 1).Select(i => (Name: "", Section: i, Value: 0UL, Size: 0UL));
         AddSymbols(all, [.. sectionSymbols, .. _symbols]);
-        foreach (var group in _pointers.GroupBy(p => p.From))
-            all.Add(new Section(".rela" + all[group.Key].Name, 4, 0x40, Rela([.. group]), (uint)symtab, (uint)group.Key));
+        foreach (var group in _relocations.GroupBy(r => (r.Section, r.Flags, r.Of)))
+            all.Add(new Section(group.Key.Section, 4, group.Key.Flags, Rela([.. group], symtab), (uint)symtab, (uint)group.Key.Of));
         return Assemble(all);
     }
 
@@ -100,15 +110,18 @@ internal sealed class ElfBuilder(ushort machine = 62, bool isBigEndian = false)
         all.Add(new Section(".strtab", 3, 0, Encoding.ASCII.GetBytes(names.ToString())));
     }
 
-    /// <summary>Symbol N is that of section N.</summary>
-    private byte[] Rela((int From, ulong At, int To, ulong Target)[] pointers)
+    /// <summary>Symbol N is that of section N; the named ones follow.</summary>
+    private byte[] Rela(Relocation[] relocations, int sections)
     {
-        var rows = new byte[24 * pointers.Length];
-        for (var i = 0; i < pointers.Length; i++)
+        var rows = new byte[24 * relocations.Length];
+        for (var i = 0; i < relocations.Length; i++)
         {
-            U64(rows.AsSpan(24 * i), pointers[i].At);
-            U64(rows.AsSpan((24 * i) + 8), ((ulong)pointers[i].To << 32) | (machine switch { 62 => 1u, 183 => 257u, _ => 22u }));
-            U64(rows.AsSpan((24 * i) + 16), pointers[i].Target);
+            var relocation = relocations[i];
+            var row = rows.AsSpan(24 * i, 24);
+            var symbol = relocation.Symbol is null ? relocation.To : sections + _symbols.FindIndex(s => s.Name == relocation.Symbol);
+            U64(row, relocation.At);
+            U64(row[8..], ((ulong)symbol << 32) | relocation.Type);
+            U64(row[16..], relocation.Addend);
         }
 
         return rows;

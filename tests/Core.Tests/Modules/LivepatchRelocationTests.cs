@@ -6,7 +6,7 @@ namespace LivepatchAgent.Core.Tests.Modules;
 /// <summary>Each fault of a relocation that a kernel refuses, or crashes with, made in a file that has none.</summary>
 public sealed class LivepatchRelocationTests
 {
-    private const int Text = 3, Symbol = 2, OtherSymbol = 3, ModuleSymbol = 4, Ordinary = 5, Malformed = 6;
+    private const int Text = 3, Symbol = 2, ModuleSymbol = 4, Ordinary = 5, Malformed = 6;
     private const ulong Marked = 0x0010_0042, Allocated = 0x42;
 
     private sealed record Case(RelocationFaultKind? Kind, string Section = ".klp.rela.vmlinux..text", ulong Flags = Marked, ulong Place = 4, uint Type = 2, uint Index = Symbol, uint Info = Text, string Target = ".text", byte Fill = 0, int Cut = 0);
@@ -16,6 +16,7 @@ public sealed class LivepatchRelocationTests
         new(null),
         new(null, Flags: 0x0010_0040), // without SHF_ALLOC: harmless for vmlinux
         new(null, ".klp.rela.ext4..text", Index: ModuleSymbol),
+        new(null, ".klp.rela.jbd2..text", Index: ModuleSymbol), // of a module that the patched one depends on: the kernel looks it up
         new(null, ".klp.rela.vmlinux", Index: Symbol),
         new(null, ".klp.rela.vmlinux.__jump_table", Target: "__jump_table"),
         new(null, Place: 12),
@@ -42,6 +43,9 @@ public sealed class LivepatchRelocationTests
         new(RelocationFaultKind.ReadTooEarly, ".klp.rela.ext4.__jump_table", Index: ModuleSymbol, Target: "__jump_table"),
         new(RelocationFaultKind.ReadTooEarly, ".klp.rela.ext4..altinstructions", Index: ModuleSymbol, Target: ".altinstructions"),
         new(RelocationFaultKind.LivepatchSymbolInOrdinarySection, ".rela.text", Flags: Allocated),
+        new(null, ".rela__klp_relocs", Flags: Allocated, Type: 1, Place: 8, Target: "__klp_relocs"), // what klp-build's list of its own says
+        new(null, ".rela__klp_relocs.ext4", Flags: Allocated, Type: 1, Place: 8, Target: "__klp_relocs.ext4"),
+        new(RelocationFaultKind.LivepatchSymbolInOrdinarySection, ".rela__klp_relocation", Flags: Allocated, Type: 1, Place: 8, Target: "__klp_relocation"),
         new(RelocationFaultKind.SymbolOutOfRange, ".rela.text", Flags: Allocated, Index: 7),
         new(RelocationFaultKind.PlaceOutOfTarget, ".rela.text", Flags: Allocated, Index: Ordinary, Place: 16),
         new(RelocationFaultKind.PlaceNotZero, ".rela.text", Flags: Allocated, Index: Ordinary, Fill: 9),

@@ -128,6 +128,77 @@ public sealed class LivepatchTablesTests
         Assert.Null(facts.Replace);
     }
 
+    /// <summary>As in the kernel's samples/livepatch: an object that has callbacks and an empty array of functions, among others that have some.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Read_KlpPatchWithCallbacksAlone_TellsThemAndWhatFollows(bool hasFunctions)
+    {
+        var builder = ElfBuilder.Livepatch(modinfo: "name=test_patch\0livepatch=Y\0vermagic=6.12.0 SMP \0")
+            .Text(".rodata.str", ElfBuilder.Alloc, "ext4\0xfs\0xfs_iget\0")
+            .Add(".text", ElfBuilder.Code, new byte[64])
+            .Add(".bss", ElfBuilder.Data, new byte[32], type: 8)
+            .Words(".data", ElfBuilder.Data, new ulong[6 + 20 + 8]) // patch, two objects of 80 bytes, funcs
+            .Symbol("no_funcs", ".bss", 0, 32)
+            .Symbol("ask_first", ".text", 40, 8)
+            .Symbol("objs", ".data", 48, 160)
+            .Symbol("funcs", ".data", 208, 64)
+            .Pointer(".data", 0, ".gnu.linkonce.this_module", 0)
+            .Pointer(".data", 8, ".data", 48)
+            .Pointer(".data", 48, ".rodata.str", 0)
+            .Pointer(".data", 56, ".bss", 0)
+            .Pointer(".data", 64, ".text", 40);
+        if (hasFunctions) builder.Pointer(".data", 128, ".rodata.str", 5).Pointer(".data", 136, ".data", 208).Pointer(".data", 208, ".rodata.str", 9).Pointer(".data", 216, ".text", 0);
+        var facts = ModuleReader.Read(builder.Build()).Value;
+
+        Assert.Equal(PatchTables.KlpPatch, facts.Tables);
+        Assert.Equal([new PatchCallback("ext4", CallbackMoment.PrePatch, "ask_first")], facts.Callbacks);
+        Assert.Equal(hasFunctions ? [new PatchedFunction("xfs", "xfs_iget")] : [], facts.Functions);
+        Assert.Empty(facts.NotVisible);
+    }
+
+    /// <summary>To the kernel any name is a module's: it would wait for one that is called vmlinux.</summary>
+    [Theory]
+    [InlineData("klp-patch", true)]
+    [InlineData("klp-build", true)]
+    [InlineData("kpatch-build", false)]
+    public void Read_KernelByItsName_IsAFaultWhereTheKernelReadsTheName(string made, bool isFault)
+    {
+        var facts = ModuleReader.Read(made switch
+        {
+            "klp-patch" => SampleModules.KlpPatch(62, false, "name=test_patch\0livepatch=Y\0vermagic=6.12.0 SMP \0", holder: "vmlinux"),
+            "klp-build" => SampleModules.KlpBuild(".init.klp_objects", holder: "vmlinux"),
+            _ => SampleModules.KpatchBuild(hasPosition: true, holder: "vmlinux"),
+        }).Value;
+
+        Assert.Contains("vmlinux", facts.Functions.Select(f => f.Object));
+        Assert.Equal(isFault, facts.TableFaults.Contains(new TableFault(TableFaultKind.KernelByName, "vmlinux")));
+    }
+
+    [Fact]
+    public void Read_PatchesTables_SayWhatIsNotVisible()
+    {
+        Assert.Empty(ModuleReader.Read(SampleModules.KlpPatch(62, false, "name=test_patch\0livepatch=Y\0vermagic=6.12.0 SMP \0")).Value.NotVisible);
+        Assert.Equal(["replace", "states"], ModuleReader.Read(SampleModules.KlpBuild("__klp_objects")).Value.NotVisible);
+        Assert.Equal(["functions", "callbacks", "replace", "states", "shadowVariables"], ModuleReader.Read(ElfBuilder.Livepatch().Symbol("klp_shadow_get").Build()).Value.NotVisible);
+        Assert.Empty(ModuleReader.Read(ElfBuilder.Livepatch(modinfo: "name=test_patch\0vermagic=6.12.0 SMP \0").Build()).Value.NotVisible);
+    }
+
+    /// <summary>As of Linux 6.19, and as of later ones.</summary>
+    [Theory]
+    [InlineData("nr_context_switches", "__klp_relocs")]
+    [InlineData(".klp.tombstone.nr_context_switches", "__klp_relocs.vmlinux")]
+    public void Read_KlpBuildWithRelocations_TellsTheSymbolAndNoFault(string original, string list)
+    {
+        var facts = ModuleReader.Read(SampleModules.KlpBuildLinked(original, list)).Value;
+
+        Assert.Equal([new PatchedFunction("vmlinux", "do_exit")], facts.Functions);
+        Assert.Equal([new LivepatchSymbol("vmlinux", "nr_context_switches", 0, true)], facts.LivepatchSymbols);
+        Assert.Equal([new LivepatchRelocations("vmlinux", "..text", 1, true, true)], facts.LivepatchRelocations);
+        Assert.Empty(facts.RelocationFaults);
+        Assert.Empty(facts.NeededSymbols);
+    }
+
     [Fact]
     public void Read_NoTables_SaysNotVisible()
     {

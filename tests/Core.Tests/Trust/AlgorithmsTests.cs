@@ -81,6 +81,8 @@ public sealed class AlgorithmsTests
         Assert.Contains("1.2.3.4", Algorithms.DigestFault(new Oid("1.2.3.4")), StringComparison.Ordinal);
         Assert.Contains("1.2.3.4", Algorithms.SignatureFault(new Oid("1.2.3.4")), StringComparison.Ordinal);
         Assert.Contains("ML-DSA-65", Algorithms.SignatureFault(new Oid("2.16.840.1.101.3.4.3.18")), StringComparison.Ordinal);
+        Assert.Equal("made with ECDSA, which is not accepted", Algorithms.SignatureFault(new Oid("1.2.840.10045.2.1")));
+        Assert.Contains("over a SHAKE256", Algorithms.DigestFault(new Oid("2.16.840.1.101.3.4.2.12")), StringComparison.Ordinal);
         Assert.Contains("RSASSA-PSS", Algorithms.SignatureFault(new Oid("1.2.840.113549.1.1.10"), module: true), StringComparison.Ordinal);
         Assert.Null(Algorithms.SignatureFault(new Oid("1.2.840.113549.1.1.10")));
     }

@@ -21,18 +21,30 @@ internal static class ModuleTargets
         CoveredUntil = new DateOnly(2030, 1, 1),
     }, new string('0', 64));
 
+    /// <summary>What reading a file of this length may cost. The reader pays what it keeps out of the file's length and 64 KiB; lists that grow cost up to half as much again.</summary>
+    public static long MostMemory(int length) => (128 << 10) + (3L * length / 2);
+
     public static void Module(ReadOnlySpan<byte> input)
     {
         var before = GC.GetAllocatedBytesForCurrentThread();
         var result = ModuleReader.Read(input);
-        // The reader's own promise is narrower than what showing its facts may cost.
-        var cost = GC.GetAllocatedBytesForCurrentThread() - before;
-        if (cost > (256 << 10) + (2L * input.Length)) throw new FuzzFindingException($"module: reading {input.Length} bytes cost {cost} bytes of memory");
+        Within(MostMemory(input.Length), ref before, $"reading {input.Length} bytes");
         if (!result.TryGet(out var facts, out _)) return;
-        _ = ModuleText.Of(facts);
-        _ = ModuleJson.Write(facts);
         _ = ModuleSymbols.Read(input);
+        Within(MostMemory(input.Length), ref before, $"reading the symbols of {input.Length} bytes");
+        var text = ModuleText.Of(facts);
+        Within((64 << 10) + (12L * text.Length), ref before, $"a text of {text.Length} characters");
+        var json = ModuleJson.Write(facts);
+        Within((64 << 10) + (8L * json.Length), ref before, $"a JSON of {json.Length} bytes");
         _ = Preflight.Run(facts, HostTargets.AnyHost);
+    }
+
+    /// <summary>Each of these promises less than the target as a whole.</summary>
+    private static void Within(long most, ref long before, string what)
+    {
+        var now = GC.GetAllocatedBytesForCurrentThread();
+        if (now - before > most) throw new FuzzFindingException($"module: {what} cost {now - before} bytes of memory");
+        before = GC.GetAllocatedBytesForCurrentThread();
     }
 
     /// <summary>The input as a file's end, and as a PKCS#7 in a trailer that fits: the first rarely comes so far.</summary>

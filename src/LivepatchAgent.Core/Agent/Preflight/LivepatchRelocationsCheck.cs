@@ -11,7 +11,7 @@ internal static class LivepatchRelocationsCheck
     public static CheckResult Run(ModuleFacts module, HostFacts host)
     {
         var faults = module.RelocationFaults.Where(f => f.Kind != RelocationFaultKind.ReadTooEarly).Select(Words).ToList();
-        var patched = module.Functions.Select(f => f.Object).ToHashSet();
+        var patched = module.Functions.Select(f => f.Object).Concat(module.Callbacks.Select(c => c.Object)).ToHashSet();
         foreach (var section in module.LivepatchRelocations)
         {
             if (section.Object is "vmlinux" or "" || patched.Count == 0 || patched.Contains(section.Object)) continue;
@@ -37,7 +37,7 @@ internal static class LivepatchRelocationsCheck
         RelocationFaultKind.SymbolNotLivepatch => "names a symbol that is no livepatch symbol",
         RelocationFaultKind.SymbolNameMalformed => "names a symbol that is not called .klp.sym.OBJECT.NAME,POSITION",
         RelocationFaultKind.KernelSymbolInModuleSection => "names a symbol of vmlinux for a module, which could not be loaded any more",
-        RelocationFaultKind.SymbolOfOtherObject => "names a symbol of another object than its own",
+        RelocationFaultKind.SymbolOfOtherObject => "names a symbol of a module, which nothing keeps loaded, for vmlinux",
         RelocationFaultKind.LivepatchSymbolInOrdinarySection => "names a livepatch symbol and is an ordinary section, where it counts as 0",
         RelocationFaultKind.PlaceOutOfTarget => "changes bytes beyond its section",
         RelocationFaultKind.PlaceNotZero => "changes bytes that are not zero",

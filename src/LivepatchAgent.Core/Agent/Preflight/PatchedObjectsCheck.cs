@@ -14,7 +14,9 @@ internal static class PatchedObjectsCheck
             return CheckResult.Refused($"{shared.Object} has the array of functions of another object: the kernel would set it up twice and stop at a BUG", "give each object its own array");
         if (module.TableFaults.FirstOrDefault(f => f.Kind == TableFaultKind.ObjectTwice) is { } twice)
             return CheckResult.Refused($"{twice.Object} stands in its tables twice", "put all functions of an object into one array");
-        var objects = module.Functions.Select(f => f.Object).Distinct().ToList();
+        if (module.TableFaults.Any(f => f.Kind == TableFaultKind.KernelByName))
+            return CheckResult.Refused("it names vmlinux as a module to be patched: the kernel would take it, wait for a module of that name and patch nothing", "leave klp_object.name empty for the kernel");
+        var objects = module.Functions.Select(f => f.Object).Concat(module.Callbacks.Select(c => c.Object)).Distinct().ToList();
         if (objects.Count == 0) return CheckResult.CannotTell("which objects it patches is not visible in the file", "ask whoever made it");
         if (objects.Find(o => o.Length >= MaxName) is { } tooLong) return CheckResult.Refused($"{tooLong} is longer than a module's name can be", "correct the patch's tables");
         var wrong = objects.Where(o => o.Contains('-', StringComparison.Ordinal)).ToList();

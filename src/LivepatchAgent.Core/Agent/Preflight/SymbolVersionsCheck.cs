@@ -22,8 +22,8 @@ internal static class SymbolVersionsCheck
                 break;
         }
 
-        if ((module.SymbolVersions ?? module.ExtendedSymbolVersions) is not { } versions)
-            return CheckResult.Refused("it was built without CRCs: this kernel refuses it, or takes it by force and is tainted (F) (CONFIG_MODVERSIONS, CONFIG_MODULE_FORCE_LOAD)", Rebuild);
+        if (Traits.Versions(module, host) is not { } versions)
+            return CheckResult.Refused($"{(module.ExtendedSymbolVersions is null ? "it was built without CRCs" : "its CRCs are all of the kind that Linux 6.14 brought")}: this kernel refuses it, or takes it by force and is tainted (F) (CONFIG_MODVERSIONS, CONFIG_MODULE_FORCE_LOAD)", Rebuild);
         if (host.SymbolVersions is null) return CheckResult.CannotTell("the kernel's CRCs could not be read", "run it on the host itself, as root, with livepatch-agentd of this version");
         var needed = module.NeededSymbols.Append(Layout).ToHashSet();
         List<string> wrong = [], unknown = [];
@@ -35,7 +35,12 @@ internal static class SymbolVersionsCheck
         }
 
         if (wrong.Count > 0) return CheckResult.Refused($"built against another {Listing.Of(wrong)}", Rebuild);
-        if (needed.Count > 0) return CheckResult.Refused($"it has CRCs, and none for {Listing.Of(needed)}", Rebuild);
+        if (needed.Count > 0)
+        {
+            var without = $"it has CRCs, and none for {Listing.Of(needed)}";
+            return Traits.InsistsOnVersions(host) ? CheckResult.Refused(without, Rebuild) : CheckResult.CannotTell($"{without}, which this kernel then takes unseen", Rebuild);
+        }
+
         return unknown.Count > 0
             ? CheckResult.CannotTell($"this kernel's CRC is not known of {Listing.Of(unknown)}", Rebuild)
             : CheckResult.Ok($"{versions.Count} CRCs, all the kernel's own");

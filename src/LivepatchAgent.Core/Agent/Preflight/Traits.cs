@@ -1,3 +1,6 @@
+using LivepatchAgent.Core.Kernel;
+using LivepatchAgent.Core.Modules;
+
 namespace LivepatchAgent.Core.Agent;
 
 /// <summary>What a kernel can do, by its build options where they can be read, else by the symbols that they bring.</summary>
@@ -12,6 +15,13 @@ internal static class Traits
 
     /// <summary>CONFIG_MODVERSIONS.</summary>
     public static bool? HasModuleVersions(HostFacts host) => Is(host, "MODVERSIONS") ?? Has(host, Layout);
+
+    /// <summary>The CRCs of a module that this kernel goes by: since 6.14 those of the section for long names where it is there. Null where it has none that the kernel knows.</summary>
+    public static IReadOnlyList<SymbolVersion>? Versions(ModuleFacts module, HostFacts host) =>
+        (KernelSeries.Of(host.KernelRelease) ?? default).CompareTo((6, 14)) >= 0 ? module.ExtendedSymbolVersions ?? module.SymbolVersions : module.SymbolVersions;
+
+    /// <summary>Debian changed its kernels so that a symbol without a CRC is refused; others warn once and take it.</summary>
+    public static bool InsistsOnVersions(HostFacts host) => host.KernelVersion?.Contains("Debian", StringComparison.Ordinal) == true;
 
     /// <summary>CONFIG_MODULE_UNLOAD.</summary>
     public static bool? CanUnload(HostFacts host) => Is(host, "MODULE_UNLOAD") ?? (host.Symbols is null ? null : DeleteModule.Any(s => Has(host, s) == true));

@@ -23,7 +23,8 @@ internal static class VermagicCheck
                 : CheckResult.CannotTell($"the release agrees ({release}); with which options (\"{options}\") this kernel was built is not known", "run it on the host itself, as root");
         }
 
-        if (!HasVersions(module)) return CheckResult.Refused($"it was built for {release}, this host runs {host.KernelRelease}", Rebuild);
+        // For this it looks at __versions alone, also where it goes by the other section.
+        if (module.SymbolVersions is null) return CheckResult.Refused($"it was built for {release}, this host runs {host.KernelRelease}", Rebuild);
         return Traits.HasModuleVersions(host) switch
         {
             true => CheckResult.Warning($"it was built for {release}, this host runs {host.KernelRelease}: the kernel goes by the symbols' CRCs instead, the agent loads no such patch", Rebuild),
@@ -31,8 +32,6 @@ internal static class VermagicCheck
             null => CheckResult.CannotTell($"it was built for {release}, this host runs {host.KernelRelease}; whether the kernel minds is not known", Rebuild),
         };
     }
-
-    private static bool HasVersions(ModuleFacts module) => (module.SymbolVersions ?? module.ExtendedSymbolVersions) is not null;
 
     private static (string Release, string Options) Parts(string vermagic)
     {

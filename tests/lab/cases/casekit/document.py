@@ -36,6 +36,7 @@ SURPRISES = """
 - A patch without replace may be stacked on one that replaces.
 - The states of a loaded patch decide whether the next one is compatible, and sysfs does not show them; preflight reads them where the kernel does, in its list of patches (`/proc/kcore`).
 - A module that comes after the livepatch and lacks what is patched is refused itself: `modprobe` fails, whatever the module is good for.
+- An object that is called vmlinux is a module of that name to the kernel: the patch counts as enabled, its transition ends, and nothing is patched.
 - In `unresolvable ambiguity for symbol … in object '(null)'` the null is the kernel itself.
 """
 

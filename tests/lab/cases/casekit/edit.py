@@ -175,6 +175,24 @@ def memory(size):
     return change
 
 
+# --- what another converter does
+
+def as_klp_build(elf):
+    """objtool klp post-link keeps the list that it made the livepatch section of, and the relocations that the linker made, which do nothing any more."""
+    section = klp_section(elf)
+    target = elf.sections[section.info]
+    ordinary = elf.relocations_of(target)
+    # klp_reloc: the place, the symbol, the type
+    moved = section.relocations
+    listed = elf.add_section("__klp_relocs", target, b"".join(struct.pack("<QQQ", 0, 0, row[1]) for row in moved), flags=e.ALLOC, align=8)
+    rows = elf.add_section(".rela__klp_relocs", ordinary, info=elf.index(listed))
+    place = elf.symbol_index("patched_show")
+    rows.relocations = [new for i, row in enumerate(moved) for new in ([24 * i, e.R_64, place, row[0]], [24 * i + 8, e.R_64, row[2], row[3]])]
+    for row in moved:
+        name = elf.symbols[row[2]].name.split(".", 4)[4].split(",")[0]
+        ordinary.relocations = [*ordinary.relocations, [row[0], 0, elf.add_symbol(name, section=e.SHN_LIVEPATCH), row[3]]]
+
+
 # --- what the converter should never do
 
 def klp_section(elf):

@@ -190,4 +190,12 @@ CASES = [
     Case("signature of a type that the kernel does not know", PLAIN, {"": Runs(note="the kernel is tainted (E)"), "6.12 SB": Refused("EKEYREJECTED"), "6.1 SB": Refused("EKEYREJECTED")}, "module-signature", sign="stranger", file=of_type(1), where=ALL),
     Case("signature longer than the file", PLAIN, Refused("EBADMSG"), "module-signature|module-format", sign="stranger", file=length_of(1 << 24), where=ALL),
     Case("cut off in the middle of its signature", PLAIN, {"": Runs(note="it counts as not signed"), "6.12 SB": Refused("EKEYREJECTED"), "6.1 SB": Refused("EKEYREJECTED")}, "module-signature", sign="stranger", file=cut_short, where=ALL),
+
+    # --- what other tools make
+    Case("what klp-build leaves beside its relocations", NEEDS, Runs(BOTH), needs=KERNEL, edits=(x.as_klp_build,)),
+    Case("a symbol of another module in the section of a loaded one", NEEDS, Runs(BOTH), needs=modules(needed_variable=(HOOK, "hook", 0)), edits=(*IN_TARGET, x.all_in_section_of(TARGET)),
+         before=f"{THERE} && hook hook=kprobe", call=HERE),
+
+    # --- what it takes, and does nothing with
+    Case("the kernel as an object by its name, vmlinux", PLAIN, Misleads("console=", "it waits for a module of that name and patches nothing"), "patched-objects", edits=(x.in_object("vmlinux"),)),
 ]
