@@ -19,6 +19,9 @@ internal static class Traits
     /// <summary>CONFIG_HAVE_RELIABLE_STACKTRACE.</summary>
     public static bool? HasReliableStacks(HostFacts host) => Is(host, "HAVE_RELIABLE_STACKTRACE") ?? Has(host, StackWalk);
 
+    /// <summary>CONFIG_MODULE_SIG; null when the options are not known.</summary>
+    public static bool? ChecksSignatures(HostFacts host) => Is(host, "MODULE_SIG");
+
     /// <summary>CONFIG_LIVEPATCH.</summary>
     public static bool? HasLivepatch(HostFacts host) => host.Livepatch ? true : Is(host, "LIVEPATCH") ?? Has(host, Enable);
 
