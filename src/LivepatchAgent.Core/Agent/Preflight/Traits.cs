@@ -31,6 +31,8 @@ internal static class Traits
     /// <summary>What the kernel compares a module's vermagic with (include/linux/vermagic.h); null when a part of it is not known.</summary>
     public static string? Vermagic(HostFacts host)
     {
+        // Structures are shuffled by a secret of the build, and its hash is a part of the text.
+        if (Is(host, "RANDSTRUCT") == true || Is(host, "GCC_PLUGIN_RANDSTRUCT") == true) return null;
         if (Word(host, "SMP", " SMP ") is not { } smp || Preempt(host) is not { } preempt || CanUnload(host) is not { } unload || HasModuleVersions(host) is not { } versions) return null;
         var arch = host.Architecture == "aarch64" ? "aarch64 " : "";
         return $"{host.KernelRelease} {(smp ? "SMP " : "")}{preempt}{(unload ? "mod_unload " : "")}{(versions ? "modversions " : "")}{arch}";
