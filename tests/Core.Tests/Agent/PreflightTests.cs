@@ -64,6 +64,7 @@ public sealed class PreflightTests
     private static readonly Case[] Cases =
     [
         new("livepatch-support", CheckOutcome.Refused, "CONFIG_LIVEPATCH", Host: h => h with { Livepatch = false, Config = Options(("MODULES", "y")) }),
+        new("livepatch-support", CheckOutcome.Refused, "CONFIG_LIVEPATCH, which needs CONFIG_SYSFS, CONFIG_DYNAMIC_FTRACE too", Host: h => h with { Livepatch = false, Config = Options(("MODULES", "y"), ("KALLSYMS_ALL", "y"), ("HAVE_LIVEPATCH", "y")) }),
         new("livepatch-support", CheckOutcome.Refused, "modules_disabled", Host: h => h with { ModulesDisabled = true }),
         new("livepatch-support", CheckOutcome.CannotTell, "could be read", Host: h => h with { Livepatch = false, Symbols = null }),
         new("kernel-health", CheckOutcome.Warning, "oopsed", Host: h => h with { Taint = 1 << 7 }),
