@@ -27,7 +27,7 @@ public sealed partial class InstalledModulesTests
         Assert.Equal([Name], facts.InstalledModules!);
         Assert.Equal((1, 0), (facts.CountOf(Name, Function), facts.CountOf(Name, "nowhere")));
         Assert.Equal((1, 0), (facts.TraceableOf(Name, Function), facts.TraceableOf(Name, "patch")));
-        Assert.False(facts.IsUnread(Name));
+        Assert.False(facts.IsUnknown(Name));
     }
 
     [Theory]
@@ -42,7 +42,7 @@ public sealed partial class InstalledModulesTests
         if (text is null) File.Delete(root.Path($"lib/modules/{Workshop.Release}/extra/{Name}.ko"));
         var facts = Collect(root, Questions());
         Assert.Null(facts.CountOf(Name, Function));
-        Assert.True(facts.IsUnread(Name));
+        Assert.True(facts.IsUnknown(Name));
     }
 
     [Fact]
@@ -54,7 +54,7 @@ public sealed partial class InstalledModulesTests
         var facts = Collect(root, Questions());
         Assert.Equal([Name], facts.InstalledModules!);
         Assert.Equal([Name], facts.BuiltInModules!);
-        Assert.False(facts.IsUnread(Name));
+        Assert.False(facts.IsUnknown(Name));
     }
 
     [Fact]

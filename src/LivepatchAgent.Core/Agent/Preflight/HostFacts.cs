@@ -101,9 +101,9 @@ public sealed record HostFacts
     public int? TraceableOf(string objectName, string name) =>
         Names(Traceable, objectName) is { } names ? names.GetValueOrDefault(name) : Names(InstalledTraceable, objectName)?.GetValueOrDefault(name);
 
-    /// <summary>Whether the object is a module that is installed and can come, and whose file's symbols are not known.</summary>
-    public bool IsUnread(string objectName) =>
-        IsLoaded(objectName) == false && InstalledModules?.Contains(objectName) == true && BuiltInModules?.Contains(objectName) != true && Names(InstalledSymbols, objectName) is null;
+    /// <summary>Whether the object is a module that may come, from this host's files or from elsewhere, and whose symbols are not known.</summary>
+    public bool IsUnknown(string objectName) =>
+        IsLoaded(objectName) == false && BuiltInModules?.Contains(objectName) != true && Names(InstalledSymbols, objectName) is null;
 
     /// <summary>Whether the object is vmlinux or a loaded module.</summary>
     public bool? IsLoaded(string objectName) => objectName == "vmlinux" ? true : LoadedModules?.Contains(objectName);

@@ -20,8 +20,10 @@ internal static class TraceableFunctionsCheck
         }
 
         if (not.Count > 0) return CheckResult.Refused($"cannot be traced, and so not patched: {Listing.Of(not)} (notrace, assembly or of ftrace itself)", "patch its callers instead");
-        return perhaps.Count > 0
-            ? CheckResult.CannotTell($"only some of several functions of this name can be traced: {Listing.Of(perhaps)}", "see available_filter_functions and /proc/kallsyms for the one that is meant")
+        if (perhaps.Count > 0) return CheckResult.CannotTell($"only some of several functions of this name can be traced: {Listing.Of(perhaps)}", "see available_filter_functions and /proc/kallsyms for the one that is meant");
+        var unknown = module.Functions.Where(f => host.IsUnknown(f.Object)).Select(f => $"{f.Object}:{f.Name}").ToList();
+        return unknown.Count > 0
+            ? CheckResult.CannotTell($"whether {Listing.Of(unknown)} can be traced is not known", PatchedFunctionsCheck.Install)
             : CheckResult.Ok("every function that is there can be traced");
     }
 }
