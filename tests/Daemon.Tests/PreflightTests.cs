@@ -104,7 +104,7 @@ public sealed class PreflightTests
     }
 
     [Fact]
-    public void Collect_ReadsTheKernelsCrcs()
+    public void Collect_ReadsTheKernelsCrcsAndNamespaces()
     {
         using var root = Root();
         root.Write("proc/kallsyms", Symbols + """
@@ -130,9 +130,14 @@ public sealed class PreflightTests
     }
 
     [Fact]
+        // The first symbol has an empty namespace, the second one's stands at 0x100.
+        BitConverter.TryWriteBytes(core.AsSpan(0x1000 + 8), 0x200 - 8);
+        BitConverter.TryWriteBytes(core.AsSpan(0x1000 + 12 + 8), 0x100 - 20);
+        "DMA_BUF\0"u8.CopyTo(core.AsSpan(0x1100));
     public async Task Daemon_WhosePreflightRefuses_KeepsWhatRunsAndSaysWhy()
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);
+        Assert.Equal([new("seq_write", "DMA_BUF")], facts.SymbolNamespaces!);
         host.Write("proc/sys/kernel/ftrace_enabled", "0\n");
         host.Server.Publish(Two);
         var status = await host.SettledAsync(PatchState.Refused);

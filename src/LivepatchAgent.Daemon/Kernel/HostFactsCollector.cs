@@ -55,6 +55,7 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
             GoingDown = GoingDown(),
         };
     }
+            SymbolNamespaces = symbols is null || memory is null ? null : ExportTable.Namespaces(memory, collector.Addresses),
 
     /// <summary>By the kernel's memory where that tells, else by its texts.</summary>
     private (Names? Symbols, Names? Traceable) Functions(SymbolCollector collector, KernelMemory? memory)

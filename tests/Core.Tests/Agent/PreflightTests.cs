@@ -56,6 +56,7 @@ public sealed class PreflightTests
         Hooks = [],
         Probes = [],
         SymbolVersions = new Dictionary<string, uint> { ["module_layout"] = 1, ["klp_enable_patch"] = 2, ["seq_printf"] = 3 },
+        SymbolNamespaces = new Dictionary<string, string> { ["dma_buf_put"] = "DMA_BUF" },
         MemoryAvailable = 500L << 20,
     };
 
@@ -118,6 +119,14 @@ public sealed class PreflightTests
         new("needed-symbols", CheckOutcome.Refused, "no symbol nowhere", m => m with { NeededSymbols = ["nowhere"] }),
         new("needed-symbols", CheckOutcome.Refused, "does not export", m => m with { NeededSymbols = ["hidden"] }),
         new("needed-symbols", CheckOutcome.CannotTell, "could not be read", Host: h => h with { Symbols = null }),
+        new("symbol-namespaces", CheckOutcome.Refused, "seq_printf (SEQ)", Host: h => Spaced(h, "SEQ", ("MODULE_SIG", "y"))),
+        new("symbol-namespaces", CheckOutcome.Warning, "only notes it", Host: h => Spaced(h, "SEQ", ("MODULE_ALLOW_MISSING_NAMESPACE_IMPORTS", "y"))),
+        new("symbol-namespaces", CheckOutcome.CannotTell, "whether this kernel minds", Host: h => Spaced(h, "SEQ") with { Config = null }),
+        new("symbol-namespaces", CheckOutcome.Ok, "no symbol of", m => m with { Modinfo = [.. m.Modinfo, new("import_ns", "OTHER"), new("import_ns", "SEQ")] }, h => Spaced(h, "SEQ")),
+        new("symbol-namespaces", CheckOutcome.Refused, "seq_printf (module:kvm,vfio-*)", Host: h => Spaced(h, "module:kvm,vfio-*")),
+        new("symbol-namespaces", CheckOutcome.Refused, "seq_printf (module:kvm)", Host: h => Spaced(h, "module:kvm", ("MODULE_ALLOW_MISSING_NAMESPACE_IMPORTS", "y"))),
+        new("symbol-namespaces", CheckOutcome.Ok, "no symbol of", Host: h => Spaced(h, "module:kvm,livepatch-*")),
+        new("symbol-namespaces", CheckOutcome.CannotTell, "could not be read", Host: h => h with { SymbolNamespaces = null }),
         new("livepatch-marker", CheckOutcome.Refused, "does not say so", m => m with { IsLivepatch = false }),
         new("livepatch-marker", CheckOutcome.Refused, "no livepatch", m => m with { IsLivepatch = false, NeededSymbols = [] }),
         new("patched-objects", CheckOutcome.Ok, "xfs is not loaded", m => m with { Functions = [new("xfs", "xfs_iget")] }),
@@ -311,6 +320,16 @@ public sealed class PreflightTests
     };
 
     private static LoadedPatch Older() => new("older", true, false, true, [new("vmlinux", "cmdline_proc_show", 1)]);
+
+    private static HostFacts Spaced(HostFacts host, string space, params (string, string)[] options) =>
+        host with { SymbolNamespaces = new Dictionary<string, string> { ["seq_printf"] = space, ["other"] = "OTHER" }, Config = Options([("MODULES", "y"), .. options]) };
+
+    /// <summary>Of the two functions called show one can be traced.</summary>
+    private static HostFacts Half(HostFacts host, params bool[] each) => host with
+    {
+        Traceable = new Dictionary<string, IReadOnlyDictionary<string, int>> { ["vmlinux"] = Names("cmdline_proc_show", "show"), ["ext4"] = Names("ext4_iget") },
+        TraceableInOrder = new Dictionary<(string, string), IReadOnlyList<bool>> { [("vmlinux", "show")] = each },
+    };
 
     private static KeyringFacts Asked(string ring, bool? holds = true) => new([], new Dictionary<string, string> { [Query] = ring }, holds);
 

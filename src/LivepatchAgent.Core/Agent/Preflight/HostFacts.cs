@@ -91,6 +91,9 @@ public sealed record HostFacts
     public long? MemoryAvailable { get; init; }
 
     /// <summary>How the host is seen to be going down; null when it is not.</summary>
+    /// <summary>The namespaces of the kernel's exported symbols, of those that stand in one; null when they could not be read.</summary>
+    public IReadOnlyDictionary<string, string>? SymbolNamespaces { get; init; }
+
     public string? GoingDown { get; init; }
 
     /// <summary>How often an object has a name; null when that is not known of this object.</summary>
