@@ -32,7 +32,7 @@ public sealed record HostFacts
     /// <summary>kernel.modules_disabled.</summary>
     public bool? ModulesDisabled { get; init; }
 
-    /// <summary>module_blacklist= on the kernel's command line.</summary>
+    /// <summary>module_blacklist=, as the kernel took it from its command line.</summary>
     public IReadOnlyList<string> BlockedModules { get; init => field = value ?? []; } = [];
 
     public string? Lockdown { get; init; }
