@@ -51,14 +51,15 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
             InstalledSymbols = files.Count == 0 ? null : files.ToDictionary(f => f.Key, f => f.Value.Names),
             InstalledTraceable = files.Count == 0 ? null : files.ToDictionary(f => f.Key, f => f.Value.Traceable),
             Traceable = traceable,
+            TraceableInOrder = collector.TraceableInOrder,
             Hooks = paths.Tracing.Select(t => Hooks(Path.Combine(t, "enabled_functions"), questions)).FirstOrDefault(h => h is not null),
             Probes = Probes(questions),
             SymbolVersions = symbols is null || memory is null ? null : ExportTable.Crcs(memory, collector.Addresses),
+            SymbolNamespaces = symbols is null || memory is null ? null : ExportTable.Namespaces(memory, collector.Addresses),
             MemoryAvailable = MemoryAvailable(),
             GoingDown = GoingDown(),
         };
     }
-            SymbolNamespaces = symbols is null || memory is null ? null : ExportTable.Namespaces(memory, collector.Addresses),
 
     /// <summary>By the kernel's memory where that tells, else by its texts.</summary>
     private (Names? Symbols, Names? Traceable) Functions(SymbolCollector collector, KernelMemory? memory)

@@ -23,7 +23,8 @@ internal sealed class SymbolCollector
     private readonly NameSet _functionNames;
     private readonly NameSet _objects;
     private readonly Dictionary<string, Dictionary<string, int>> _symbols = new() { [Kernel] = [] };
-    private readonly Dictionary<(string Object, string Name), HashSet<ulong>> _places = [];
+    private readonly Dictionary<(string Object, string Name), List<ulong>> _places = [];
+    private readonly List<string> _group = [];
     private readonly Dictionary<string, HashSet<string>> _aliases = [];
     private readonly byte[] _lastName = new byte[512];
     private (ulong High, ulong Low) _lastAddress;
@@ -53,6 +54,9 @@ internal sealed class SymbolCollector
     /// <summary>By the kernel's memory; null when that does not answer every question, and <see cref="Symbols"/> has to.</summary>
     /// <param name="addressOf">Where a loaded module's struct module is; null when that is not known.</param>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? SymbolsOf(KernelMemory memory, Func<string, ulong?> addressOf)
+    /// <summary>After <see cref="TraceableOf"/>: of names that several functions have, which of them can be traced, in the order of /proc/kallsyms.</summary>
+    public IReadOnlyDictionary<(string Object, string Name), IReadOnlyList<bool>>? TraceableInOrder { get; private set; }
+
     {
         if (_all || SymbolMemory.Read(memory, IsWanted, _names.Concat(_functions).Concat(_marks)) is not { } found) return null;
         foreach (var (name, address) in found) Take(name, Kernel, address);
@@ -88,6 +92,7 @@ internal sealed class SymbolCollector
         return Table(found);
     }
 
+        TraceableInOrder = _places.Where(p => p.Value.Count > 1).ToDictionary(p => p.Key, p => (IReadOnlyList<bool>)[.. p.Value.Select(traceable.Contains)]);
     /// <summary>After <see cref="Symbols"/>: a function that shares its address with another may be listed by that one's name.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? Traceable(string path)
     {

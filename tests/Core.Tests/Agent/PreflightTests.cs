@@ -178,6 +178,8 @@ public sealed class PreflightTests
         new("traceable-functions", CheckOutcome.Ok, "can be traced", m => m with { Functions = [new("xfs", "xfs_iget")] }, Installed),
         new("traceable-functions", CheckOutcome.CannotTell, "only some", m => m with { Functions = [new("xfs", "xfs_twin", 1)] }, Installed),
         new("traceable-functions", CheckOutcome.CannotTell, "only some", Host: h => h with { Traceable = new Dictionary<string, IReadOnlyDictionary<string, int>> { ["vmlinux"] = Names("cmdline_proc_show", "show"), ["ext4"] = Names("ext4_iget") } }),
+        new("traceable-functions", CheckOutcome.Ok, "can be traced", Host: h => Half(h, false, true)),
+        new("traceable-functions", CheckOutcome.Refused, "vmlinux:show,2", Host: h => Half(h, true, false)),
         new("traceable-functions", CheckOutcome.CannotTell, "nosuch:f", m => m with { Functions = [new("vmlinux", "cmdline_proc_show"), new("nosuch", "f")] }),
         new("traceable-functions", CheckOutcome.CannotTell, "xfs:f", m => m with { Functions = [new("xfs", "f")] }),
         new("traceable-functions", CheckOutcome.CannotTell, "could not be read", Host: h => h with { Traceable = null }),
@@ -319,8 +321,6 @@ public sealed class PreflightTests
         InstalledTraceable = new Dictionary<string, IReadOnlyDictionary<string, int>> { ["xfs"] = Names("xfs_iget", "xfs_twin") },
     };
 
-    private static LoadedPatch Older() => new("older", true, false, true, [new("vmlinux", "cmdline_proc_show", 1)]);
-
     private static HostFacts Spaced(HostFacts host, string space, params (string, string)[] options) =>
         host with { SymbolNamespaces = new Dictionary<string, string> { ["seq_printf"] = space, ["other"] = "OTHER" }, Config = Options([("MODULES", "y"), .. options]) };
 
@@ -330,6 +330,8 @@ public sealed class PreflightTests
         Traceable = new Dictionary<string, IReadOnlyDictionary<string, int>> { ["vmlinux"] = Names("cmdline_proc_show", "show"), ["ext4"] = Names("ext4_iget") },
         TraceableInOrder = new Dictionary<(string, string), IReadOnlyList<bool>> { [("vmlinux", "show")] = each },
     };
+
+    private static LoadedPatch Older() => new("older", true, false, true, [new("vmlinux", "cmdline_proc_show", 1)]);
 
     private static KeyringFacts Asked(string ring, bool? holds = true) => new([], new Dictionary<string, string> { [Query] = ring }, holds);
 

@@ -15,8 +15,8 @@ internal static class TraceableFunctionsCheck
         foreach (var function in module.Functions)
         {
             if (host.TraceableOf(function.Object, function.Name) is not { } traceable || host.CountOf(function.Object, function.Name) is not > 0) continue;
-            if (traceable == 0) not.Add($"{function.Object}:{function.Name}");
-            else if (traceable < host.CountOf(function.Object, function.Name)) perhaps.Add($"{function.Object}:{function.Name}");
+            var can = traceable == 0 ? false : traceable < host.CountOf(function.Object, function.Name) ? host.IsTraceable(function) : true;
+            if (can != true) (can == false ? not : perhaps).Add($"{function.Object}:{function.Name}{(function.Position > 0 ? $",{function.Position}" : "")}");
         }
 
         if (not.Count > 0) return CheckResult.Refused($"cannot be traced, and so not patched: {Listing.Of(not)} (notrace, assembly or of ftrace itself)", "patch its callers instead");
