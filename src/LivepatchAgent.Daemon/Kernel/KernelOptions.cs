@@ -20,6 +20,7 @@ internal static class KernelOptions
     {
         foreach (var (path, isCompressed) in new[] { (paths.ConfigInKernel, true), (paths.ConfigOf(release), false) })
         {
+            if (!File.Exists(path)) continue;
             try
             {
                 using var file = File.OpenRead(path);

@@ -8,7 +8,7 @@ namespace LivepatchAgent.Core.Agent;
 /// </summary>
 internal static class FunctionHooksCheck
 {
-    /// <summary>Of a kprobe at a function's entry, whose list lockdown hides.</summary>
+    /// <summary>Of a kprobe at a function's entry, which shows where debugfs with its list of kprobes is not mounted.</summary>
     private const string ProbeHandler = "kprobe_ftrace_handler";
 
     public static CheckResult Run(ModuleFacts module, HostFacts host)
