@@ -43,7 +43,7 @@ def made(environment):
         folder = Path(f"{final}.new")
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        for name in ("cases.sh", "load"):
+        for name in ("cases.sh", "load", "fentry"):
             shutil.copy(GUEST / name, folder)
         for name, (module, edits) in HELPERS.items():
             elf = _edited(compiled[series] / f"{module}.ko", {}, edits)
