@@ -94,6 +94,7 @@ public sealed class PreflightTests
         new("module-signature", CheckOutcome.Ok, ".machine", Host: h => h with { Keys = new KeyringFacts([new("publisher: 00ff", ".platform"), new("publisher: 00ff", ".machine")]) }),
         new("module-signature", CheckOutcome.CannotTell, "trusted and revoked", Host: h => h with { Keys = new KeyringFacts([new("publisher: 00ff", ".blacklist"), new("publisher: 00ff", ".machine")]) }),
         new("module-signature", CheckOutcome.Refused, "content of its own", m => m with { Signatures = [m.Signatures[0] with { Fault = "it holds content of its own" }] }, h => h with { Lockdown = "none" }),
+        new("module-signature", CheckOutcome.Refused, "over attributes", m => m with { Signatures = [m.Signatures[0] with { Signers = [m.Signatures[0].Signers[0] with { HasSignedAttributes = true }] }] }, h => h with { Lockdown = "none" }),
         new("module-signature", CheckOutcome.Ok, ".secondary_trusted_keys", m => m with { Signatures = [m.Signatures[0] with { Signers = [.. Enumerable.Repeat(m.Signatures[0].Signers[0], 16)], Fault = "it has more than 16 signers" }] }),
         new("module-signature", CheckOutcome.Ok, "without CONFIG_MODULE_SIG", m => m with { Signatures = [], Signature = null }, h => h with { Config = Options(("MODULES", "y")) }),
         new("module-signature", CheckOutcome.Refused, "changed after", Host: h => h with { Keys = Asked(".machine", false), Lockdown = "none" }),

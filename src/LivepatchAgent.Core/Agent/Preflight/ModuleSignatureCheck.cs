@@ -24,6 +24,8 @@ internal static class ModuleSignatureCheck
         if (signature.Type != "PKCS#7") return Unsigned($"its signature is of type {signature.Type}, which counts as none", insists);
         // Unless it is only that there are more signers than are read: a fault that makes the kernel answer EBADMSG, whatever it insists on.
         if (signature.Fault is { } fault && signature.Signers.Count < MaxSigners) return CheckResult.Refused($"its signature cannot be read: {fault}", Sign);
+        if (signature.Signers.Any(s => s.HasSignedAttributes && !s.Algorithm.StartsWith("ml-dsa", StringComparison.Ordinal)))
+            return CheckResult.Refused("its signature is over attributes and not over the module, which no kernel takes", Sign);
         if (host.Keys is null) return Unknown("the kernel's keys could not be read", insists);
         if (module.FileDigest is { } digest && host.Keys.Keys.Any(k => k.Ring == Revoked && k.Description == "bin:" + digest))
             return CheckResult.Refused($"this very file is revoked on this host ({Revoked} has bin:{digest[..12]}…), as by the firmware's list", "publish a new build of it");

@@ -80,7 +80,7 @@ class Case:
     call: str = "cat /proc/cmdline"
     after: str = ""
     where: tuple = ()  # the hosts; when empty, all, and what hurts its host the permissive ones alone
-    untold: bool = False  # nothing that the host shows can tell: preflight may warn or say that it cannot tell, but not that all is well. The page names these rows
+    untold: bool = False  # nothing that the host shows can tell: preflight has to say that. The page names these rows
     taints: bool = False  # the kernel, for the cases after it: it comes last
     spoils: bool = False  # what is done to the host cannot be undone
     revoked: bool = False  # the host's firmware has this file's digest in its list

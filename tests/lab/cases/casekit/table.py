@@ -4,7 +4,7 @@ from . import edit as x
 from .case import SECURE, Case, Crashes, Misleads, Refused, Runs, Spoils
 from .convert import VMLINUX
 from .elf import ALLOC, INFO_LINK, SHN_ABS, SHN_UNDEF
-from .sign import cut_short, garbage, length_of, of_type, one_bit, signature_off
+from .sign import by_openssl, cut_short, garbage, length_of, of_type, one_bit, signature_off
 
 PLAIN, NEEDS, KEY, TARGET, HOOK, SPACE = "cases_plain", "cases_needs", "cases_key", "cases_target", "cases_hook", "cases_space"
 
@@ -142,7 +142,7 @@ CASES = [
          edits=(x.in_object(TARGET), x.old_name("twin"), x.sympos(3)), call="target", **INSTALLED),
     Case("a function that cannot be traced, as it arrives", PLAIN, Spoils("EINVAL", "failed to find location for function 'untraced'"), "traceable-functions",
          edits=(x.in_object(TARGET), x.old_name("untraced")), call="target", **INSTALLED),
-    Case("a function that the module has not, as it arrives from nowhere", PLAIN, Spoils("EINVAL", "refusing to load module"), "patched-objects", edits=(x.in_object(TARGET),), call="target", untold=True),
+    Case("a function that the module has not, as it arrives from nowhere", PLAIN, Spoils("EINVAL", "refusing to load module"), "patched-functions", edits=(x.in_object(TARGET),), call="target", untold=True),
     Case("a module's name of 56 letters", PLAIN, Refused("EINVAL"), "patched-objects", edits=(x.in_object("a" * 56),)),
     Case("a function without its name", PLAIN, Refused("EINVAL"), "patched-functions|module-format", edits=(x.without_pointer("old_name"),)),
     Case("a function without its replacement", PLAIN, Refused("EINVAL"), "patched-functions|module-format", edits=(x.without_pointer("new_func"),)),
@@ -206,6 +206,8 @@ CASES = [
     Case("one bit changed after it was signed", PLAIN, Refused("EKEYREJECTED"), "module-signature", file=one_bit, where=SECURE),
     Case("the file itself is revoked by the firmware", PLAIN, Refused("EKEYREJECTED", "is blacklisted"), "module-signature", where=SECURE, revoked=True),
     Case("signature that is no PKCS#7", PLAIN, Refused("EBADMSG"), "module-signature", sign="stranger", file=garbage),
+    Case("signature over attributes", PLAIN, Refused("EKEYREJECTED"), "module-signature", sign="stranger", file=by_openssl()),
+    Case("signature with the module in it once more", PLAIN, Refused("EBADMSG"), "module-signature", sign="stranger", file=by_openssl("-nodetach", "-noattr")),
     Case("signature of a type that the kernel does not know", PLAIN, {"": Runs(note="the kernel is tainted (E)"), "6.12 SB": Refused("EKEYREJECTED"), "6.1 SB": Refused("EKEYREJECTED")}, "module-signature", sign="stranger", file=of_type(1)),
     Case("signature longer than the file", PLAIN, Refused("EBADMSG"), "module-signature|module-format", sign="stranger", file=length_of(1 << 24)),
     Case("cut off in the middle of its signature", PLAIN, {"": Runs(note="it counts as not signed"), "6.12 SB": Refused("EKEYREJECTED"), "6.1 SB": Refused("EKEYREJECTED")}, "module-signature", sign="stranger", file=cut_short),
