@@ -1,7 +1,7 @@
 """The cases. A row is a module, what is done to it, the host it meets, the kernel's answer, and the check of preflight that has to say so
 first. The answers are what the kernels were seen to do; README.md says how to add one."""
 from . import edit as x
-from .case import SECURE, Case, Crashes, Misleads, Refused, Runs, Spoils
+from .case import PERMISSIVE, SECURE, Case, Crashes, Misleads, Refused, Runs, Spoils
 from .convert import VMLINUX
 from .elf import ALLOC, INFO_LINK, SHN_ABS, SHN_UNDEF
 from .sign import by_openssl, cut_short, garbage, length_of, of_type, one_bit, signature_off
@@ -106,8 +106,8 @@ CASES = [
     Case("needs a symbol that is not exported, unconverted", PLAIN, Refused("ENOENT", "Unknown symbol nr_context_switches (err -2)"), "needed-symbols", edits=(x.needs("nr_context_switches"),)),
     Case("symbols of a namespace that it does not import", SPACE, Refused("EINVAL", "uses symbol (dma_buf_put) from namespace DMA_BUF, but does not import it."), "symbol-namespaces", edits=(x.modinfo(import_ns=None),)),
     Case("its licence is not the GPL's", PLAIN, Refused("ENOENT", "Unknown symbol klp_enable_patch (err -2)"), "licence|needed-symbols", edits=(x.modinfo(license="Proprietary"),), taints=True),
-    Case("not an ELF file", PLAIN, Refused("ENOEXEC"), "module-format", file=lambda content: b"#!/bin/sh\n" * 400),
-    Case("cut off in the middle", PLAIN, Refused("ENOEXEC"), "module-format", file=lambda content: content[:len(content) // 2]),
+    Case("not an ELF file", PLAIN, Refused("ENOEXEC"), "module-format", file=lambda content: b"#!/bin/sh\n" * 400, where=PERMISSIVE),
+    Case("cut off in the middle", PLAIN, Refused("ENOEXEC"), "module-format", file=lambda content: content[:len(content) // 2], where=PERMISSIVE),
     Case("for another architecture", PLAIN, Refused("ENOEXEC"), "architecture|module-format", edits=(x.machine(183),)),
     Case("stripped of its symbol table", PLAIN, Refused("ENOEXEC", "module has no symbols (stripped?)"), "module-format", edits=(x.without_symbol_table,)),
     Case("stripped of .gnu.linkonce.this_module", PLAIN, Refused("ENOEXEC"), "module-format", edits=(x.without(".gnu.linkonce.this_module"),)),

@@ -60,9 +60,11 @@ log() {
 }
 clean() {
     [ "$(echo $patches/*)" = "$patches/*" ] || within 30 one_off || { log; say dirty "$(echo $patches/*) cannot be switched off"; exit 4; }
+    # Whole before the first is removed: a list that shrinks while it is read is read with gaps.
+    cat /proc/modules >"$tmp/modules"
     while read -r module _; do
         case $module in cases_*) within 10 removed "$module" || { log; say dirty "$module cannot be removed"; exit 4; } ;; esac
-    done </proc/modules
+    done <"$tmp/modules"
 }
 
 # try ID FILE MODULE BEFORE CALL AFTER; $asked is empty when preflight is not asked
