@@ -67,6 +67,9 @@ internal sealed class HostPaths(string root)
 
     public string ModulesDisabled => Under("proc/sys/kernel/modules_disabled");
 
+    /// <summary>module_blacklist=, as the kernel took it from its command line.</summary>
+    public string BlockedModules => Under("sys/module/kernel/parameters/module_blacklist");
+
     public string SignaturesEnforced => Under("sys/module/module/parameters/sig_enforce");
 
     /// <summary>Where tracefs is mounted, the usual place first.</summary>

@@ -21,8 +21,7 @@ internal sealed class PreflightRunner(HostPaths paths, HostObserver observer)
     public PreflightReport OfFile(ReadOnlySpan<byte> file, string name)
     {
         if (!ModuleReader.Read(file).TryGet(out var module, out var problem)) return Preflight.Unreadable(name, problem);
-        var holds = module.Signature is { } signature ? ModuleProof.SignatureHolds(file, signature, new KnownCertificates(paths).Read(new StateStore(paths.StateFolder).Peek())) : null;
-        return Run(module with { FileDigest = Convert.ToHexStringLower(SHA256.HashData(file)) }, holds);
+        return Run(module with { FileDigest = Convert.ToHexStringLower(SHA256.HashData(file)) }, SignatureHolds(file, module.Signature));
     }
 
     /// <param name="version">Null for the patch on its way, else for the one that runs.</param>
@@ -39,9 +38,17 @@ internal sealed class PreflightRunner(HostPaths paths, HostObserver observer)
         }
 
         var path = new PatchStore(paths.StateFolder).Module(patch.ModuleSha256);
-        return File.Exists(path)
-            ? OfFile(File.ReadAllBytes(path), patch.Name)
-            : new Problem(ProblemCode.NotFound, $"cannot check patch {patch.Version}: its module is not on this host yet", "wait for its download, or name a module's file");
+        if (!File.Exists(path)) return new Problem(ProblemCode.NotFound, $"cannot check patch {patch.Version}: its module is not on this host yet", "wait for its download, or name a module's file");
+        using var file = File.OpenHandle(path);
+        return MappedFile.Read(file, bytes => OfFile(bytes, patch.Name));
+    }
+
+    private bool? SignatureHolds(ReadOnlySpan<byte> file, ModuleSignature? found)
+    {
+        if (found is not { } signature) return null;
+        // A host's own patches are its publishers': the firmware is asked about strangers' alone.
+        var known = new KnownCertificates(paths);
+        return ModuleProof.SignatureHolds(file, signature, known.Publishers(new StateStore(paths.StateFolder).Peek())) ?? ModuleProof.SignatureHolds(file, signature, known.MachineOwners());
     }
 
     private PreflightReport Run(ModuleFacts module, bool? signatureHolds)

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
@@ -49,6 +50,17 @@ public sealed class CheckCommandTests
         ran = Ran.Of(NoDaemon, "check", host, "--host", host);
         Assert.Equal(ExitCode.Failed, ran.Code);
         Assert.Contains("it is not an ELF file", ran.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Check_OfAFileThatADescribedHostRevokes_IsRefused()
+    {
+        using var folder = new TestDaemon((_, _) => null);
+        var digest = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Module)));
+        var host = Host with { Keys = new KeyringFacts([new("bin:" + digest, ".blacklist")]) };
+        var ran = Ran.Of(NoDaemon, "check", Module, "--host", folder.File("host.json", JsonSerializer.Serialize(host, PreflightJson.Default.HostFacts)));
+        Assert.Equal(ExitCode.Failed, ran.Code);
+        Assert.Contains("this very file is revoked", ran.Out, StringComparison.Ordinal);
     }
 
     [Theory]

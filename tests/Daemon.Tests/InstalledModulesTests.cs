@@ -27,7 +27,7 @@ public sealed partial class InstalledModulesTests
         Assert.Equal([Name], facts.InstalledModules!);
         Assert.Equal((1, 0), (facts.CountOf(Name, Function), facts.CountOf(Name, "nowhere")));
         Assert.Equal((1, 0), (facts.TraceableOf(Name, Function), facts.TraceableOf(Name, "patch")));
-        Assert.False(facts.IsUnread(Name));
+        Assert.False(facts.IsUnknown(Name));
     }
 
     [Theory]
@@ -42,7 +42,59 @@ public sealed partial class InstalledModulesTests
         if (text is null) File.Delete(root.Path($"lib/modules/{Workshop.Release}/extra/{Name}.ko"));
         var facts = Collect(root, Questions());
         Assert.Null(facts.CountOf(Name, Function));
-        Assert.True(facts.IsUnread(Name));
+        Assert.True(facts.IsUnknown(Name));
+    }
+
+    /// <summary>An end that is not there, a length that is not true, a length that no host could hold.</summary>
+    [Theory]
+    [InlineData(".ko.gz")]
+    [InlineData(".ko.xz")]
+    [InlineData(".ko.zst")]
+    public void Read_OfAPackedFileThatIsDamaged_IsNothing(string packed)
+    {
+        using var root = new FakeRoot();
+        var whole = Packed(Corpus.Module(Corpus.Cmdline), packed);
+        Assert.Equal(Corpus.Module(Corpus.Cmdline), Read(root, whole, packed));
+        foreach (var length in new[] { 0, 3, 12, whole.Length / 2, whole.Length - 1 }) Assert.Null(Read(root, whole[..length], packed));
+        Assert.Null(Read(root, [.. "no such file"u8, .. new byte[40]], packed));
+        for (var at = 0; at < whole.Length; at += 1 + (whole.Length / 200))
+        {
+            var changed = (byte[])whole.Clone();
+            changed[at] ^= 0x41;
+            // A change of what only decorates goes unnoticed: nothing wrong comes out.
+            if (Read(root, changed, packed) is { } read && packed != ".ko.zst") Assert.Equal(Corpus.Module(Corpus.Cmdline), read);
+        }
+    }
+
+    [Theory]
+    [InlineData(".ko")]
+    [InlineData(".ko.gz")]
+    [InlineData(".ko.xz")]
+    [InlineData(".ko.zst")]
+    public void Read_OfAFileTooLargeForTheDaemon_TakesNoMemoryForIt(string packed)
+    {
+        using var root = new FakeRoot();
+        var file = Packed(new byte[CompressedModule.MaxSize + 1], packed);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Null(Read(root, file, packed));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
+    }
+
+    [Fact]
+    public void Read_OfAFilePackedThroughAPipe_HasItWhole()
+    {
+        using var root = new FakeRoot();
+        var plain = Corpus.Module(Corpus.Cmdline);
+        // A frame whose header says no length (RFC 8878): one segment of the window's size instead, blocks that are not packed.
+        List<byte> frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x50];
+        foreach (var chunk in plain.Chunk(64 << 10))
+        {
+            var header = ((uint)chunk.Length << 3) | (chunk.Length < 64 << 10 ? 1u : 0u);
+            frame.AddRange([(byte)header, (byte)(header >> 8), (byte)(header >> 16), .. chunk]);
+        }
+
+        Assert.NotEqual(0, plain.Length % (64 << 10));
+        Assert.Equal(plain, Read(root, [.. frame], ".ko.zst"));
     }
 
     [Fact]
@@ -54,7 +106,7 @@ public sealed partial class InstalledModulesTests
         var facts = Collect(root, Questions());
         Assert.Equal([Name], facts.InstalledModules!);
         Assert.Equal([Name], facts.BuiltInModules!);
-        Assert.False(facts.IsUnread(Name));
+        Assert.False(facts.IsUnknown(Name));
     }
 
     [Fact]
@@ -74,6 +126,13 @@ public sealed partial class InstalledModulesTests
         Assert.Equal(HttpStatusCode.BadRequest, tooMany.StatusCode);
 
         async Task<HostFacts> FactsAsync(string query) => PreflightJson.ReadFacts(await root.GetByteArrayAsync("/v1/facts" + query, Ct), "f").Value;
+    }
+
+    private static byte[]? Read(FakeRoot root, byte[] file, string packed)
+    {
+        var path = root.Path("file" + packed);
+        File.WriteAllBytes(path, file);
+        return CompressedModule.Read(path);
     }
 
     private static HostFacts Collect(FakeRoot root, HostQuestions questions) => new HostFactsCollector(root.Paths, new HostObserver(root.Paths, TimeProvider.System)).Collect(questions);

@@ -58,7 +58,7 @@ public sealed class PreflightTests
         Assert.Equal([("vmlinux", "cmdline_proc_show", "RI")], facts.Hooks!.Select(h => (h.Object, h.Name, h.Flags)));
         Assert.Equal([("cmdline_proc_show", 16L)], facts.Probes!.Select(p => (p.Name, p.Offset)));
         Assert.Equal(["ext4"], facts.LoadedModules!);
-        Assert.Equal(["ext4", "module", "printk"], facts.Modules!);
+        Assert.Equal(["ext4", "kernel", "module", "printk"], facts.Modules!);
         Assert.Equal(["xfs"], facts.InstalledModules!);
         Assert.Equal(("y", "n"), (facts.Option("MODVERSIONS"), facts.Option("PREEMPT_RT")));
         Assert.Equal(["nouveau", "b43"], facts.BlockedModules);
@@ -72,7 +72,13 @@ public sealed class PreflightTests
     public void Collect_OfEverything_HasEveryNameAndNoAddress()
     {
         using var root = Root();
-        var json = JsonSerializer.Serialize(Collect(root, null), PreflightJson.Readable.HostFacts);
+        root.Write("sys/module/kernel/parameters/module_blacklist", "(null)\n");
+        var facts = Collect(root, null);
+        // Each name of an address is listed with the one that the kernel prints.
+        foreach (var name in new[] { "version_proc_show", "version_alias", "cmdline_proc_show" }) Assert.Equal(1, facts.TraceableOf("vmlinux", name));
+        Assert.Equal(0, facts.TraceableOf("vmlinux", "show"));
+        Assert.Empty(facts.BlockedModules);
+        var json = JsonSerializer.Serialize(facts, PreflightJson.Readable.HostFacts);
         foreach (var name in new[] { "_stext", "cmdline_proc_show", "split.cold", "ext4_iget", "version_alias" }) Assert.Contains($"\"{name}\":", json, StringComparison.Ordinal);
         Assert.DoesNotContain("ffffffff", json, StringComparison.Ordinal);
         Assert.DoesNotContain("__pfx_", json, StringComparison.Ordinal);
@@ -104,7 +110,7 @@ public sealed class PreflightTests
     }
 
     [Fact]
-    public void Collect_ReadsTheKernelsCrcs()
+    public void Collect_ReadsTheKernelsCrcsAndNamespaces()
     {
         using var root = Root();
         root.Write("proc/kallsyms", Symbols + """
@@ -124,9 +130,14 @@ public sealed class PreflightTests
         BitConverter.TryWriteBytes(core.AsSpan(64 + 40), 0x2000L);
         BitConverter.TryWriteBytes(core.AsSpan(0x2000), 0x11111111);
         BitConverter.TryWriteBytes(core.AsSpan(0x2004), 0x22222222);
+        // The first symbol has an empty namespace, the second one's stands at 0x100.
+        BitConverter.TryWriteBytes(core.AsSpan(0x1000 + 8), 0x200 - 8);
+        BitConverter.TryWriteBytes(core.AsSpan(0x1000 + 12 + 8), 0x100 - 20);
+        "DMA_BUF\0"u8.CopyTo(core.AsSpan(0x1100));
         File.WriteAllBytes(root.Path("proc/kcore"), core);
         var facts = Collect(root, new HostQuestions(Set("module_layout"), Set(), Set(), Set("seq_write", "seq_printf"), []));
         Assert.Equal([("seq_printf", 0x11111111u), ("seq_write", 0x22222222u)], facts.SymbolVersions!.OrderBy(v => v.Key, StringComparer.Ordinal).Select(v => (v.Key, v.Value)));
+        Assert.Equal([new("seq_write", "DMA_BUF")], facts.SymbolNamespaces!);
     }
 
     [Fact]
@@ -214,7 +225,7 @@ public sealed class PreflightTests
         root.Write("sys/kernel/debug/kprobes/list", "ffffffff812f3a20  k  cmdline_proc_show+0x10\n");
         root.Write("proc/sys/kernel/osrelease", Workshop.Release + "\n");
         root.Write("proc/sys/kernel/ftrace_enabled", "1\n");
-        root.Write("proc/cmdline", "quiet module_blacklist=nouveau,b43\n");
+        root.Write("sys/module/kernel/parameters/module_blacklist", "nouveau,b43\n");
         root.Write("proc/meminfo", "MemTotal:        1000000 kB\nMemAvailable:     812032 kB\n");
         root.Write("proc/keys", "037d7c68 I------     1 perm 1f0b0000     0     0 keyring   .machine: 1\n01692604 I------     1 perm 1f010000     0     0 asymmetri publisher: 00ff: X509.rsa 4dace6eb []\n");
         root.Write("sys/kernel/security/lockdown", "none [integrity] confidentiality\n");

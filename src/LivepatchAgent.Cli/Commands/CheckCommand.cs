@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Security.Cryptography;
 using System.Text.Json;
 using LivepatchAgent.Cli.Local;
 using LivepatchAgent.Cli.Views;
@@ -62,7 +63,7 @@ internal static class CheckCommand
             return ExitCode.Failed;
         }
 
-        var report = ModuleReader.Read(module).TryGet(out var read, out var unreadable) ? Preflight.Run(read, known) : Preflight.Unreadable(Path.GetFileName(patch)!, unreadable);
+        var report = ModuleReader.Read(module).TryGet(out var read, out var unreadable) ? Preflight.Run(read with { FileDigest = Convert.ToHexStringLower(SHA256.HashData(module)) }, known) : Preflight.Unreadable(Path.GetFileName(patch)!, unreadable);
         return Show(options, parsed, JsonSerializer.SerializeToUtf8Bytes(report, PreflightJson.Readable.PreflightReport));
     }
 

@@ -1,15 +1,19 @@
+using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Runtime.InteropServices;
-using LivepatchAgent.Core.Trust;
 
 namespace LivepatchAgent.Daemon.Kernel;
 
 /// <summary>
 /// A module's file as depmod and modprobe take it: plain, or packed by gzip, xz or zstd. The two last are read by the
-/// host's own libraries, which kmod needs as well; where they are missing the file counts as unreadable.
+/// host's own libraries, which kmod needs as well; where they are missing the file counts as unreadable. A packed file says
+/// how large it will be, and what says more than fits into the daemon's memory is not unpacked.
 /// </summary>
 internal static partial class CompressedModule
 {
+    /// <summary>The daemon may use 256 MiB in all. Modules with all their debug information reach this at most.</summary>
+    public const int MaxSize = 64 << 20;
+
     private const int MaxPacked = 32 << 20;
 
     /// <summary>Null when it cannot be read.</summary>
@@ -18,10 +22,11 @@ internal static partial class CompressedModule
         try
         {
             using var file = File.OpenRead(path);
-            if (file.Length > MaxPacked) return null;
+            var kind = Path.GetExtension(path);
+            if (file.Length > (kind == ".ko" ? MaxSize : MaxPacked)) return null;
             var packed = new byte[file.Length];
             file.ReadExactly(packed);
-            return Path.GetExtension(path) switch
+            return kind switch
             {
                 ".ko" => packed,
                 ".gz" => Gunzip(packed),
@@ -36,44 +41,61 @@ internal static partial class CompressedModule
         }
     }
 
-    private static byte[] Gunzip(byte[] packed)
+    /// <summary>The last four bytes are the length of what was packed (RFC 1952).</summary>
+    private static byte[]? Gunzip(byte[] packed)
     {
+        if (packed.Length < sizeof(uint) || BinaryPrimitives.ReadUInt32LittleEndian(packed.AsSpan(packed.Length - sizeof(uint))) is not (<= MaxSize and var size)) return null;
         using var stream = new GZipStream(new MemoryStream(packed), CompressionMode.Decompress);
-        var plain = new byte[ManifestRules.MaxModuleSize];
-        return plain[..stream.ReadAtLeast(plain, plain.Length, throwOnEndOfStream: false)];
+        var plain = new byte[(int)size];
+        return stream.ReadAtLeast(plain, plain.Length, throwOnEndOfStream: false) == plain.Length && stream.ReadByte() < 0 ? plain : null;
     }
 
+    /// <summary>The index before the footer of 12 bytes has the lengths of all blocks (The .xz File Format, 2.1.2.2).</summary>
     private static byte[]? Unxz(byte[] packed)
     {
-        ulong memory = 128 << 20;
-        for (var size = Math.Max(packed.Length * 8, 1 << 20); size <= ManifestRules.MaxModuleSize; size *= 4)
-        {
-            var plain = new byte[size];
-            nuint read = 0, written = 0;
-            var answer = LzmaDecode(ref memory, 0, 0, packed, ref read, (nuint)packed.Length, plain, ref written, (nuint)size);
-            if (answer == 0) return plain[..(int)written];
-            if (answer != LzmaBufferError) return null;
-        }
+        const int Footer = 12, BackwardSize = 4;
+        if (packed.Length < Footer) return null;
+        var length = (BinaryPrimitives.ReadUInt32LittleEndian(packed.AsSpan(packed.Length - Footer + BackwardSize)) + 1L) * 4;
+        if (length > packed.Length - Footer) return null;
+        ulong memory = 16 << 20;
+        nuint at = (nuint)(packed.Length - Footer - length);
+        nint index = 0;
+        if (LzmaIndex(ref index, ref memory, 0, packed, ref at, (nuint)(packed.Length - Footer)) != 0) return null;
+        var size = LzmaSize(index);
+        LzmaEnd(index, 0);
+        if (size > MaxSize) return null;
 
-        return null;
+        var plain = new byte[(int)size];
+        memory = 128 << 20; // what xz -9 needs to unpack is 65 MiB, and not the heap's
+        nuint read = 0, written = 0;
+        return LzmaDecode(ref memory, 0, 0, packed, ref read, (nuint)packed.Length, plain, ref written, (nuint)plain.Length) == 0 ? plain[..(int)written] : null;
     }
 
+    /// <summary>The frame's header has the length, unless a pipe was packed: then the most that is taken has to be tried.</summary>
     private static byte[]? Unzstd(byte[] packed)
     {
-        for (var size = Math.Max(packed.Length * 8, 1 << 20); size <= ManifestRules.MaxModuleSize; size *= 4)
-        {
-            var plain = new byte[size];
-            var written = ZstdDecompress(plain, (nuint)size, packed, (nuint)packed.Length);
-            if (ZstdIsError(written) == 0) return plain[..(int)written];
-        }
-
-        return null;
+        const ulong Unknown = ulong.MaxValue;
+        var size = ZstdSize(packed, (nuint)packed.Length);
+        if (size is > MaxSize and not Unknown) return null;
+        var plain = size == Unknown ? GC.AllocateUninitializedArray<byte>(MaxSize) : new byte[(int)size];
+        var written = ZstdDecompress(plain, (nuint)plain.Length, packed, (nuint)packed.Length);
+        return ZstdIsError(written) != 0 ? null : (int)written == plain.Length ? plain : plain[..(int)written];
     }
-
-    private const int LzmaBufferError = 10;
 
     [LibraryImport("liblzma.so.5", EntryPoint = "lzma_stream_buffer_decode")]
     private static partial int LzmaDecode(ref ulong memory, uint flags, nint allocator, byte[] packed, ref nuint read, nuint size, [Out] byte[] plain, ref nuint written, nuint room);
+
+    [LibraryImport("liblzma.so.5", EntryPoint = "lzma_index_buffer_decode")]
+    private static partial int LzmaIndex(ref nint index, ref ulong memory, nint allocator, byte[] packed, ref nuint at, nuint size);
+
+    [LibraryImport("liblzma.so.5", EntryPoint = "lzma_index_uncompressed_size")]
+    private static partial ulong LzmaSize(nint index);
+
+    [LibraryImport("liblzma.so.5", EntryPoint = "lzma_index_end")]
+    private static partial void LzmaEnd(nint index, nint allocator);
+
+    [LibraryImport("libzstd.so.1", EntryPoint = "ZSTD_getFrameContentSize")]
+    private static partial ulong ZstdSize(byte[] packed, nuint size);
 
     [LibraryImport("libzstd.so.1", EntryPoint = "ZSTD_decompress")]
     private static partial nuint ZstdDecompress([Out] byte[] plain, nuint room, byte[] packed, nuint size);

@@ -11,6 +11,9 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
 {
     private const int MaxHooks = 10_000;
 
+    /// <summary>How the kernel shows a text that was never set.</summary>
+    private const string Nothing = "(null)";
+
     /// <param name="questions">What is of interest for one module; null for all that there is.</param>
     /// <param name="objects">Modules whose installed files are of interest although no module is asked about: all files would be too many.</param>
     public HostFacts Collect(HostQuestions? questions, IReadOnlyCollection<string>? objects = null)
@@ -32,7 +35,7 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
             Config = KernelOptions.Read(paths, release),
             Livepatch = Directory.Exists(paths.Livepatch),
             ModulesDisabled = Flag(paths.ModulesDisabled),
-            BlockedModules = Blocked(SmallFile.Read(paths.CommandLine) ?? ""),
+            BlockedModules = SmallFile.Read(paths.BlockedModules) is { } blocked and not Nothing ? blocked.Split(',', StringSplitOptions.RemoveEmptyEntries) : [],
             Lockdown = KernelTexts.Lockdown(SmallFile.Read(paths.Lockdown) ?? ""),
             SignaturesEnforced = Flag(paths.SignaturesEnforced),
             Keys = new KernelKeys(paths).Read(questions?.Signers ?? []),
@@ -48,9 +51,11 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
             InstalledSymbols = files.Count == 0 ? null : files.ToDictionary(f => f.Key, f => f.Value.Names),
             InstalledTraceable = files.Count == 0 ? null : files.ToDictionary(f => f.Key, f => f.Value.Traceable),
             Traceable = traceable,
+            TraceableInOrder = collector.TraceableInOrder,
             Hooks = paths.Tracing.Select(t => Hooks(Path.Combine(t, "enabled_functions"), questions)).FirstOrDefault(h => h is not null),
             Probes = Probes(questions),
             SymbolVersions = symbols is null || memory is null ? null : ExportTable.Crcs(memory, collector.Addresses),
+            SymbolNamespaces = symbols is null || memory is null ? null : ExportTable.Namespaces(memory, collector.Addresses),
             MemoryAvailable = MemoryAvailable(),
             GoingDown = GoingDown(),
         };
@@ -131,11 +136,6 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
             if (probes.Count < MaxHooks && SymbolTexts.Probe(Encoding.UTF8.GetString(line)) is { } probe && questions?.Functions.Contains(probe.Name) != false) probes.Add(probe);
         }) ? probes : null;
     }
-
-    private static List<string> Blocked(string commandLine) =>
-    [
-        .. commandLine.Split(' ').Where(w => w.StartsWith("module_blacklist=", StringComparison.Ordinal)).SelectMany(w => w["module_blacklist=".Length..].Split(',', StringSplitOptions.RemoveEmptyEntries)),
-    ];
 
     private long? MemoryAvailable()
     {

@@ -11,15 +11,16 @@ internal static class KernelOptions
 
     private static readonly HashSet<string> Asked =
     [
-        "LIVEPATCH", "MODULES", "MODULE_SIG", "MODULE_SIG_FORCE", "MODULE_UNLOAD", "MODVERSIONS", "EXTENDED_MODVERSIONS", "SMP", "PREEMPT_BUILD", "PREEMPT_RT",
-        "HAVE_RELIABLE_STACKTRACE", "KALLSYMS", "KALLSYMS_ALL", "DYNAMIC_FTRACE", "DYNAMIC_FTRACE_WITH_REGS", "DYNAMIC_FTRACE_WITH_ARGS", "X86_KERNEL_IBT",
-        "SECONDARY_TRUSTED_KEYRING", "INTEGRITY_PLATFORM_KEYRING", "INTEGRITY_MACHINE_KEYRING", "SYSTEM_BLACKLIST_KEYRING",
+        "LIVEPATCH", "MODULES", "SYSFS", "KALLSYMS_ALL", "DYNAMIC_FTRACE", "HAVE_LIVEPATCH",
+        "SMP", "PREEMPT_BUILD", "PREEMPT_RT", "MODULE_UNLOAD", "MODVERSIONS", "RANDSTRUCT", "GCC_PLUGIN_RANDSTRUCT",
+        "MODULE_SIG", "MODULE_ALLOW_MISSING_NAMESPACE_IMPORTS", "HAVE_RELIABLE_STACKTRACE",
     ];
 
     public static IReadOnlyDictionary<string, string>? Read(HostPaths paths, string release)
     {
         foreach (var (path, isCompressed) in new[] { (paths.ConfigInKernel, true), (paths.ConfigOf(release), false) })
         {
+            if (!File.Exists(path)) continue;
             try
             {
                 using var file = File.OpenRead(path);

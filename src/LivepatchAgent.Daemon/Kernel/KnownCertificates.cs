@@ -15,22 +15,17 @@ internal sealed class KnownCertificates(HostPaths paths)
 {
     private const int AttributesSize = 4;
 
-    public List<X509Certificate2> Read(AgentState state)
+    /// <summary>Those of the publishers that this host pins, and an administrator's own.</summary>
+    public IReadOnlyList<X509Certificate2> Publishers(AgentState state)
     {
-        var known = new List<X509Certificate2>();
         var enrolment = state.Enrolment ?? new Enrolment { Server = "", MachineId = "", Credential = "", TlsPins = [], CatalogueCertificates = [], PublisherCertificates = [], Since = default };
-        if (new HostCertificates(paths).Of(enrolment).TryGet(out var trust, out _)) known.AddRange(trust.Publishers);
-        if (SmallFile.ReadBytes(paths.MachineOwnerKeys) is { Length: > AttributesSize } variable)
-        {
-            foreach (var der in EfiSignatureLists.Certificates(variable.AsSpan(AttributesSize)))
-            {
-                // The kernel takes weaker keys than this agent does; here it is the kernel's answer that is asked for.
-                if (Load(der) is { } certificate) known.Add(certificate);
-            }
-        }
-
-        return known;
+        return new HostCertificates(paths).Of(enrolment).TryGet(out var trust, out _) ? trust.Publishers : [];
     }
+
+    /// <summary>The firmware's. The kernel takes weaker keys than this agent does; here it is the kernel's answer that is asked for.</summary>
+    public IReadOnlyList<X509Certificate2> MachineOwners() => SmallFile.ReadBytes(paths.MachineOwnerKeys) is { Length: > AttributesSize } variable
+        ? [.. EfiSignatureLists.Certificates(variable.AsSpan(AttributesSize)).Select(Load).OfType<X509Certificate2>()]
+        : [];
 
     private static X509Certificate2? Load(byte[] der)
     {

@@ -12,17 +12,22 @@ internal static class SmallFile
 
     public static byte[]? ReadBytes(string path)
     {
+        // Many of these are not there on most hosts, and an exception costs a check more than it costs to look.
+        if (!File.Exists(path)) return null;
         try
         {
-            // Files of /proc and /sys have no length of their own: read to the end.
+            // Files of /proc have no length of their own, those of /sys one that they do not reach: read to the end. One that has
+            // its length is not asked for more: each read of a firmware's variable asks the firmware for all of it.
             using var handle = File.OpenHandle(path);
-            var buffer = new byte[4096];
+            var end = RandomAccess.GetLength(handle);
+            var buffer = new byte[Math.Clamp(end, 4096, MaxLength)];
             var length = 0;
             while (true)
             {
                 var read = RandomAccess.Read(handle, buffer.AsSpan(length), length);
                 if (read == 0) return buffer[..length];
                 length += read;
+                if (length == end) return buffer[..length];
                 if (length > MaxLength) return null;
                 if (length == buffer.Length) Array.Resize(ref buffer, buffer.Length * 2);
             }

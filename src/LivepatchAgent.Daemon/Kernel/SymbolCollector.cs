@@ -14,6 +14,9 @@ internal sealed class SymbolCollector
 {
     private const string Kernel = "vmlinux";
 
+    /// <summary>So many names has no function; marks at an address may be more.</summary>
+    private const int MaxGroup = 16;
+
     private readonly bool _all;
     private readonly NameSet _asked;
     private readonly HashSet<string> _names;
@@ -23,7 +26,8 @@ internal sealed class SymbolCollector
     private readonly NameSet _functionNames;
     private readonly NameSet _objects;
     private readonly Dictionary<string, Dictionary<string, int>> _symbols = new() { [Kernel] = [] };
-    private readonly Dictionary<(string Object, string Name), HashSet<ulong>> _places = [];
+    private readonly Dictionary<(string Object, string Name), List<ulong>> _places = [];
+    private readonly List<string> _group = [];
     private readonly Dictionary<string, HashSet<string>> _aliases = [];
     private readonly byte[] _lastName = new byte[512];
     private (ulong High, ulong Low) _lastAddress;
@@ -49,6 +53,9 @@ internal sealed class SymbolCollector
 
     /// <summary>Addresses of what was looked for to find CRCs and records; empty where the kernel hides addresses. They leave this process in nothing.</summary>
     public Dictionary<string, ulong> Addresses { get; } = [];
+
+    /// <summary>After <see cref="TraceableOf"/>: of names that several functions have, which of them can be traced, in the order of /proc/kallsyms.</summary>
+    public IReadOnlyDictionary<(string Object, string Name), IReadOnlyList<bool>>? TraceableInOrder { get; private set; }
 
     /// <summary>By the kernel's memory; null when that does not answer every question, and <see cref="Symbols"/> has to.</summary>
     /// <param name="addressOf">Where a loaded module's struct module is; null when that is not known.</param>
@@ -85,6 +92,7 @@ internal sealed class SymbolCollector
             if (found.TryGetValue(holder, out var names) && addresses.Count(traceable.Contains) is var count and > 0) names[name] = count;
         }
 
+        TraceableInOrder = _places.Where(p => p.Value.Count > 1).ToDictionary(p => p.Key, p => (IReadOnlyList<bool>)[.. p.Value.Select(traceable.Contains)]);
         return Table(found);
     }
 
@@ -99,19 +107,24 @@ internal sealed class SymbolCollector
             any = true;
             SymbolTexts.Function(line, out var name, out var module);
             var isFunction = _functionNames.TryGet(name, out var text);
-            var isAlias = !isFunction && aliases.TryGet(name, out text);
+            var isAlias = !isFunction && !_all && aliases.TryGet(name, out text);
             if (!_all && !isFunction && !isAlias) return;
             if (!found.TryGetValue(Object(module), out var names)) return;
-            if (isAlias)
-            {
-                foreach (var function in _aliases[text]) Count(names, function);
-            }
-            else
-            {
-                Count(names, _all ? Encoding.UTF8.GetString(name) : text);
-            }
+            if (_all) text = Encoding.UTF8.GetString(name);
+            if (!isAlias) Count(names, text);
+            CountOthers(names, text, _symbols[Object(module)]);
         });
         return read && any ? Table(found) : null;
+    }
+
+    /// <summary>Other names of the address of one that is listed; where everything is kept, no more often than there are such names.</summary>
+    private void CountOthers(Dictionary<string, int> names, string name, Dictionary<string, int> symbols)
+    {
+        if (!_aliases.TryGetValue(name, out var others)) return;
+        foreach (var other in others)
+        {
+            if (!_all || names.GetValueOrDefault(other) < symbols.GetValueOrDefault(other)) Count(names, other);
+        }
     }
 
     private void Symbol(ReadOnlySpan<byte> line)
@@ -120,7 +133,13 @@ internal sealed class SymbolCollector
         if (_all)
         {
             // Symbols that only pad functions tell nothing.
-            if (!symbol.Name.StartsWith("__pfx_"u8)) Keep(Object(symbol.Module), Encoding.UTF8.GetString(symbol.Name));
+            if (!symbol.Name.StartsWith("__pfx_"u8))
+            {
+                var text = Encoding.UTF8.GetString(symbol.Name);
+                Keep(Object(symbol.Module), text);
+                Group(symbol, text);
+            }
+
             if (symbol.Module.IsEmpty && (symbol.Name.StartsWith("__ksymtab_"u8) || _asked.TryGet(symbol.Name, out _))) KeepAddress(Encoding.UTF8.GetString(symbol.Name), symbol.Address);
             return;
         }
@@ -168,9 +187,7 @@ internal sealed class SymbolCollector
     /// <summary>kallsyms is in the order of addresses: names of one address follow each other. Hidden ones are all 0 and tell nothing.</summary>
     private void Alias(SymbolLine symbol, string? function)
     {
-        const ulong Zeros = 0x3030_3030_3030_3030; // "00000000"
-        var address = (BinaryPrimitives.ReadUInt64LittleEndian(symbol.AddressText), BinaryPrimitives.ReadUInt64LittleEndian(symbol.AddressText[sizeof(ulong)..]));
-        var isSame = address == _lastAddress && address != (Zeros, Zeros);
+        var isSame = IsSameAddress(symbol);
         if (!isSame) _groupFunction = null;
         if (function is not null)
         {
@@ -182,9 +199,31 @@ internal sealed class SymbolCollector
             AddAlias(Encoding.UTF8.GetString(symbol.Name), _groupFunction);
         }
 
-        _lastAddress = address;
         _lastLength = Math.Min(symbol.Name.Length, _lastName.Length);
         symbol.Name[.._lastLength].CopyTo(_lastName);
+    }
+
+    /// <summary>The same of all names: each stands for the others of its address.</summary>
+    private void Group(SymbolLine symbol, string name)
+    {
+        if (!IsSameAddress(symbol)) _group.Clear();
+        if (_group.Count == MaxGroup) return;
+        foreach (var other in _group)
+        {
+            AddAlias(other, name);
+            AddAlias(name, other);
+        }
+
+        _group.Add(name);
+    }
+
+    private bool IsSameAddress(SymbolLine symbol)
+    {
+        const ulong Zeros = 0x3030_3030_3030_3030; // "00000000"
+        var address = (BinaryPrimitives.ReadUInt64LittleEndian(symbol.AddressText), BinaryPrimitives.ReadUInt64LittleEndian(symbol.AddressText[sizeof(ulong)..]));
+        var isSame = address == _lastAddress && address != (Zeros, Zeros);
+        _lastAddress = address;
+        return isSame;
     }
 
     private void AddAlias(string alias, string function)

@@ -1,4 +1,3 @@
-using System.IO.MemoryMappedFiles;
 using System.Runtime.ExceptionServices;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
@@ -58,7 +57,7 @@ internal sealed class VerifiedModuleFile : IDisposable
         {
             if (length < LargeFile || !verifier.HashesTwice) Read(handle, length, buffer.AsSpan(0, ChunkSize), verifier.Append);
             else ReadTwice(handle, length, buffer.AsSpan(0, ChunkSize), verifier);
-            return verifier.Finish(Inspect(handle, length), kernelRelease, architecture);
+            return verifier.Finish(MappedFile.Read(handle, ModuleReader.Read), kernelRelease, architecture);
         }
     }
 
@@ -100,23 +99,6 @@ internal sealed class VerifiedModuleFile : IDisposable
             ReadExactly(handle, chunk, offset);
             take(chunk);
             offset += chunk.Length;
-        }
-    }
-
-    private static unsafe Result<ModuleFacts> Inspect(SafeFileHandle handle, long length)
-    {
-        // The store's folder is root's alone, so the file cannot shrink under the mapping.
-        using var map = MemoryMappedFile.CreateFromFile(handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
-        using var view = map.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
-        byte* start = null;
-        view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-        try
-        {
-            return ModuleReader.Read(new ReadOnlySpan<byte>(start + view.PointerOffset, checked((int)length)));
-        }
-        finally
-        {
-            view.SafeMemoryMappedViewHandle.ReleasePointer();
         }
     }
 

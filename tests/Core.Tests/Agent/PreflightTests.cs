@@ -56,6 +56,7 @@ public sealed class PreflightTests
         Hooks = [],
         Probes = [],
         SymbolVersions = new Dictionary<string, uint> { ["module_layout"] = 1, ["klp_enable_patch"] = 2, ["seq_printf"] = 3 },
+        SymbolNamespaces = new Dictionary<string, string> { ["dma_buf_put"] = "DMA_BUF" },
         MemoryAvailable = 500L << 20,
     };
 
@@ -64,6 +65,7 @@ public sealed class PreflightTests
     private static readonly Case[] Cases =
     [
         new("livepatch-support", CheckOutcome.Refused, "CONFIG_LIVEPATCH", Host: h => h with { Livepatch = false, Config = Options(("MODULES", "y")) }),
+        new("livepatch-support", CheckOutcome.Refused, "CONFIG_LIVEPATCH, which needs CONFIG_SYSFS, CONFIG_DYNAMIC_FTRACE too", Host: h => h with { Livepatch = false, Config = Options(("MODULES", "y"), ("KALLSYMS_ALL", "y"), ("HAVE_LIVEPATCH", "y")) }),
         new("livepatch-support", CheckOutcome.Refused, "modules_disabled", Host: h => h with { ModulesDisabled = true }),
         new("livepatch-support", CheckOutcome.CannotTell, "could be read", Host: h => h with { Livepatch = false, Symbols = null }),
         new("kernel-health", CheckOutcome.Warning, "oopsed", Host: h => h with { Taint = 1 << 7 }),
@@ -75,6 +77,7 @@ public sealed class PreflightTests
         new("vermagic", CheckOutcome.Refused, "6.1.0", m => m with { Vermagic = m.Vermagic.Replace("6.12.117+deb12", "6.1.0", StringComparison.Ordinal), SymbolVersions = null }),
         new("vermagic", CheckOutcome.Refused, "6.1.0", m => m with { Vermagic = m.Vermagic.Replace("6.12.117+deb12", "6.1.0", StringComparison.Ordinal), SymbolVersions = null, ExtendedSymbolVersions = m.SymbolVersions }),
         new("vermagic", CheckOutcome.CannotTell, "not known", Host: h => h with { KernelVersion = null }),
+        new("vermagic", CheckOutcome.CannotTell, "not known", m => m with { Vermagic = m.Vermagic + "RANDSTRUCT_1234" }, h => h with { Config = Options(("MODULES", "y"), ("RANDSTRUCT", "y")) }),
         new("module-signature", CheckOutcome.Refused, "locked down", m => m with { Signatures = [], Signature = null }),
         new("module-signature", CheckOutcome.Refused, "sig_enforce", m => m with { Signatures = [], Signature = null }, h => h with { Lockdown = "none", SignaturesEnforced = true }),
         new("module-signature", CheckOutcome.Warning, "tainted", m => m with { Signatures = [], Signature = null }, h => h with { Lockdown = "none" }),
@@ -85,13 +88,24 @@ public sealed class PreflightTests
         new("module-signature", CheckOutcome.Refused, "this very file is revoked", m => m with { FileDigest = Digest }, h => h with { Keys = Asked(".machine") with { Keys = [new("bin:" + Digest, ".blacklist")] } }),
         new("module-signature", CheckOutcome.Refused, "this very file is revoked", m => m with { FileDigest = Digest }, h => h with { Keys = new KeyringFacts([.. h.Keys!.Keys, new("bin:" + Digest, ".blacklist")]) }),
         new("module-signature", CheckOutcome.Ok, ".machine", m => m with { FileDigest = Digest }, h => h with { Keys = Asked(".machine") with { Keys = [new("tbs:" + Digest, ".blacklist"), new("bin:" + Digest, ".machine")] } }),
-        new("module-signature", CheckOutcome.Warning, ".platform", Host: h => h with { Keys = Asked(".platform") }),
+        new("module-signature", CheckOutcome.CannotTell, "in .platform alone", Host: h => h with { Keys = Asked(".platform") }),
+        new("module-signature", CheckOutcome.Warning, "in .platform alone", Host: h => h with { Keys = Asked(".platform"), Lockdown = "none" }),
+        new("module-signature", CheckOutcome.CannotTell, "in .platform alone", Host: h => h with { Keys = new KeyringFacts([new("publisher: 00ff", ".platform")]) }),
+        new("module-signature", CheckOutcome.Warning, "in .platform alone", Host: h => h with { Keys = new KeyringFacts([new("publisher: 00ff", ".platform")]), Lockdown = "none" }),
+        new("module-signature", CheckOutcome.Ok, ".machine", Host: h => h with { Keys = new KeyringFacts([new("publisher: 00ff", ".platform"), new("publisher: 00ff", ".machine")]) }),
+        new("module-signature", CheckOutcome.CannotTell, "trusted and revoked", Host: h => h with { Keys = new KeyringFacts([new("publisher: 00ff", ".blacklist"), new("publisher: 00ff", ".machine")]) }),
+        new("module-signature", CheckOutcome.Refused, "content of its own", m => m with { Signatures = [m.Signatures[0] with { Fault = "it holds content of its own" }] }, h => h with { Lockdown = "none" }),
+        new("module-signature", CheckOutcome.Refused, "over attributes", m => m with { Signatures = [m.Signatures[0] with { Signers = [m.Signatures[0].Signers[0] with { HasSignedAttributes = true }] }] }, h => h with { Lockdown = "none" }),
+        new("module-signature", CheckOutcome.Ok, ".secondary_trusted_keys", m => m with { Signatures = [m.Signatures[0] with { Signers = [.. Enumerable.Repeat(m.Signatures[0].Signers[0], 16)], Fault = "it has more than 16 signers" }] }),
+        new("module-signature", CheckOutcome.Ok, "without CONFIG_MODULE_SIG", m => m with { Signatures = [], Signature = null }, h => h with { Config = Options(("MODULES", "y")) }),
         new("module-signature", CheckOutcome.Refused, "changed after", Host: h => h with { Keys = Asked(".machine", false), Lockdown = "none" }),
         new("module-signature", CheckOutcome.CannotTell, "has no certificate", Host: h => h with { Keys = Asked(".machine", null) }),
         new("module-signature", CheckOutcome.Warning, "changed after", Host: h => h with { Keys = Asked("", false), Lockdown = "none" }),
         new("module-signature", CheckOutcome.Ok, ".machine", Host: h => h with { Keys = new KeyringFacts(h.Keys!.Keys) }),
         new("module-signature", CheckOutcome.CannotTell, "no key that", Host: h => h with { Keys = new KeyringFacts([new("somebody: 01")]) }),
+        new("module-signature", CheckOutcome.CannotTell, "no key that", Host: h => h with { Keys = new KeyringFacts([new("somebody: 01")]), Lockdown = "none" }),
         new("module-signature", CheckOutcome.CannotTell, "could not be read", Host: h => h with { Keys = null }),
+        new("module-signature", CheckOutcome.CannotTell, "could not be read", Host: h => h with { Keys = null, Lockdown = "none" }),
         new("symbol-versions", CheckOutcome.Refused, "seq_printf", m => m with { SymbolVersions = [new("module_layout", 1), new("klp_enable_patch", 2), new("seq_printf", 4)] }),
         new("symbol-versions", CheckOutcome.Refused, "module_layout", m => m with { SymbolVersions = [new("module_layout", 4)] }),
         new("symbol-versions", CheckOutcome.Refused, "none for klp_enable_patch", m => m with { SymbolVersions = [new("module_layout", 1), new("seq_printf", 3)] }),
@@ -114,11 +128,20 @@ public sealed class PreflightTests
         new("needed-symbols", CheckOutcome.Refused, "no symbol nowhere", m => m with { NeededSymbols = ["nowhere"] }),
         new("needed-symbols", CheckOutcome.Refused, "does not export", m => m with { NeededSymbols = ["hidden"] }),
         new("needed-symbols", CheckOutcome.CannotTell, "could not be read", Host: h => h with { Symbols = null }),
+        new("symbol-namespaces", CheckOutcome.Refused, "seq_printf (SEQ)", Host: h => Spaced(h, "SEQ", ("MODULE_SIG", "y"))),
+        new("symbol-namespaces", CheckOutcome.Warning, "only notes it", Host: h => Spaced(h, "SEQ", ("MODULE_ALLOW_MISSING_NAMESPACE_IMPORTS", "y"))),
+        new("symbol-namespaces", CheckOutcome.CannotTell, "whether this kernel minds", Host: h => Spaced(h, "SEQ") with { Config = null }),
+        new("symbol-namespaces", CheckOutcome.Ok, "no symbol of", m => m with { Modinfo = [.. m.Modinfo, new("import_ns", "OTHER"), new("import_ns", "SEQ")] }, h => Spaced(h, "SEQ")),
+        new("symbol-namespaces", CheckOutcome.Refused, "seq_printf (module:kvm,vfio-*)", Host: h => Spaced(h, "module:kvm,vfio-*")),
+        new("symbol-namespaces", CheckOutcome.Refused, "seq_printf (module:kvm)", Host: h => Spaced(h, "module:kvm", ("MODULE_ALLOW_MISSING_NAMESPACE_IMPORTS", "y"))),
+        new("symbol-namespaces", CheckOutcome.Ok, "no symbol of", Host: h => Spaced(h, "module:kvm,livepatch-*")),
+        new("symbol-namespaces", CheckOutcome.CannotTell, "could not be read", Host: h => h with { SymbolNamespaces = null }),
         new("livepatch-marker", CheckOutcome.Refused, "does not say so", m => m with { IsLivepatch = false }),
         new("livepatch-marker", CheckOutcome.Refused, "no livepatch", m => m with { IsLivepatch = false, NeededSymbols = [] }),
         new("patched-objects", CheckOutcome.Ok, "xfs is not loaded", m => m with { Functions = [new("xfs", "xfs_iget")] }),
         new("patched-objects", CheckOutcome.Warning, "fuse is built into", m => m with { Functions = [new("fuse", "f")] }, h => h with { InstalledModules = ["fuse"], BuiltInModules = ["fuse"] }),
         new("patched-objects", CheckOutcome.Warning, "nosuch is neither", m => m with { Functions = [new("nosuch", "f")] }),
+        new("patched-objects", CheckOutcome.CannotTell, "installed is not known", m => m with { Functions = [new("nosuch", "f")] }, h => h with { InstalledModules = null }),
         new("patched-objects", CheckOutcome.Warning, "af-key", m => m with { Functions = [new("af-key", "f")] }),
         new("patched-objects", CheckOutcome.Refused, "ext4 has the array", m => m with { TableFaults = [new(TableFaultKind.SharedFunctions, "ext4")] }),
         new("patched-objects", CheckOutcome.Refused, "ext4 stands in", m => m with { TableFaults = [new(TableFaultKind.ObjectTwice, "ext4")] }),
@@ -132,7 +155,8 @@ public sealed class PreflightTests
         new("patched-functions", CheckOutcome.Refused, "twice", m => m with { Functions = [new("vmlinux", "cmdline_proc_show"), new("vmlinux", "cmdline_proc_show", 1)] }),
         new("patched-functions", CheckOutcome.Refused, "no name of", m => m with { TableFaults = [new(TableFaultKind.FunctionWithoutName, "vmlinux")] }),
         new("patched-functions", CheckOutcome.Refused, "no new code", m => m with { TableFaults = [new(TableFaultKind.FunctionWithoutCode, "vmlinux")] }),
-        new("patched-functions", CheckOutcome.Ok, "those of objects that are here", m => m with { Functions = [new("nosuch", "anything")] }),
+        new("patched-functions", CheckOutcome.CannotTell, "nosuch:anything", m => m with { Functions = [new("nosuch", "anything")] }),
+        new("patched-functions", CheckOutcome.Ok, "1 function, all there", m => m with { Functions = [new("vmlinux", "cmdline_proc_show")] }),
         new("patched-functions", CheckOutcome.Ok, "those of objects that are here", m => m with { Functions = [new("fuse", "f")] }, h => h with { InstalledModules = ["fuse"], BuiltInModules = ["fuse"] }),
         new("patched-functions", CheckOutcome.CannotTell, "xfs:anything", m => m with { Functions = [new("xfs", "anything")] }),
         new("patched-functions", CheckOutcome.Ok, "all there", m => m with { Functions = [new("xfs", "xfs_iget")] }, Installed),
@@ -143,6 +167,9 @@ public sealed class PreflightTests
         new("function-position", CheckOutcome.Refused, "no show number 3", m => m with { Functions = [new("vmlinux", "show", 3)] }),
         new("function-position", CheckOutcome.Refused, "xfs has 2 functions xfs_twin", m => m with { Functions = [new("xfs", "xfs_twin")] }, Installed),
         new("function-position", CheckOutcome.Refused, "no xfs_iget number 2", m => m with { Functions = [new("xfs", "xfs_iget", 2)] }, Installed),
+        new("function-position", CheckOutcome.CannotTell, "nosuch:f", m => m with { Functions = [new("vmlinux", "cmdline_proc_show"), new("nosuch", "f")] }),
+        new("function-position", CheckOutcome.CannotTell, "xfs:f", m => m with { Functions = [new("xfs", "f")] }),
+        new("function-position", CheckOutcome.Ok, "told from", m => m with { Functions = [new("fuse", "f")] }, h => h with { InstalledModules = ["fuse"], BuiltInModules = ["fuse"] }),
         new("function-position", CheckOutcome.Ok, "told from", m => m with { Functions = [new("vmlinux", "show", 1)] }),
         new("livepatch-relocations", CheckOutcome.Refused, "flag 0x100000", m => m with { RelocationFaults = [new(RelocationFaultKind.NotMarked, ".klp.rela.vmlinux..text", "", 1)] }),
         new("livepatch-relocations", CheckOutcome.Refused, "changes no object xfs", m => m with { LivepatchRelocations = [new("xfs", ".text", 1, true, true)] }),
@@ -164,9 +191,18 @@ public sealed class PreflightTests
         new("traceable-functions", CheckOutcome.Ok, "can be traced", m => m with { Functions = [new("xfs", "xfs_iget")] }, Installed),
         new("traceable-functions", CheckOutcome.CannotTell, "only some", m => m with { Functions = [new("xfs", "xfs_twin", 1)] }, Installed),
         new("traceable-functions", CheckOutcome.CannotTell, "only some", Host: h => h with { Traceable = new Dictionary<string, IReadOnlyDictionary<string, int>> { ["vmlinux"] = Names("cmdline_proc_show", "show"), ["ext4"] = Names("ext4_iget") } }),
+        new("traceable-functions", CheckOutcome.Ok, "can be traced", Host: h => Half(h, false, true)),
+        new("traceable-functions", CheckOutcome.Refused, "vmlinux:show,2", Host: h => Half(h, true, false)),
+        new("traceable-functions", CheckOutcome.CannotTell, "nosuch:f", m => m with { Functions = [new("vmlinux", "cmdline_proc_show"), new("nosuch", "f")] }),
+        new("traceable-functions", CheckOutcome.CannotTell, "xfs:f", m => m with { Functions = [new("xfs", "f")] }),
         new("traceable-functions", CheckOutcome.CannotTell, "could not be read", Host: h => h with { Traceable = null }),
         new("function-hooks", CheckOutcome.Refused, "kprobe_ftrace_handler", Host: h => h with { Hooks = [new("vmlinux", "cmdline_proc_show", "RI", ["kprobe_ftrace_handler"])] }),
         new("function-hooks", CheckOutcome.Ok, "nothing hangs", Host: h => h with { Hooks = [new("vmlinux", "cmdline_proc_show", "RI", ["klp_ftrace_handler"])] }),
+        new("function-hooks", CheckOutcome.Ok, "nothing hangs", Host: h => h with { Patches = [Older()], Hooks = [new("vmlinux", "cmdline_proc_show", "RI", ["arch_ftrace_ops_list_func"])] }),
+        new("function-hooks", CheckOutcome.Refused, "arch_ftrace_ops_list_func", Host: h => h with { Patches = [Older() with { Enabled = false }], Hooks = [new("vmlinux", "cmdline_proc_show", "RI", ["arch_ftrace_ops_list_func"])] }),
+        new("function-hooks", CheckOutcome.CannotTell, "one of several functions", Host: h => h with { Hooks = [new("vmlinux", "show", "RI", ["kprobe_ftrace_handler"])] }),
+        new("function-hooks", CheckOutcome.Ok, "does not show", Host: h => h with { Probes = null }),
+        new("function-hooks", CheckOutcome.Warning, "cmdline_proc_show (kprobe)", Host: h => h with { Probes = null, Hooks = [new("vmlinux", "cmdline_proc_show", "R", ["kprobe_ftrace_handler"])] }),
         new("function-hooks", CheckOutcome.Ok, "nothing hangs", Host: h => h with { Hooks = [new("xfs", "cmdline_proc_show", "RI", [])] }),
         new("function-hooks", CheckOutcome.Warning, "BPF", Host: h => h with { Hooks = [new("vmlinux", "cmdline_proc_show", "D", [])] }),
         new("function-hooks", CheckOutcome.Warning, "BPF", Host: h => h with { Hooks = [new("vmlinux", "cmdline_proc_show", "D", [], "bpf_trampoline_6442509")] }),
@@ -303,6 +339,16 @@ public sealed class PreflightTests
     {
         InstalledSymbols = new Dictionary<string, IReadOnlyDictionary<string, int>> { ["xfs"] = Names("xfs_iget", "xfs_twin", "xfs_twin", "xfs_notrace", "xfs_clone.isra.0") },
         InstalledTraceable = new Dictionary<string, IReadOnlyDictionary<string, int>> { ["xfs"] = Names("xfs_iget", "xfs_twin") },
+    };
+
+    private static HostFacts Spaced(HostFacts host, string space, params (string, string)[] options) =>
+        host with { SymbolNamespaces = new Dictionary<string, string> { ["seq_printf"] = space, ["other"] = "OTHER" }, Config = Options([("MODULES", "y"), .. options]) };
+
+    /// <summary>Of the two functions called show one can be traced.</summary>
+    private static HostFacts Half(HostFacts host, params bool[] each) => host with
+    {
+        Traceable = new Dictionary<string, IReadOnlyDictionary<string, int>> { ["vmlinux"] = Names("cmdline_proc_show", "show"), ["ext4"] = Names("ext4_iget") },
+        TraceableInOrder = new Dictionary<(string, string), IReadOnlyList<bool>> { [("vmlinux", "show")] = each },
     };
 
     private static LoadedPatch Older() => new("older", true, false, true, [new("vmlinux", "cmdline_proc_show", 1)]);

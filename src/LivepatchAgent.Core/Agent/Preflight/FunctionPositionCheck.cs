@@ -20,8 +20,10 @@ internal static class FunctionPositionCheck
 
         if (ambiguous.Count > 0) return CheckResult.Refused($"{Listing.Of(ambiguous)}, and the patch does not say which", "give its position (old_sympos), counted in the order of /proc/kallsyms");
         if (beyond.Count > 0) return CheckResult.Refused(Listing.Of(beyond), "correct its position (old_sympos), counted in the order of /proc/kallsyms");
-        return known < module.Functions.Count && host.Symbols is null
-            ? CheckResult.CannotTell("the kernel's symbols could not be read", "run it on the host itself, as root")
+        if (known < module.Functions.Count && host.Symbols is null) return CheckResult.CannotTell("the kernel's symbols could not be read", "run it on the host itself, as root");
+        var unknown = module.Functions.Where(f => host.IsUnknown(f.Object)).Select(f => $"{f.Object}:{f.Name}").ToList();
+        return unknown.Count > 0
+            ? CheckResult.CannotTell($"how many functions of this name there are is not known of {Listing.Of(unknown)}", PatchedFunctionsCheck.Install)
             : CheckResult.Ok("every function is told from others of its name");
     }
 }

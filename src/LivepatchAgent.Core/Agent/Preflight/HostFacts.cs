@@ -32,7 +32,7 @@ public sealed record HostFacts
     /// <summary>kernel.modules_disabled.</summary>
     public bool? ModulesDisabled { get; init; }
 
-    /// <summary>module_blacklist= on the kernel's command line.</summary>
+    /// <summary>module_blacklist=, as the kernel took it from its command line.</summary>
     public IReadOnlyList<string> BlockedModules { get; init => field = value ?? []; } = [];
 
     public string? Lockdown { get; init; }
@@ -75,6 +75,10 @@ public sealed record HostFacts
     /// <summary>available_filter_functions: per object, how often each name can be traced and so patched.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? Traceable { get; init; }
 
+    /// <summary>Of names that several functions of an object have: which of them, in the order of /proc/kallsyms, can be traced. The kernel's memory alone tells, so that no file has it.</summary>
+    [JsonIgnore]
+    public IReadOnlyDictionary<(string Object, string Name), IReadOnlyList<bool>>? TraceableInOrder { get; init; }
+
     /// <summary>The same out of the files of <see cref="InstalledSymbols"/>: functions with a place for ftrace.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? InstalledTraceable { get; init; }
 
@@ -86,6 +90,9 @@ public sealed record HostFacts
 
     /// <summary>The kernel's CRCs of exported symbols, where it shows them; without CONFIG_MODVERSIONS there are none.</summary>
     public IReadOnlyDictionary<string, uint>? SymbolVersions { get; init; }
+
+    /// <summary>The namespaces of the kernel's exported symbols, of those that stand in one; null when they could not be read.</summary>
+    public IReadOnlyDictionary<string, string>? SymbolNamespaces { get; init; }
 
     /// <summary>Bytes that are available for new allocations (MemAvailable).</summary>
     public long? MemoryAvailable { get; init; }
@@ -101,9 +108,13 @@ public sealed record HostFacts
     public int? TraceableOf(string objectName, string name) =>
         Names(Traceable, objectName) is { } names ? names.GetValueOrDefault(name) : Names(InstalledTraceable, objectName)?.GetValueOrDefault(name);
 
-    /// <summary>Whether the object is a module that is installed and can come, and whose file's symbols are not known.</summary>
-    public bool IsUnread(string objectName) =>
-        IsLoaded(objectName) == false && InstalledModules?.Contains(objectName) == true && BuiltInModules?.Contains(objectName) != true && Names(InstalledSymbols, objectName) is null;
+    /// <summary>Whether that one of several functions of this name can be traced that has this position; null when that is not known.</summary>
+    public bool? IsTraceable(PatchedFunction function) =>
+        TraceableInOrder?.GetValueOrDefault((function.Object, function.Name)) is { } each && function.Position > 0 && function.Position <= each.Count ? each[(int)function.Position - 1] : null;
+
+    /// <summary>Whether the object is a module that may come, from this host's files or from elsewhere, and whose symbols are not known.</summary>
+    public bool IsUnknown(string objectName) =>
+        IsLoaded(objectName) == false && BuiltInModules?.Contains(objectName) != true && Names(InstalledSymbols, objectName) is null;
 
     /// <summary>Whether the object is vmlinux or a loaded module.</summary>
     public bool? IsLoaded(string objectName) => objectName == "vmlinux" ? true : LoadedModules?.Contains(objectName);

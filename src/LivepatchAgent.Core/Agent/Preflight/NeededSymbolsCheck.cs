@@ -23,7 +23,7 @@ internal static class NeededSymbolsCheck
             return CheckResult.Refused($"this kernel has no symbol {Listing.Of(missing)}", Depends(module) is { } needed ? $"load {needed} first, or build it against exactly this kernel" : "build it against exactly this kernel");
         if (unexported.Count > 0)
             return CheckResult.Refused($"this kernel has {Listing.Of(unexported)} and does not export it", "make it a livepatch symbol (.klp.sym.OBJECT.NAME,POSITION), as klp-convert and kpatch-build do");
-        return CheckResult.Ok($"{module.NeededSymbols.Count} symbols, all {(showsExports ? "exported" : "there")}");
+        return CheckResult.Ok($"{Listing.Count(module.NeededSymbols.Count, "symbol")}, all {(showsExports ? "exported" : "there")}");
     }
 
     private static bool IsIn(HostFacts host, string name) => host.Symbols!.Values.Any(names => names.ContainsKey(name));

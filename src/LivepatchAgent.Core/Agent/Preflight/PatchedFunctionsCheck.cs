@@ -9,6 +9,9 @@ namespace LivepatchAgent.Core.Agent;
 /// </summary>
 internal static class PatchedFunctionsCheck
 {
+    /// <summary>What tells of a module that is not loaded.</summary>
+    public const string Install = "nothing, if this host never uses that module; else run it on the host itself, with that module installed or loaded (for `--host`: `livepatch-agent facts --object NAME`)";
+
     public static CheckResult Run(ModuleFacts module, HostFacts host)
     {
         if (module.TableFaults.FirstOrDefault(f => f.Kind is TableFaultKind.FunctionWithoutName or TableFaultKind.FunctionWithoutCode) is { } fault)
@@ -23,7 +26,7 @@ internal static class PatchedFunctionsCheck
         {
             switch (host.CountOf(function.Object, function.Name))
             {
-                case null when host.IsLoaded(function.Object) != false || host.IsUnread(function.Object):
+                case null when host.IsLoaded(function.Object) != false || host.IsUnknown(function.Object):
                     unknown.Add($"{function.Object}:{function.Name}");
                     break;
                 case 0:
@@ -35,8 +38,8 @@ internal static class PatchedFunctionsCheck
         }
 
         if (missing.Count > 0) return CheckResult.Refused($"no such function: {Listing.Of(missing)}", "patch the functions that it was inlined into, or the clone by its own name; check with `grep NAME /proc/kallsyms`");
-        if (unknown.Count > 0) return CheckResult.CannotTell($"whether {Listing.Of(unknown)} exists is not known", "run it on the host itself, with that module installed or loaded; for `--host`, describe it with `livepatch-agent facts --object NAME`");
-        return CheckResult.Ok($"{module.Functions.Count} functions, {(module.Functions.All(f => host.CountOf(f.Object, f.Name) is not null) ? "all there" : "those of objects that are here are there")}");
+        if (unknown.Count > 0) return CheckResult.CannotTell($"whether {Listing.Of(unknown)} exists is not known", Install);
+        return CheckResult.Ok($"{Listing.Count(module.Functions.Count, "function")}, {(module.Functions.All(f => host.CountOf(f.Object, f.Name) is not null) ? "all there" : "those of objects that are here are there")}");
     }
 
     /// <summary>A compiler that changes a function's arguments or splits it gives what is left a name of its own.</summary>

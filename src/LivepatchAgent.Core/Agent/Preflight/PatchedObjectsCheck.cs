@@ -28,7 +28,8 @@ internal static class PatchedObjectsCheck
         if (away.Count == 0) return CheckResult.Ok($"{Listing.Of(objects)}: all loaded");
         var builtIn = away.Where(o => host.BuiltInModules?.Contains(o) == true).ToList();
         if (builtIn.Count > 0) return CheckResult.Warning($"{Listing.Of(builtIn)} is built into this kernel and never comes as a module: that part patches nothing", "name vmlinux as the object of these functions");
-        var unknown = host.InstalledModules is null ? [] : away.Where(o => !host.InstalledModules.Contains(o)).ToList();
+        if (host.InstalledModules is null) return CheckResult.CannotTell($"{Listing.Of(away)} is not loaded; whether it is installed is not known", $"run `depmod`, which writes /lib/modules/{host.KernelRelease}/modules.dep");
+        var unknown = away.Where(o => !host.InstalledModules.Contains(o)).ToList();
         return unknown.Count > 0
             ? CheckResult.Warning($"{Listing.Of(unknown)} is neither loaded nor installed: that part patches nothing. Should it come from elsewhere and lack what is patched, this kernel would refuse it", "nothing, if this host never uses it; else install it first, or check the name")
             : CheckResult.Ok($"{Listing.Of(away)} is not loaded: patched when it comes");

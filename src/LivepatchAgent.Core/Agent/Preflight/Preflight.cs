@@ -26,6 +26,7 @@ public static class Preflight
         ("module-name", ModuleNameCheck.Run),
         ("licence", LicenceCheck.Run),
         ("needed-symbols", NeededSymbolsCheck.Run),
+        ("symbol-namespaces", SymbolNamespacesCheck.Run),
         ("livepatch-marker", LivepatchMarkerCheck.Run),
         ("patched-objects", PatchedObjectsCheck.Run),
         ("patched-functions", PatchedFunctionsCheck.Run),

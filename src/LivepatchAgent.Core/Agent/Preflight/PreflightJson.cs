@@ -37,7 +37,7 @@ public sealed partial class PreflightJson : JsonSerializerContext
     /// <summary>JSON can have a null in any list.</summary>
     private static bool IsWhole(HostFacts facts) =>
         !Holes(facts.BlockedModules) && !Holes(facts.Patches) && !Holes(facts.Modules) && !Holes(facts.LoadedModules) && !Holes(facts.InstalledModules) && !Holes(facts.BuiltInModules) && !Holes(facts.Hooks) && !Holes(facts.Probes)
-        && !Holes(facts.Keys?.Keys) && !Holes(facts.Symbols?.Values) && !Holes(facts.InstalledSymbols?.Values) && !Holes(facts.Traceable?.Values) && !Holes(facts.InstalledTraceable?.Values) && !Holes(facts.PatchStates?.Values)
+        && !Holes(facts.Keys?.Keys) && !Holes(facts.Symbols?.Values) && !Holes(facts.InstalledSymbols?.Values) && !Holes(facts.Traceable?.Values) && !Holes(facts.InstalledTraceable?.Values) && !Holes(facts.PatchStates?.Values) && !Holes(facts.SymbolNamespaces?.Values)
         && !facts.Patches.Any(p => p.Name is null || p.Functions is null || Holes(p.Functions)) && facts.Hooks?.Any(h => h.Handlers is null || Holes(h.Handlers)) != true;
 
     private static bool Holes<T>(IEnumerable<T>? list)

@@ -15,13 +15,15 @@ internal static class TraceableFunctionsCheck
         foreach (var function in module.Functions)
         {
             if (host.TraceableOf(function.Object, function.Name) is not { } traceable || host.CountOf(function.Object, function.Name) is not > 0) continue;
-            if (traceable == 0) not.Add($"{function.Object}:{function.Name}");
-            else if (traceable < host.CountOf(function.Object, function.Name)) perhaps.Add($"{function.Object}:{function.Name}");
+            var can = traceable == 0 ? false : traceable < host.CountOf(function.Object, function.Name) ? host.IsTraceable(function) : true;
+            if (can != true) (can == false ? not : perhaps).Add($"{function.Object}:{function.Name}{(function.Position > 0 ? $",{function.Position}" : "")}");
         }
 
         if (not.Count > 0) return CheckResult.Refused($"cannot be traced, and so not patched: {Listing.Of(not)} (notrace, assembly or of ftrace itself)", "patch its callers instead");
-        return perhaps.Count > 0
-            ? CheckResult.CannotTell($"only some of several functions of this name can be traced: {Listing.Of(perhaps)}", "see available_filter_functions and /proc/kallsyms for the one that is meant")
+        if (perhaps.Count > 0) return CheckResult.CannotTell($"only some of several functions of this name can be traced: {Listing.Of(perhaps)}", "see available_filter_functions and /proc/kallsyms for the one that is meant");
+        var unknown = module.Functions.Where(f => host.IsUnknown(f.Object)).Select(f => $"{f.Object}:{f.Name}").ToList();
+        return unknown.Count > 0
+            ? CheckResult.CannotTell($"whether {Listing.Of(unknown)} can be traced is not known", PatchedFunctionsCheck.Install)
             : CheckResult.Ok("every function that is there can be traced");
     }
 }

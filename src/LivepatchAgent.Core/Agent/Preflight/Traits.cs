@@ -29,6 +29,9 @@ internal static class Traits
     /// <summary>CONFIG_HAVE_RELIABLE_STACKTRACE.</summary>
     public static bool? HasReliableStacks(HostFacts host) => Is(host, "HAVE_RELIABLE_STACKTRACE") ?? Has(host, StackWalk);
 
+    /// <summary>CONFIG_MODULE_SIG; null when the options are not known.</summary>
+    public static bool? ChecksSignatures(HostFacts host) => Is(host, "MODULE_SIG");
+
     /// <summary>CONFIG_LIVEPATCH.</summary>
     public static bool? HasLivepatch(HostFacts host) => host.Livepatch ? true : Is(host, "LIVEPATCH") ?? Has(host, Enable);
 
@@ -38,6 +41,8 @@ internal static class Traits
     /// <summary>What the kernel compares a module's vermagic with (include/linux/vermagic.h); null when a part of it is not known.</summary>
     public static string? Vermagic(HostFacts host)
     {
+        // Structures are shuffled by a secret of the build, and its hash is a part of the text.
+        if (Is(host, "RANDSTRUCT") == true || Is(host, "GCC_PLUGIN_RANDSTRUCT") == true) return null;
         if (Word(host, "SMP", " SMP ") is not { } smp || Preempt(host) is not { } preempt || CanUnload(host) is not { } unload || HasModuleVersions(host) is not { } versions) return null;
         var arch = host.Architecture == "aarch64" ? "aarch64 " : "";
         return $"{host.KernelRelease} {(smp ? "SMP " : "")}{preempt}{(unload ? "mod_unload " : "")}{(versions ? "modversions " : "")}{arch}";

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from labkit import abis, kernels
-from labkit.config import CACHE, command, digest, locked
+from labkit.config import command, digest, locked
 
 from . import sign
 from .case import SECURE
@@ -17,7 +17,7 @@ from .table import CASES, HELPERS, TARGET
 CASES_FOLDER = Path(__file__).resolve().parent.parent
 SOURCES = CASES_FOLDER / "modules"
 GUEST = CASES_FOLDER / "guest"
-FOLDER = CACHE / "case-modules"
+FOLDER = sign.FOLDER
 
 
 def file_of(number):
@@ -43,7 +43,7 @@ def made(environment):
         folder = Path(f"{final}.new")
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        for name in ("cases.sh", "load"):
+        for name in ("cases.sh", "load", "fentry"):
             shutil.copy(GUEST / name, folder)
         for name, (module, edits) in HELPERS.items():
             elf = _edited(compiled[series] / f"{module}.ko", {}, edits)
@@ -81,7 +81,7 @@ def _edited(path, needs, edits):
 
 def _signed(content, by, environment):
     wanted = by if environment in SECURE else by.replace("mok", "")
-    return sign.sign(content, wanted, environment.split()[0], FOLDER) if wanted else content
+    return sign.sign(content, wanted, environment.split()[0]) if wanted else content
 
 
 def _compiled(series):

@@ -79,12 +79,16 @@ class Case:
     before: str = ""  # shell, on the host; functions of guest/cases.sh
     call: str = "cat /proc/cmdline"
     after: str = ""
-    where: tuple = PERMISSIVE
-    untold: bool = False  # nothing that the host shows can tell: preflight may warn or say that it cannot tell, but not that all is well. The page names these rows
+    where: tuple = ()  # the hosts; when empty, all, and what hurts its host the permissive ones alone
+    untold: bool = False  # nothing that the host shows can tell: preflight has to say that. The page names these rows
     taints: bool = False  # the kernel, for the cases after it: it comes last
     spoils: bool = False  # what is done to the host cannot be undone
     revoked: bool = False  # the host's firmware has this file's digest in its list
     built_for: str = ""  # "other": the other kernel series
+
+    def __post_init__(self):
+        if not self.where:
+            object.__setattr__(self, "where", PERMISSIVE if any(self.hurts(environment) for environment in ALL) else ALL)
 
     def hurts(self, environment):
         """The host is no good for another case."""

@@ -10,7 +10,8 @@ this page says what was seen. The hosts are Debian's {kernels}, permissive; *(SB
 A row holds on all of its hosts unless a cell names one. *Takes it* means that finit_module answered 0, an *Oops* is a crash of the kernel that was seen.
 
 The rule: what the kernel refuses or does not survive, preflight refuses, with the right reason; what runs, preflight does not refuse. In rows {untold} the host shows
-nothing that tells (a module whose file is nowhere on it; the states of a loaded patch, while lockdown hides the kernel's memory and no file is installed): there preflight may not say `ok`.
+nothing that tells (a module whose file is nowhere on it; the states of a loaded patch, while lockdown hides the kernel's memory and no file is installed): there preflight says
+`cannot-tell`. So there is no row in which preflight says `ok` or `warning` and the kernel refuses.
 What a check's name means is in [preflight.md](preflight.md); how to add a case in [tests/lab/cases](../tests/lab/cases/README.md).
 
 | # | case | preflight | kernel |
@@ -32,7 +33,9 @@ SURPRISES = """
   before it knew the key; it notices when the livepatch is removed (a warning in jump_label.c), and after the patched module is gone it runs into freed memory.
 - Debian's kernels refuse a module whose whole file, signature included, has a SHA-256 that firmware or shim revoke (`bin:` in `.blacklist`); other kernels read that list for no module.
 - A livepatch section without SHF_ALLOC works for symbols of the kernel, which are resolved while the file is at hand, and is an Oops for those of a module.
-- A kprobe on a patched function is harmless unless it has a post handler; kretprobes and the function tracer are harmless.
+- A kprobe on a patched function is harmless unless it has a post handler; kretprobes, fprobes, BPF programs and the function tracer are harmless.
+- Where such a one is on a function that is livepatched, `enabled_functions` names no livepatch for it any more (`arch_ftrace_ops_list_func`), and its I (IPMODIFY) is the livepatch's own.
+- A symbol of a namespace (EXPORT_SYMBOL_NS) is refused to a module that does not import it, as if it were not there: `Unknown symbol … (err -22)`.
 - A patch without replace may be stacked on one that replaces.
 - The states of a loaded patch decide whether the next one is compatible, and sysfs does not show them; preflight reads them where the kernel does, in its list of patches (`/proc/kcore`).
 - A module that comes after the livepatch and lacks what is patched is refused itself: `modprobe` fails, whatever the module is good for.

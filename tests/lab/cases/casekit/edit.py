@@ -238,6 +238,14 @@ def relocation(**fields):
     return change
 
 
+def all_on(name):
+    """Every relocation of the livepatch section is on this symbol."""
+    def change(elf):
+        section = klp_section(elf)
+        section.relocations = [[offset, kind, elf.symbol_index(name), addend] for offset, kind, _, addend in section.relocations]
+    return change
+
+
 def symbol_as(**fields):
     """Other fields of the livepatch symbol that the first relocation is on."""
     def change(elf):

@@ -14,7 +14,7 @@ from labkit.config import EXIT_PANIC, EXIT_TIMEOUT, LAB, LabError
 from .build import file_of
 from .table import CASES
 
-BATCH_SECONDS = 1200
+BATCH_SECONDS = 2400
 
 
 @dataclass
@@ -35,7 +35,7 @@ def run(environment, folder, names, numbers, asked):
     """Takes cases from the list until the host is hurt or none is left; {number: Seen} of those it got to."""
     series, secure = environment.split()[0], environment.endswith("SB")
     name = f"cases-{os.getpid()}-{secrets.token_hex(3)}"
-    words = [LAB / "lab", "up", "--name", name, "--owner-pid", str(os.getpid()), "--kernel", series, "--lifetime", "1800", "--put", f"{folder}:/root/cases"]
+    words = [LAB / "lab", "up", "--name", name, "--owner-pid", str(os.getpid()), "--kernel", series, "--lifetime", "3000", "--put", f"{folder}:/root/cases"]
     if secure:
         words.append("--secure-boot")
     if CASES[numbers[0] - 1].revoked:  # it has a host to itself

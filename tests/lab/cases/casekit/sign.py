@@ -4,16 +4,17 @@ import tempfile
 from pathlib import Path
 
 from labkit import kernels, secureboot
-from labkit.config import command
+from labkit.config import CACHE, command
 
 MAGIC = b"~Module signature appended~\n"
 TRAILER = struct.Struct(">8BI")  # algorithm, hash, type, signer's length, key id's length, 3 of padding, signature's length
 PKCS7 = 2
+FOLDER = CACHE / "case-modules"  # with all that the cases are made of
 
 
-def sign(content, by, series, folder):
+def sign(content, by, series):
     """by: 'mok', whom the host trusts under Secure Boot, or 'stranger'."""
-    certificate, key = secureboot.mok_pair() if by == "mok" else _stranger(folder)
+    certificate, key = secureboot.mok_pair() if by == "mok" else _stranger(FOLDER)
     with tempfile.TemporaryDirectory() as work:  # other checkouts sign too
         plain, signed = Path(work) / "to-sign", Path(work) / "signed"
         plain.write_bytes(content)
@@ -39,6 +40,20 @@ def _parts(content):
 
 def _joined(module, signature, fields):
     return module + signature + TRAILER.pack(*fields) + MAGIC
+
+
+def by_openssl(*words):
+    """Signed by the stranger, as sign-file does not sign: with attributes, or with the module in it."""
+    def change(content):
+        module, _, fields = _parts(content)
+        certificate, key = _stranger(FOLDER)
+        with tempfile.TemporaryDirectory() as work:
+            plain, signed = Path(work) / "to-sign", Path(work) / "signed"
+            plain.write_bytes(module)
+            command("openssl", "cms", "-sign", "-binary", "-nocerts", "-nosmimecap", "-md", "sha256", "-outform", "DER", *words, "-signer", certificate, "-inkey", key, "-in", plain, "-out", signed)
+            signature = signed.read_bytes()
+        return _joined(module, signature, [*fields[:-1], len(signature)])
+    return change
 
 
 def signature_off(content):

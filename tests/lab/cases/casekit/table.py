@@ -1,12 +1,12 @@
 """The cases. A row is a module, what is done to it, the host it meets, the kernel's answer, and the check of preflight that has to say so
 first. The answers are what the kernels were seen to do; README.md says how to add one."""
 from . import edit as x
-from .case import ALL, SECURE, Case, Crashes, Misleads, Refused, Runs, Spoils
+from .case import PERMISSIVE, SECURE, Case, Crashes, Misleads, Refused, Runs, Spoils
 from .convert import VMLINUX
-from .elf import ALLOC, SHN_ABS, SHN_UNDEF
-from .sign import cut_short, garbage, length_of, of_type, one_bit, signature_off
+from .elf import ALLOC, INFO_LINK, SHN_ABS, SHN_UNDEF
+from .sign import by_openssl, cut_short, garbage, length_of, of_type, one_bit, signature_off
 
-PLAIN, NEEDS, KEY, TARGET, HOOK = "cases_plain", "cases_needs", "cases_key", "cases_target", "cases_hook"
+PLAIN, NEEDS, KEY, TARGET, HOOK, SPACE = "cases_plain", "cases_needs", "cases_key", "cases_target", "cases_hook", "cases_space"
 
 # What the converter is told to look for, and where
 KERNEL = {"needed_function": (VMLINUX, "nr_context_switches", 0), "needed_variable": (VMLINUX, "saved_command_line", 0)}
@@ -47,8 +47,8 @@ FORCED = Misleads("patched by cases", "by force (CONFIG_MODULE_FORCE_LOAD): the 
 
 CASES = [
     # --- what runs
-    Case("one function of the kernel, exported symbols only", PLAIN, Runs(), where=ALL),
-    Case("a function and a variable of the kernel that are not exported", NEEDS, Runs(BOTH), needs=KERNEL, where=ALL),
+    Case("one function of the kernel, exported symbols only", PLAIN, Runs()),
+    Case("a function and a variable of the kernel that are not exported", NEEDS, Runs(BOTH), needs=KERNEL),
     Case("position 1 of a name that is there once", PLAIN, Runs(), edits=(x.sympos(1),)),
     Case("position 2 of a name that is there several times", PLAIN, Runs("alive"), edits=(x.old_name("name_show"), x.sympos(2)), call="echo alive"),
     Case("a clone by its whole name", PLAIN, Runs("alive"), edits=(x.old_name("__set_oom_adj.isra.0"),), call="echo alive"),
@@ -74,6 +74,16 @@ CASES = [
     Case("a kprobe in the middle of the function", PLAIN, Runs(), before="for o in 9 10 11 12 13 14 15; do hook hook=kprobe offset=$o && break; done"),
     Case("a kretprobe on the function", PLAIN, Runs(), before="hook hook=kretprobe"),
     Case("the function tracer on the function", PLAIN, Runs(), before="trace cmdline_proc_show", after="untrace"),
+    Case("a kprobe of tracefs on the function", PLAIN, Runs(), before="event 'p:cases cmdline_proc_show'", after="no_event"),
+    Case("an fprobe on the function", PLAIN, Runs(), before="event 'f:cases cmdline_proc_show'", after="no_event", where=("6.12", "6.12 SB")),
+    Case("a BPF program at the function's entry", PLAIN, Runs(), before="bpf cmdline_proc_show", after="no_bpf"),
+    Case("stacked on an older patch of the same function, with a kprobe on it", PLAIN, Runs(), before="patch cases_first && hook hook=kprobe"),
+    Case("stacked on an older patch of the same function, with the function tracer on it", PLAIN, Runs(), before="patch cases_first && trace cmdline_proc_show", after="untrace"),
+    Case("replaces an older patch of the same function, with a BPF program on it", PLAIN, Runs(), edits=(x.replace,), before="patch cases_first && bpf cmdline_proc_show", after="no_bpf"),
+    Case("a function that shares its place with another name", PLAIN, Runs("alive"), edits=(x.old_name("__x64_sys_sgetmask"),), call="echo alive"),
+    Case("of two functions of a name the one that can be traced", PLAIN, Runs("alive"), edits=(x.old_name("p_start"), x.sympos(2)), call="echo alive"),
+    Case("symbols of a namespace that it imports", SPACE, Runs()),
+    Case("livepatch symbol that is there and is the wrong one", NEEDS, Runs(BOTH, "the wrong function is called: that it is wrong no file and no kernel tells"), needs=kernels(needed_function=(VMLINUX, "nr_processes", 0))),
     Case("no vermagic", PLAIN, FORCED, "vermagic|module-format", edits=(x.modinfo(vermagic=None),)),
     Case("no checksum of one of its symbols", PLAIN, Refused("EINVAL", "no symbol version for seq_write"), "symbol-versions", edits=(x.crc_of("seq_write", None),)),
     Case("no checksums at all", PLAIN, FORCED, "symbol-versions", edits=(x.without("__versions"),)),
@@ -81,6 +91,9 @@ CASES = [
     Case("livepatch section: entry size 0, alignment 1", NEEDS, Runs(BOTH, "neither is used"), needs=KERNEL, edits=(x.section_with(entry=0, align=1),)),
     Case("livepatch section: its name has no target section", NEEDS, Runs(BOTH, "only the object is read from the name"), needs=KERNEL, edits=(x.section_named(".klp.rela.vmlinux"),)),
     Case("livepatch section of the kernel without SHF_ALLOC", NEEDS, Runs(BOTH, "relocations of the kernel are applied while the file is at hand"), needs=KERNEL, edits=(x.section_with(flags=lambda f: f & ~ALLOC),)),
+
+    Case("a stale index that names another livepatch symbol", NEEDS, Runs(BOTH, "a function's bytes are read as the variable: that it is wrong no file and no kernel tells"), needs=KERNEL, edits=(x.all_on(".klp.sym.vmlinux.nr_context_switches,0"),)),
+    Case("livepatch section without SHF_INFO_LINK", NEEDS, Runs(BOTH, "it is not used"), needs=KERNEL, edits=(x.section_with(flags=lambda f: f & ~INFO_LINK),)),
 
     # --- what no kernel of this host takes
     Case("built for another kernel", PLAIN, {"": Refused("ENOEXEC", "disagrees about version of symbol module_layout"), "6.12": Refused("ENOEXEC", "section size must match the kernel's built struct module size")}, "vermagic|symbol-versions", built_for="other"),
@@ -91,9 +104,10 @@ CASES = [
     Case("checksum of module_layout is another", PLAIN, Refused("ENOEXEC", "disagrees about version of symbol module_layout"), "symbol-versions", edits=(x.crc_of("module_layout", 0x1234),)),
     Case("needs a symbol that nobody has", PLAIN, Refused("ENOENT", "Unknown symbol cases_no_such_symbol (err -2)"), "needed-symbols", edits=(x.needs("cases_no_such_symbol"),)),
     Case("needs a symbol that is not exported, unconverted", PLAIN, Refused("ENOENT", "Unknown symbol nr_context_switches (err -2)"), "needed-symbols", edits=(x.needs("nr_context_switches"),)),
+    Case("symbols of a namespace that it does not import", SPACE, Refused("EINVAL", "uses symbol (dma_buf_put) from namespace DMA_BUF, but does not import it."), "symbol-namespaces", edits=(x.modinfo(import_ns=None),)),
     Case("its licence is not the GPL's", PLAIN, Refused("ENOENT", "Unknown symbol klp_enable_patch (err -2)"), "licence|needed-symbols", edits=(x.modinfo(license="Proprietary"),), taints=True),
-    Case("not an ELF file", PLAIN, Refused("ENOEXEC"), "module-format", file=lambda content: b"#!/bin/sh\n" * 400),
-    Case("cut off in the middle", PLAIN, Refused("ENOEXEC"), "module-format", file=lambda content: content[:len(content) // 2]),
+    Case("not an ELF file", PLAIN, Refused("ENOEXEC"), "module-format", file=lambda content: b"#!/bin/sh\n" * 400, where=PERMISSIVE),
+    Case("cut off in the middle", PLAIN, Refused("ENOEXEC"), "module-format", file=lambda content: content[:len(content) // 2], where=PERMISSIVE),
     Case("for another architecture", PLAIN, Refused("ENOEXEC"), "architecture|module-format", edits=(x.machine(183),)),
     Case("stripped of its symbol table", PLAIN, Refused("ENOEXEC", "module has no symbols (stripped?)"), "module-format", edits=(x.without_symbol_table,)),
     Case("stripped of .gnu.linkonce.this_module", PLAIN, Refused("ENOEXEC"), "module-format", edits=(x.without(".gnu.linkonce.this_module"),)),
@@ -111,6 +125,7 @@ CASES = [
     Case("position 2 of a name that is there once", PLAIN, Refused("EINVAL", "symbol position 2 for symbol 'cmdline_proc_show' in object 'vmlinux' not found"), "function-position", edits=(x.sympos(2),)),
     Case("a function in a file built without call sites", PLAIN, Refused("EINVAL", "failed to find location for function 'bin2hex'"), "traceable-functions", edits=(x.old_name("bin2hex"),)),
     Case("a function marked notrace", PLAIN, Refused("EINVAL", "failed to find location for function 'ktime_get_mono_fast_ns'"), "traceable-functions", edits=(x.old_name("ktime_get_mono_fast_ns"),)),
+    Case("of two functions of a name the one that cannot be traced", PLAIN, Refused("EINVAL", "failed to find location for function 'p_start'"), "traceable-functions", edits=(x.old_name("p_start"), x.sympos(1))),
     Case("the same function twice", PLAIN, Refused("EEXIST", "cannot create duplicate filename"), "patched-functions", edits=(x.also("cmdline_proc_show"),)),
     Case("the same module twice", PLAIN, Refused("EEXIST", "cannot create duplicate filename"), "patched-objects", edits=(*IN_TARGET, x.other_name("second_twin"), x.also_object(TARGET, "other_funcs"))),
     Case("two modules that share one table of functions", PLAIN, Crashes("load"), "patched-objects|patched-functions", edits=(*IN_TARGET, x.also_object("cases_nowhere"))),
@@ -123,9 +138,11 @@ CASES = [
     Case("a function that the module has not, installed as .ko.xz", PLAIN, Spoils("EINVAL", "symbol 'cmdline_proc_show' not found in symbol table"), "patched-functions", edits=(x.in_object(TARGET),), call="target", **PACKED),
     Case("a name that the module has twice, no position, as it arrives", PLAIN, Spoils("EINVAL", "unresolvable ambiguity for symbol 'twin' in object 'cases_target'"), "function-position",
          edits=(x.in_object(TARGET), x.old_name("twin")), call="target", **INSTALLED),
+    Case("a position that the module has not, as it arrives", PLAIN, Spoils("EINVAL", "symbol position 3 for symbol 'twin' in object 'cases_target' not found"), "function-position",
+         edits=(x.in_object(TARGET), x.old_name("twin"), x.sympos(3)), call="target", **INSTALLED),
     Case("a function that cannot be traced, as it arrives", PLAIN, Spoils("EINVAL", "failed to find location for function 'untraced'"), "traceable-functions",
          edits=(x.in_object(TARGET), x.old_name("untraced")), call="target", **INSTALLED),
-    Case("a function that the module has not, as it arrives from nowhere", PLAIN, Spoils("EINVAL", "refusing to load module"), "patched-objects", edits=(x.in_object(TARGET),), call="target", untold=True),
+    Case("a function that the module has not, as it arrives from nowhere", PLAIN, Spoils("EINVAL", "refusing to load module"), "patched-functions", edits=(x.in_object(TARGET),), call="target", untold=True),
     Case("a module's name of 56 letters", PLAIN, Refused("EINVAL"), "patched-objects", edits=(x.in_object("a" * 56),)),
     Case("a function without its name", PLAIN, Refused("EINVAL"), "patched-functions|module-format", edits=(x.without_pointer("old_name"),)),
     Case("a function without its replacement", PLAIN, Refused("EINVAL"), "patched-functions|module-format", edits=(x.without_pointer("new_func"),)),
@@ -172,6 +189,8 @@ CASES = [
     Case("a livepatch symbol in an ordinary relocation section", NEEDS, Crashes("call"), "livepatch-relocations|livepatch-symbols", needs=KERNEL, edits=(x.back_to_ordinary,)),
     Case("a symbol that the module has not, as it arrives", NEEDS, Spoils("EINVAL", "refusing to load module"), "livepatch-symbols", needs=modules(needed_function=(TARGET, "cases_no_such", 0)),
          edits=IN_TARGET, call="target", **INSTALLED),
+    Case("a symbol at a position that the module has not, as it arrives", NEEDS, Spoils("EINVAL", "refusing to load module"), "livepatch-symbols", needs=modules(needed_function=(TARGET, "helper", 2)),
+         edits=IN_TARGET, call="target", **INSTALLED),
     Case("a symbol that the module has not, as it arrives from nowhere", NEEDS, Spoils("EINVAL", "refusing to load module"), "livepatch-symbols", needs=modules(needed_function=(TARGET, "cases_no_such", 0)),
          edits=IN_TARGET, call="target", untold=True),
     Case("a symbol of the kernel in the section of a module that arrives later", NEEDS, Spoils("EINVAL", "invalid access to vmlinux symbol"), "livepatch-relocations|livepatch-symbols",
@@ -181,15 +200,17 @@ CASES = [
          after="rmmod cases_target; rmmod cases_key; log"),
 
     # --- signatures
-    Case("signed by a key that the kernel does not know", PLAIN, {"": Runs(note="the kernel is tainted (E)"), "6.12 SB": Refused("EKEYREJECTED"), "6.1 SB": Refused("EKEYREJECTED")}, "module-signature", sign="stranger", where=ALL),
+    Case("signed by a key that the kernel does not know", PLAIN, {"": Runs(note="the kernel is tainted (E)"), "6.12 SB": Refused("EKEYREJECTED"), "6.1 SB": Refused("EKEYREJECTED")}, "module-signature", sign="stranger"),
     Case("not signed", PLAIN, Refused("EKEYREJECTED"), "module-signature", sign="", where=SECURE),
     Case("signature cut off", PLAIN, Refused("EKEYREJECTED"), "module-signature", file=signature_off, where=SECURE),
     Case("one bit changed after it was signed", PLAIN, Refused("EKEYREJECTED"), "module-signature", file=one_bit, where=SECURE),
     Case("the file itself is revoked by the firmware", PLAIN, Refused("EKEYREJECTED", "is blacklisted"), "module-signature", where=SECURE, revoked=True),
-    Case("signature that is no PKCS#7", PLAIN, Refused("EBADMSG"), "module-signature", sign="stranger", file=garbage, where=ALL),
-    Case("signature of a type that the kernel does not know", PLAIN, {"": Runs(note="the kernel is tainted (E)"), "6.12 SB": Refused("EKEYREJECTED"), "6.1 SB": Refused("EKEYREJECTED")}, "module-signature", sign="stranger", file=of_type(1), where=ALL),
-    Case("signature longer than the file", PLAIN, Refused("EBADMSG"), "module-signature|module-format", sign="stranger", file=length_of(1 << 24), where=ALL),
-    Case("cut off in the middle of its signature", PLAIN, {"": Runs(note="it counts as not signed"), "6.12 SB": Refused("EKEYREJECTED"), "6.1 SB": Refused("EKEYREJECTED")}, "module-signature", sign="stranger", file=cut_short, where=ALL),
+    Case("signature that is no PKCS#7", PLAIN, Refused("EBADMSG"), "module-signature", sign="stranger", file=garbage),
+    Case("signature over attributes", PLAIN, Refused("EKEYREJECTED"), "module-signature", sign="stranger", file=by_openssl()),
+    Case("signature with the module in it once more", PLAIN, Refused("EBADMSG"), "module-signature", sign="stranger", file=by_openssl("-nodetach", "-noattr")),
+    Case("signature of a type that the kernel does not know", PLAIN, {"": Runs(note="the kernel is tainted (E)"), "6.12 SB": Refused("EKEYREJECTED"), "6.1 SB": Refused("EKEYREJECTED")}, "module-signature", sign="stranger", file=of_type(1)),
+    Case("signature longer than the file", PLAIN, Refused("EBADMSG"), "module-signature|module-format", sign="stranger", file=length_of(1 << 24)),
+    Case("cut off in the middle of its signature", PLAIN, {"": Runs(note="it counts as not signed"), "6.12 SB": Refused("EKEYREJECTED"), "6.1 SB": Refused("EKEYREJECTED")}, "module-signature", sign="stranger", file=cut_short),
 
     # --- what other tools make
     Case("what klp-build leaves beside its relocations", NEEDS, Runs(BOTH), needs=KERNEL, edits=(x.as_klp_build,)),

@@ -35,6 +35,12 @@ installed() { mkdir -p $modules/updates; cp "$1" $modules/updates/; cp $modules/
 uninstalled() { rm -r $modules/updates; cp "$tmp/modules.dep" $modules/modules.dep; }
 hook() { [ "$(load cases_hook.ko "$*")" = 0 ]; }
 trace() { echo "$1" >/sys/kernel/tracing/set_ftrace_filter && echo function >/sys/kernel/tracing/current_tracer; }
+# event WORDS: a probe by tracefs, as perf and others make them
+event() { echo "$1" >/sys/kernel/tracing/dynamic_events && for e in /sys/kernel/tracing/events/*/cases/enable; do echo 1 >"$e"; done; }
+no_event() { for e in /sys/kernel/tracing/events/*/cases/enable; do echo 0 >"$e"; done; echo >/sys/kernel/tracing/dynamic_events; }
+# bpf FUNCTION: a BPF program at its entry, as long as the process lives
+bpf() { mkfifo "$tmp/bpf" && { ./fentry "$1" >"$tmp/bpf" & tracer=$!; } && read -r bpf_answer <"$tmp/bpf" && rm "$tmp/bpf" && [ "$bpf_answer" = attached ]; }
+no_bpf() { kill $tracer; wait $tracer; }
 untrace() { echo nop >/sys/kernel/tracing/current_tracer; echo >/sys/kernel/tracing/set_ftrace_filter; }
 
 # --- the case
@@ -54,9 +60,11 @@ log() {
 }
 clean() {
     [ "$(echo $patches/*)" = "$patches/*" ] || within 30 one_off || { log; say dirty "$(echo $patches/*) cannot be switched off"; exit 4; }
+    # Whole before the first is removed: a list that shrinks while it is read is read with gaps.
+    cat /proc/modules >"$tmp/modules"
     while read -r module _; do
         case $module in cases_*) within 10 removed "$module" || { log; say dirty "$module cannot be removed"; exit 4; } ;; esac
-    done </proc/modules
+    done <"$tmp/modules"
 }
 
 # try ID FILE MODULE BEFORE CALL AFTER; $asked is empty when preflight is not asked
