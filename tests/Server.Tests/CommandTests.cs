@@ -88,6 +88,24 @@ public sealed class CommandTests : IDisposable
             """, Views.Patches([patch, patch with { PublishedAt = now }, patch with { PublishedAt = now, Withdrawal = "b", WithdrawnReason = "it stalls" }]));
     }
 
+    [Fact]
+    public void Views_WithTextThatTurnsItsDirection_ShowItAsItIs()
+    {
+        var machine = new MachineRow { Id = "m1", Hostname = "a\u202ecod\u200b", KernelRelease = "6.12", Architecture = "x86_64", OperatingSystem = "Debian", AgentVersion = "0.1.0", EnrolledAt = default };
+        Assert.Contains("a\\u202ecod\\u200b  6.12", Views.Machines([machine]), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Serve_WithFewerFilesThanItsConnectionsNeed_SaysSo()
+    {
+        var start = new ProcessStartInfo("sh", ["-c", $"ulimit -n 2000; exec {Path.Combine(AppContext.BaseDirectory, "livepatch-server")} serve --data {Data} --listen 127.0.0.1:0"]) { RedirectStandardOutput = true };
+        using var serve = Process.Start(start)!;
+        Assert.StartsWith("livepatch-server is ready:", await serve.StandardOutput.ReadLineAsync(Ct), StringComparison.Ordinal);
+        Assert.Contains("may open 2000 files, which is less than 32768 connections need", await serve.StandardOutput.ReadLineAsync(Ct), StringComparison.Ordinal);
+        using var term = Process.Start("kill", ["-TERM", $"{serve.Id}"]);
+        await serve.WaitForExitAsync(Ct);
+    }
+
     public void Dispose() => _root.Delete(recursive: true);
 
     private static Process Start(params string[] arguments)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using LivepatchAgent.Core;
 using Microsoft.Data.Sqlite;
 
@@ -46,6 +47,16 @@ internal static class SettingTable
 {
     /// <summary>The address that tokens name.</summary>
     public const string Url = "url";
+
+    private const string ThresholdName = "threshold";
+
+    /// <summary>The highest that a token was ever made with: hosts that it enrolled load nothing that fewer publishers have signed.</summary>
+    public static int Threshold(SqliteConnection db) => int.TryParse(Get(db, ThresholdName), NumberStyles.None, CultureInfo.InvariantCulture, out var threshold) ? threshold : 1;
+
+    public static void RaiseThreshold(SqliteConnection db, int threshold)
+    {
+        if (threshold > Threshold(db)) Set(db, ThresholdName, threshold.ToString(CultureInfo.InvariantCulture));
+    }
 
     public static string? Get(SqliteConnection db, string name) =>
         db.Query("SELECT value FROM settings WHERE name = $name", row => row.GetString(0), ("$name", name)).FirstOrDefault();
