@@ -148,14 +148,9 @@ public sealed class CheckInTests
     /// <summary>One machine each: a machine's next call ends the one before.</summary>
     private static async Task<List<Task<Assignment>>> HeldAsync(ServerUnderTest server, int count)
     {
-        var held = new List<Task<Assignment>>();
-        for (var i = 0; i < count; i++)
-        {
-            var machine = await server.EnrolAsync();
-            var tag = (await server.AssignmentAsync(machine)).Tag;
-            held.Add(server.AssignmentAsync(machine, tag, wait: 3600));
-        }
-
+        var machines = await Task.WhenAll(Enumerable.Range(0, count).Select(_ => server.EnrolAsync()));
+        var tag = (await server.AssignmentAsync(machines[0])).Tag;
+        var held = machines.Select(machine => server.AssignmentAsync(machine, tag, wait: 3600)).ToList();
         await server.HeldAsync(count);
         return held;
     }

@@ -40,6 +40,20 @@ public sealed class CommandTests : IDisposable
         Assert.True(clock.Elapsed < TimeSpan.FromSeconds(2), $"took {clock.Elapsed}");
     }
 
+    [Fact]
+    public async Task Serve_WithACatalogueKeyOfThePublishersTool_SignsWithIt()
+    {
+        var made = await RunAsync("livepatch-publisher", "keygen", "--kind", "catalogue", "--out", _root.FullName);
+        Assert.Equal((0, ""), (made.Code, made.Error));
+        var keys = new Trust.KeyFiles(Path.Combine(_root.FullName, "catalogue.pem"), Path.Combine(_root.FullName, "catalogue.key"));
+        await using var server = await StartAsync(catalogue: keys);
+        var patch = server.Publisher.Patch(1);
+        await server.PublishAsync(patch);
+        Assert.Equal(patch.Digest, (await server.AssignmentAsync(await server.EnrolAsync())).Manifest);
+        using var certificate = System.Security.Cryptography.X509Certificates.X509Certificate2.CreateFromPem(await File.ReadAllTextAsync(keys.Certificate, Ct));
+        Assert.True(Core.Trust.CatalogueVerifier.Verify(await server.CatalogueBytesAsync(), [certificate], "x86_64", Machine.Release, 0, server.Time.GetUtcNow()).TryGet(out _, out _));
+    }
+
     [Theory]
     [InlineData(64, "")]
     [InlineData(64, "serve --listen nowhere")]
@@ -108,9 +122,10 @@ public sealed class CommandTests : IDisposable
 
     public void Dispose() => _root.Delete(recursive: true);
 
-    private static Process Start(params string[] arguments)
+    private static Process Start(params string[] words)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "livepatch-server"), arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var (program, arguments) = words is ["livepatch-publisher", ..] ? (words[0], words[1..]) : ("livepatch-server", words);
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, program), arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         return Process.Start(start)!;
     }
 

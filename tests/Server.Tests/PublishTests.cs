@@ -141,6 +141,21 @@ public sealed class PublishTests
     }
 
     [Fact]
+    public async Task Module_OfTwoGiB_IsRefusedBeforeItComes()
+    {
+        await using var server = await StartAsync();
+        var patch = server.Publisher.Patch(1);
+        await server.PutAsync("manifests", patch.Digest, patch.Envelope);
+        foreach (var (kind, digest, code) in new[] { ("modules", patch.ModuleDigest, "module-too-large"), ("manifests", patch.Digest, "request-too-large") })
+        {
+            await using var call = await RawCall.StartAsync(server, "PUT", $"/v1/{kind}/{digest}", [], 2L << 30);
+            var answer = await call.AnswerAsync();
+            Assert.Equal(HttpStatusCode.RequestEntityTooLarge, answer.Status);
+            Assert.Contains(code, answer.Text, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task Module_CutOffOnTheWay_LeavesNothing()
     {
         await using var server = await StartAsync();

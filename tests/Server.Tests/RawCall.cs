@@ -14,7 +14,7 @@ internal sealed class RawCall : IAsyncDisposable
     private SslStream? _tls;
 
     /// <param name="start">What comes of the body at once, of <paramref name="length"/> bytes that are announced.</param>
-    public static async Task<RawCall> StartAsync(ServerUnderTest server, string method, string path, byte[] start, int length)
+    public static async Task<RawCall> StartAsync(ServerUnderTest server, string method, string path, byte[] start, long length)
     {
         var call = new RawCall();
         await call._socket.ConnectAsync(IPAddress.Loopback, server.Server.Address.Port, Ct);

@@ -36,16 +36,19 @@ internal sealed class ServerUnderTest : IAsyncDisposable
     /// <summary>Wrapped around the client's connection; sees every call.</summary>
     public Func<HttpMessageHandler, HttpMessageHandler> Wrap { get; init; } = handler => handler;
 
-    public static async Task<ServerUnderTest> StartAsync(Func<HttpMessageHandler, HttpMessageHandler>? wrap = null)
+    /// <summary>Null for one of its own.</summary>
+    public Trust.KeyFiles? Catalogue { get; init; }
+
+    public static async Task<ServerUnderTest> StartAsync(Func<HttpMessageHandler, HttpMessageHandler>? wrap = null, Trust.KeyFiles? catalogue = null)
     {
-        var server = new ServerUnderTest(null) { Wrap = wrap ?? (handler => handler) };
+        var server = new ServerUnderTest(null) { Wrap = wrap ?? (handler => handler), Catalogue = catalogue };
         await server.StartAgainAsync();
         return server;
     }
 
     public async Task StartAgainAsync()
     {
-        var settings = new ServeSettings { Folder = Folder, Listen = new IPEndPoint(IPAddress.Loopback, 0), Publishers = [Publisher.Certificate] };
+        var settings = new ServeSettings { Folder = Folder, Listen = new IPEndPoint(IPAddress.Loopback, 0), Publishers = [Publisher.Certificate], Catalogue = Catalogue };
         _server = (await PatchServer.StartAsync(settings, Time, Ct)).Value;
         var pin = Certificates.KeyPin(Trust.ServerKeys.Known(Folder.TlsCertificate)!);
         var handler = new SocketsHttpHandler

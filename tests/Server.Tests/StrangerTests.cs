@@ -18,7 +18,7 @@ public sealed class StrangerTests
         if (path.EndsWith("manifests/", StringComparison.Ordinal)) path += new string('0', 64);
         await using var call = await RawCall.StartAsync(server, method, path, new byte[100], 5000);
         var answer = await PassAsync(server, call, seconds);
-        Assert.Equal(HttpStatusCode.BadRequest, answer.Status);
+        Assert.Equal(HttpStatusCode.RequestTimeout, answer.Status);
         Assert.Contains($"longer than {seconds} seconds", answer.Text, StringComparison.Ordinal);
     }
 

@@ -40,6 +40,7 @@ internal static class Answers
         ProblemCode.TokenExpired or ProblemCode.TokenUsedUp or ProblemCode.TokenRevoked => StatusCodes.Status403Forbidden,
         ProblemCode.ManifestSignatureInvalid or ProblemCode.PinsInvalid or ProblemCode.NotPermitted => StatusCodes.Status403Forbidden,
         ProblemCode.NotFound => StatusCodes.Status404NotFound,
+        ProblemCode.ServerTimeout => StatusCodes.Status408RequestTimeout,
         ProblemCode.RequestTooLarge or ProblemCode.ModuleTooLarge => StatusCodes.Status413PayloadTooLarge,
         ProblemCode.TooManyRequests => StatusCodes.Status429TooManyRequests,
         ProblemCode.DiskFull => StatusCodes.Status507InsufficientStorage,

@@ -37,17 +37,21 @@ internal sealed class Bodies(TimeProvider time)
     public async Task<Result<bool>> ReadAsync(HttpContext call, long max, TimeSpan within, Func<ReadOnlyMemory<byte>, ValueTask<Problem?>> take)
     {
         if (call.Request.ContentLength > max) return false;
+        var body = call.Request.BodyReader;
         using var late = new CancellationTokenSource(within, time);
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(late.Token, call.RequestAborted);
+
+        // A read that a token ends leaves the HTTP layer with a reader that it takes for broken.
+        await using var ending = late.Token.Register(body.CancelPendingRead);
         try
         {
             long total = 0;
             while (true)
             {
                 // The pipe's own memory, and none while nothing comes: a waiting call costs no buffer.
-                var read = await call.Request.BodyReader.ReadAsync(end.Token);
+                var read = await body.ReadAsync(call.RequestAborted);
                 try
                 {
+                    if (read.IsCanceled) return Late($"its body took longer than {within.TotalSeconds:0} seconds");
                     if ((total += read.Buffer.Length) > max) return false;
                     foreach (var piece in read.Buffer)
                     {
@@ -56,23 +60,22 @@ internal sealed class Bodies(TimeProvider time)
                 }
                 finally
                 {
-                    call.Request.BodyReader.AdvanceTo(read.Buffer.End);
+                    body.AdvanceTo(read.Buffer.End);
                 }
 
                 if (read.IsCompleted) return true;
             }
         }
-        catch (OperationCanceledException) when (late.IsCancellationRequested && !call.RequestAborted.IsCancellationRequested)
+        catch (BadHttpRequestException e)
         {
-            return Invalid($"its body took longer than {within.TotalSeconds:0} seconds");
-        }
-        catch (BadHttpRequestException)
-        {
-            return Invalid("its body ended early or came too slowly");
+            return e.StatusCode == StatusCodes.Status408RequestTimeout ? Late("its body came too slowly") : Invalid("its body ended early");
         }
     }
 
     public static Problem Invalid(string why) => new(ProblemCode.RequestInvalid, $"cannot take the request: {why}", "see docs/openapi.yaml");
+
+    /// <summary>Not the caller's fault for good: a host tries again.</summary>
+    private static Problem Late(string why) => new(ProblemCode.ServerTimeout, $"cannot take the request: {why}", "try again, and look at the way between");
 
     private async Task<Result<T>> ReadJsonAsync<T>(HttpContext call, JsonTypeInfo<T> type, TimeSpan within, bool known)
         where T : class

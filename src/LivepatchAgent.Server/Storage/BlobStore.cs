@@ -42,6 +42,8 @@ internal sealed class BlobStore(DataFolder folder)
 /// <summary>One upload: hashed on the way to the disk.</summary>
 internal sealed class Upload : IAsyncDisposable
 {
+    /// <summary>Bytes come in pieces of a few KiB.</summary>
+    private const int Buffer = 64 * 1024;
     private readonly DataFolder _folder;
     private readonly string _temporary;
     private readonly FileStream _file;
@@ -50,7 +52,7 @@ internal sealed class Upload : IAsyncDisposable
     {
         _folder = folder;
         _temporary = Path.Combine(folder.Uploads, Guid.NewGuid().ToString("N"));
-        _file = Durable.Create(_temporary, Durable.Public);
+        _file = Durable.Create(_temporary, Durable.Public, Buffer);
     }
 
     public long Length { get; private set; }

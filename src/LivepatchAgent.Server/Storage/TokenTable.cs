@@ -14,7 +14,7 @@ internal sealed record TokenRow(string Id, DateTimeOffset CreatedAt, DateTimeOff
         const string cure = "make a new one with `livepatch-server token create`";
         if (RevokedAt is not null) return new Problem(ProblemCode.TokenRevoked, $"cannot enrol: token {Id} was revoked at {RevokedAt:u}", cure);
         if (ExpiresAt <= now) return new Problem(ProblemCode.TokenExpired, $"cannot enrol: token {Id} expired at {ExpiresAt:u}", cure);
-        if (MaxUses > 0 && Uses >= MaxUses) return new Problem(ProblemCode.TokenUsedUp, $"cannot enrol: token {Id} was good for {MaxUses} and has been used {Uses} times", cure);
+        if (MaxUses > 0 && Uses >= MaxUses) return new Problem(ProblemCode.TokenUsedUp, $"cannot enrol: token {Id} was good for {MaxUses} and has been used {Uses} {(Uses == 1 ? "time" : "times")}", cure);
         return null;
     }
 }
