@@ -148,7 +148,8 @@ public sealed class CheckInTests
     /// <summary>One machine each: a machine's next call ends the one before.</summary>
     private static async Task<List<Task<Assignment>>> HeldAsync(ServerUnderTest server, int count)
     {
-        var machines = await Task.WhenAll(Enumerable.Range(0, count).Select(_ => server.EnrolAsync()));
+        var token = server.Token(uses: 0);
+        var machines = await Task.WhenAll(Enumerable.Range(0, count).Select(_ => server.EnrolAsync(token: token)));
         var tag = (await server.AssignmentAsync(machines[0])).Tag;
         var held = machines.Select(machine => server.AssignmentAsync(machine, tag, wait: 3600)).ToList();
         await server.HeldAsync(count);

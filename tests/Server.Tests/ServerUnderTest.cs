@@ -15,6 +15,8 @@ namespace LivepatchAgent.Server.Tests;
 /// <summary>The real server on a loopback port with TLS, its database and its files in a folder of their own, and a client that trusts what a token pins.</summary>
 internal sealed class ServerUnderTest : IAsyncDisposable
 {
+    /// <summary>Of real time, for what should take none: other programs share the machine.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private readonly DirectoryInfo _root = Directory.CreateTempSubdirectory("livepatch-server-");
     private PatchServer? _server;
     private HttpClient? _client;
@@ -59,7 +61,7 @@ internal sealed class ServerUnderTest : IAsyncDisposable
                 RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is System.Security.Cryptography.X509Certificates.X509Certificate2 seen && Certificates.KeyPin(seen) == pin,
             },
         };
-        _client = new HttpClient(Wrap(handler)) { BaseAddress = _server.Address, Timeout = TimeSpan.FromSeconds(20) };
+        _client = new HttpClient(Wrap(handler)) { BaseAddress = _server.Address, Timeout = Patience };
     }
 
     public async Task StopAsync()
@@ -75,10 +77,10 @@ internal sealed class ServerUnderTest : IAsyncDisposable
         return EnrolmentToken.Read(TokenMaking.Make(new NewToken(Folder, Server.Address, uses, expires, "test", SystemCa: false), Time.GetUtcNow()).Value).Value;
     }
 
-    public async Task<Machine> EnrolAsync(Machine? machine = null)
+    public async Task<Machine> EnrolAsync(Machine? machine = null, TokenContent? token = null)
     {
         machine ??= new Machine();
-        using var answer = await PostAsync("/v1/enrolments", machine.Enrolment(Token().Secret), WireJson.Default.EnrolmentRequest);
+        using var answer = await PostAsync("/v1/enrolments", machine.Enrolment((token ?? Token()).Secret), WireJson.Default.EnrolmentRequest);
         Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
         machine.Id = (await ReadAsync(answer, WireJson.Default.EnrolmentAnswer)).MachineId;
         return machine;
@@ -125,7 +127,9 @@ internal sealed class ServerUnderTest : IAsyncDisposable
     /// <summary>Until so many calls are held; they are on their way already.</summary>
     public async Task HeldAsync(int count)
     {
-        while (Server.Held.Count != count) await Task.Delay(2, Ct);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        end.CancelAfter(Patience);
+        while (Server.Held.Count != count) await Task.Delay(2, end.Token);
     }
 
     public static async Task<Problem> ProblemAsync(HttpResponseMessage answer) => (await ReadAsync(answer, WireJson.Default.ErrorAnswer)).Error;
