@@ -15,7 +15,7 @@ deps:
 	@packaging/install-deps
 
 build: deps
-	dotnet build LivepatchAgent.sln --nologo -v quiet
+	dotnet build LivepatchAgent.sln --nologo -v quiet -p:RestoreLockedMode=true
 
 publish: deps
 	packaging/publish Daemon Cli Publisher Server

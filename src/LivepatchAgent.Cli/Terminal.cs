@@ -1,14 +1,14 @@
 namespace LivepatchAgent.Cli;
 
-/// <summary>What standard output can show.</summary>
+/// <summary>What a stream can show.</summary>
 /// <param name="Interactive">A terminal whose line can be written anew.</param>
 /// <param name="Colour">Whether colour is wanted (https://no-color.org).</param>
 /// <param name="Utf8">Whether the locale has ✓, ⧗ and ✗.</param>
 internal sealed record Terminal(bool Interactive, bool Colour, bool Utf8)
 {
-    public static Terminal Of(Func<string, string?> variable, bool outputIsTerminal)
+    public static Terminal Of(Func<string, string?> variable, bool isTerminal)
     {
-        var interactive = outputIsTerminal && variable("TERM") is { Length: > 0 } kind && kind != "dumb";
+        var interactive = isTerminal && variable("TERM") is { Length: > 0 } kind && kind != "dumb";
         return new Terminal(interactive, interactive && string.IsNullOrEmpty(variable("NO_COLOR")), IsUtf8(variable));
     }
 

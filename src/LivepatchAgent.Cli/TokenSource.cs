@@ -13,23 +13,33 @@ internal static class TokenSource
 {
     public const string StandardInput = "-";
 
-    public static Result<string> Read(string? argument, string? file, Func<Stream> openInput)
+    private const string Prompt = "Token (not shown while you paste it), then Enter: ";
+
+    public static Result<string> Read(string? argument, string? file, Surroundings surroundings)
     {
         var text = (argument, file) switch
         {
             ({ } given, null) when given != StandardInput => given,
             (null, { } path) when path != StandardInput => OfBytes(BoundedFile.Read(path, EnrolmentToken.MaxLength), $"the token file {path}"),
-            _ => OfBytes(ReadInput(openInput), "the token on standard input"),
+            _ => OfBytes(surroundings.ReadInput(Prompt, ReadLine), "the token on standard input"),
         };
         if (!text.TryGet(out var token, out var problem)) return problem;
         token = token.Trim();
         return EnrolmentToken.Read(token).TryGet(out _, out var malformed) ? token : malformed;
     }
 
-    private static byte[]? ReadInput(Func<Stream> openInput)
+    /// <summary>Up to the first line that holds anything: whoever pastes a token and presses Enter sends no end of input. Null when it is too long.</summary>
+    private static byte[]? ReadLine(Stream input)
     {
-        using var input = openInput();
-        return BoundedFile.Read(input, EnrolmentToken.MaxLength);
+        var bytes = new byte[EnrolmentToken.MaxLength + 1];
+        var count = 0;
+        while (count < bytes.Length && input.Read(bytes.AsSpan(count)) is > 0 and var read)
+        {
+            count += read;
+            if (bytes.AsSpan(0, count).TrimStart(" \t\r\n"u8).Contains((byte)'\n')) break;
+        }
+
+        return count == bytes.Length ? null : bytes[..count];
     }
 
     private static Result<string> OfBytes(byte[]? bytes, string from) => bytes is null

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
@@ -19,6 +20,7 @@ internal sealed class PatchServer : IAsyncDisposable
 {
     /// <summary>For calls that are under way; held ones end at once.</summary>
     private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(1.5);
+    public const int MaxConnections = 32_768;
     private readonly FileStream _alone;
     private readonly Database _database;
     private readonly WriteQueue _writes;
@@ -59,19 +61,21 @@ internal sealed class PatchServer : IAsyncDisposable
         }
 
         var writes = new WriteQueue(database);
-        var pins = new PinSets(folder);
+        var (pins, bodies) = (new PinSets(folder), new Bodies(time));
         var shelf = new Shelf(database.Read(PatchTable.LoadAll), pins.Newest?.Version);
         var app = Build(settings.Listen, tls);
         var log = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("livepatch-server");
+        var publishers = new Publishers(folder, pins, database, log);
         var held = new HeldCalls(shelf, time, app.Lifetime.ApplicationStopping);
         app.Use(next => call => Routes.GuardAsync(call, next, log));
         Routes.Map(
             app,
-            new EnrolmentEndpoint(folder, pins, writes, catalogue[0], time, log),
-            new CheckInEndpoint(database, writes, held, time, log),
+            new EnrolmentEndpoint(bodies, publishers, pins, database, writes, catalogue[0], time, log),
+            new CheckInEndpoint(bodies, database, writes, held, time, log),
             new FetchEndpoints(blobs, new SignedCatalogues(catalogue[0], shelf, time)),
-            new PublishEndpoints(folder, pins, blobs, writes, database, shelf, time, log),
-            new PinsEndpoints(pins, shelf, catalogue[0], tls[0], log));
+            new PublishEndpoints(bodies, publishers, blobs, writes, database, shelf, time, log),
+            new ModuleEndpoint(bodies, blobs, writes, database, shelf, time, log),
+            new PinsEndpoints(bodies, pins, publishers, shelf, catalogue[0], tls[0], log));
         var server = new PatchServer(alone, database, writes, app, held);
         try
         {
@@ -80,7 +84,7 @@ internal sealed class PatchServer : IAsyncDisposable
             await writes.RunAsync(db => SettingTable.Set(db, SettingTable.Url, server.Url.GetLeftPart(UriPartial.Authority)));
             return server;
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or SocketException)
         {
             await server.DisposeAsync();
             return new Problem(ProblemCode.ServerError, $"cannot listen on {settings.Listen}: {e.Message.TrimEnd('.')}", "give another address with --listen, or stop what listens there");
@@ -129,7 +133,7 @@ internal sealed class PatchServer : IAsyncDisposable
         https.HandshakeTimeout = TimeSpan.FromSeconds(10);
     }
 
-    /// <summary>Sizes of bodies are the endpoints' business (<see cref="Bodies"/>); slow ones end by Kestrel's data rate (240 bytes/s).</summary>
+    /// <summary>Sizes of bodies are the endpoints' business and so are the times they may take (<see cref="Bodies"/>).</summary>
     private static void Limit(KestrelServerLimits limits)
     {
         limits.MaxRequestBodySize = null;
@@ -138,6 +142,6 @@ internal sealed class PatchServer : IAsyncDisposable
         limits.MaxRequestHeaderCount = 50;
         limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
         limits.KeepAliveTimeout = TimeSpan.FromSeconds(60);
-        limits.MaxConcurrentConnections = 32_768;
+        limits.MaxConcurrentConnections = MaxConnections;
     }
 }

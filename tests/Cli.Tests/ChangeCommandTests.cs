@@ -7,7 +7,7 @@ namespace LivepatchAgent.Cli.Tests;
 
 public sealed class ChangeCommandTests
 {
-    private static readonly string Token = EnrolmentToken.Write(new TokenContent
+    internal static readonly string Token = EnrolmentToken.Write(new TokenContent
     {
         Server = "https://livepatch.example",
         Secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQ",
@@ -66,6 +66,45 @@ public sealed class ChangeCommandTests
         string[] args = argument is not null ? ["enable", argument] : ["enable", "--token-file", file!];
         Assert.Equal(ExitCode.Ok, Ran.With(daemon.SocketPath, new Terminal(false, false, true), $"\n {Token}\r\n", null, args).Code);
         Assert.EndsWith($"{{\"token\":\"{Token}\"}}", asked[0], StringComparison.Ordinal);
+    }
+
+    /// <summary>Nobody who pastes a token into a terminal presses Ctrl-D after it.</summary>
+    [Fact]
+    public void Enable_WithStandardInputLeftOpen_EndsAtTheFirstLine()
+    {
+        var asked = new List<string>();
+        using var daemon = Telling(asked, Samples.Applied);
+        using var output = new StringWriter();
+        var code = CommandLine.Run(["--socket", daemon.SocketPath, "enable", "-"], new Surroundings
+        {
+            Out = output,
+            Error = output,
+            ReadInput = (_, read) => read(new OpenEnded($"\r\n\n {Token}\n")),
+            Variable = _ => null,
+            Clock = TimeProvider.System,
+            Terminal = new Terminal(false, false, true),
+            ErrorTerminal = new Terminal(false, false, true),
+        });
+        Assert.Equal(ExitCode.Ok, code);
+        Assert.EndsWith($"{{\"token\":\"{Token}\"}}", asked[0], StringComparison.Ordinal);
+    }
+
+    /// <summary>Gives a byte at a time and fails where a terminal would wait.</summary>
+    private sealed class OpenEnded(string text) : MemoryStream(Encoding.ASCII.GetBytes(text))
+    {
+        public override int Read(Span<byte> buffer) => Position < Length ? base.Read(buffer[..1]) : throw new InvalidOperationException("waits for more");
+    }
+
+    [Fact]
+    public void Enable_InAPipe_SaysHowManyTasksOnceThatIsKnown()
+    {
+        var waiting = Samples.All["applying-transition"].Status with { Settled = false };
+        var unknown = waiting with { Activity = waiting.Activity! with { Tasks = null, TaskCount = null } };
+        var fewer = waiting with { Activity = waiting.Activity! with { TaskCount = 1 } };
+        using var daemon = Telling([], unknown, waiting, fewer, unknown, Samples.Applied);
+        Assert.Equal(["enrolling with the server", "waiting for tasks to switch over", "waiting for 3 tasks to switch over"], Ran.Of(daemon.SocketPath, "enable", Token).Out.Split('\n')[..3]);
+        using var refused = Telling([], unknown, Samples.Applied);
+        Assert.Equal(3, Ran.Of(refused.SocketPath, "enable", Token).Out.TrimEnd().Split('\n').Length);
     }
 
     [Fact]

@@ -109,10 +109,11 @@ public sealed class CommandLineTests
     {
         Out = TextWriter.Null,
         Error = TextWriter.Null,
-        OpenInput = () => Stream.Null,
+        ReadInput = (_, read) => read(Stream.Null),
         Variable = _ => null,
         Clock = TimeProvider.System,
         Terminal = new Terminal(false, false, true),
+        ErrorTerminal = new Terminal(false, false, true),
     };
 
     private static string Repository([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", ".."));

@@ -28,6 +28,22 @@ public sealed class InspectCommandTests
     public void Inspect_Yaml_SaysTheSame() =>
         Assert.Contains("name: livepatch_cmdline\n", Ran.Of(NoDaemon, "inspect", Module, "--format", "yaml").Out, StringComparison.Ordinal);
 
+    [Fact]
+    public void Inspect_OfTwoGiB_IsOneLineAndExit1()
+    {
+        var path = Path.GetTempFileName();
+        try
+        {
+            using (var sparse = File.OpenWrite(path)) sparse.SetLength(2L << 30);
+            var ran = Ran.Of(NoDaemon, "inspect", path);
+            Assert.Equal((ExitCode.Failed, "", $"cannot read {path}: it has more than 268435456 bytes; no livepatch is that large: check which file this is\n"), (ran.Code, ran.Out, ran.Error));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
     [Theory]
     [InlineData("/nonexistent/x.ko", "cannot read /nonexistent/x.ko: there is no such file or folder; ")]
     [InlineData("/tmp", "cannot read /tmp: it is a folder or the right to it is missing; ")]

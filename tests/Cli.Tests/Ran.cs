@@ -7,7 +7,9 @@ internal sealed record Ran(int Code, string Out, string Error)
 {
     public static Ran Of(string socket, params string[] args) => With(socket, new Terminal(false, false, true), "", null, args);
 
-    public static Ran With(string socket, Terminal terminal, string input, string? statusFile, params string[] args)
+    public static Ran With(string socket, Terminal terminal, string input, string? statusFile, params string[] args) => With(socket, terminal, terminal, input, statusFile, args);
+
+    public static Ran With(string socket, Terminal terminal, Terminal errorTerminal, string input, string? statusFile, params string[] args)
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
@@ -16,10 +18,11 @@ internal sealed record Ran(int Code, string Out, string Error)
         {
             Out = output,
             Error = error,
-            OpenInput = () => new MemoryStream(Encoding.UTF8.GetBytes(input)),
+            ReadInput = (_, read) => read(new MemoryStream(Encoding.UTF8.GetBytes(input))),
             Variable = variables.GetValueOrDefault,
             Clock = new FixedDay(),
             Terminal = terminal,
+            ErrorTerminal = errorTerminal,
         });
         return new Ran(code, output.ToString(), error.ToString());
     }

@@ -13,8 +13,7 @@ public sealed class PackageTests(Workshop workshop)
         await server.PublishAsync(await workshop.PatchAsync(HostKind.Plain, "livepatch_cmdline", "1.0", 1));
         var host = await s.HostAsync(HostKind.Plain, "--no-deb");
         await host.DoAsync("find / -xdev \\( -path /proc -o -path /root -o -path /tmp \\) -prune -o -print | sort >/root/before");
-        var package = Checkout.Package("livepatch-agent");
-        await host.PutAsync(package, "/root/agent.deb");
+        await host.PutAsync(Checkout.Package("livepatch-agent"), "/root/agent.deb");
 
         await host.DoAsync("dpkg -i /root/agent.deb");
         Assert.Equal("active\nenabled", await host.DoAsync("systemctl is-active livepatch-agentd; systemctl is-enabled livepatch-agentd"));
@@ -25,7 +24,7 @@ public sealed class PackageTests(Workshop workshop)
 
         await host.DoAsync("echo check-in-minutes = 61 >>/etc/livepatch-agent/agent.conf");
         var pid = await host.DoAsync("systemctl show --value -p MainPID livepatch-agentd");
-        await host.PutAsync(await RebuiltAsync(package, "0.999"), "/root/newer.deb");
+        await host.PutAsync(await RebuiltAsync("livepatch-agent", "0.999"), "/root/newer.deb");
         await host.DoAsync("dpkg -i /root/newer.deb");
         Assert.NotEqual(pid, await host.DoAsync("systemctl show --value -p MainPID livepatch-agentd"));
         Assert.Equal(machine, (await host.UntilAppliedAsync("1.0")).Enrolment!.MachineId);
@@ -44,7 +43,7 @@ public sealed class PackageTests(Workshop workshop)
     });
 
     [Fact]
-    public Task ServerPackage_ServesTheHostItIsOn() => Scenario.RunAsync(async s =>
+    public Task ServerPackage_ServesTheHostItIsOn_AndIsUpgradedRemovedAndPurged() => Scenario.RunAsync(async s =>
     {
         var patch = await workshop.PatchAsync(HostKind.Plain, "livepatch_cmdline", "1.0", 1);
         var host = await s.HostAsync(HostKind.Plain);
@@ -52,11 +51,13 @@ public sealed class PackageTests(Workshop workshop)
         await host.PutAsync(Checkout.Package("livepatch-server"), "/root/server.deb");
         await host.PutAsync(patch.Module, "/root/patch.ko");
         await host.PutAsync(patch.Manifest, "/root/patch.manifest");
-        await host.PutAsync(Workshop.PublisherCertificate, "/etc/publisher.pem");
+        await host.PutAsync(Workshop.PublisherCertificate, "/root/publisher.pem");
 
         await host.DoAsync("dpkg -i /root/server.deb");
         Assert.Equal("inactive\ndisabled", (await host.TryAsync("systemctl is-active livepatch-server; systemctl is-enabled livepatch-server")).Out.Trim());
-        await host.DoAsync("echo 'OPTIONS=\"--listen 127.0.0.1:8443 --url https://127.0.0.1:8443 --publisher-cert /etc/publisher.pem\"' >/etc/default/livepatch-server && systemctl enable --now livepatch-server");
+        await host.DoAsync("install -m 644 /root/publisher.pem /var/lib/livepatch-server/publishers/ours.pem");
+        await host.DoAsync("echo 'OPTIONS=\"--listen 127.0.0.1:8443 --url https://127.0.0.1:8443\"' >/etc/default/livepatch-server && systemctl enable --now livepatch-server");
+        Assert.Equal("65536 65536", await host.DoAsync($"awk '/open files/ {{ print $4, $5 }}' /proc/{Pid}/limits"));
         const string asItself = "runuser -u livepatch-server -- livepatch-server";
         await host.DoAsync($"livepatch-publisher publish /root/patch.ko --server https://127.0.0.1:8443 --server-pin $({asItself} pin)");
         await host.DoAsync($"{asItself} token create | livepatch-agent enable -");
@@ -67,18 +68,35 @@ public sealed class PackageTests(Workshop workshop)
         await host.UntilAsync("listens again", x => x is { State: PatchState.Applied, CheckIn: { Result: CheckInResult.Succeeded, Listening: true } });
         Assert.Equal("", await host.ComplaintsAsync());
 
+        // An upgrade: another process, the same keys, machines and settings.
+        var (pid, pin) = (await host.DoAsync($"echo {Pid}"), await host.DoAsync($"{asItself} pin"));
+        await host.PutAsync(await RebuiltAsync("livepatch-server", "0.999"), "/root/newer-server.deb");
+        await host.DoAsync("dpkg -i /root/newer-server.deb");
+        Assert.NotEqual(pid, await host.DoAsync($"echo {Pid}"));
+        await host.UntilAsync("listens to the newer one", x => x is { State: PatchState.Applied, CheckIn: { Result: CheckInResult.Succeeded, Listening: true } });
+        Assert.Equal((pin, "1"), (await host.DoAsync($"{asItself} pin"), await host.DoAsync("grep -c 127.0.0.1:8443 /etc/default/livepatch-server")));
+
+        await host.DoAsync("dpkg --remove livepatch-server");
+        await host.DoAsync("test -e /var/lib/livepatch-server/server.db && test -e /var/lib/livepatch-server/keys/tls.key && test -e /etc/default/livepatch-server && test ! -e /usr/bin/livepatch-server");
+        await host.DoAsync("dpkg -i /root/newer-server.deb && systemctl enable --now livepatch-server");
+        Assert.Equal(pin, await host.DoAsync($"{asItself} pin"));
+        Assert.Contains("applied", await host.DoAsync($"{asItself} machines"), StringComparison.Ordinal);
+
         await host.DoAsync("dpkg --purge livepatch-server");
         Assert.Contains("this has been live patched", await host.DoAsync("cat /proc/cmdline"), StringComparison.Ordinal);
         Assert.Equal("", (await host.TryAsync($"{Came} | grep -i livepatch | grep -v livepatch-agent")).Out);
     });
 
+    /// <summary>Of the server, in the host's shell.</summary>
+    private const string Pid = "$(systemctl show --value -p MainPID livepatch-server)";
+
     /// <summary>Files on the disk that came since /root/before.</summary>
     private const string Came = "find / -xdev \\( -path /proc -o -path /root -o -path /tmp \\) -prune -o -print | sort | comm -13 /root/before -";
 
-    private async Task<string> RebuiltAsync(string package, string version)
+    private async Task<string> RebuiltAsync(string name, string version)
     {
-        var (root, deb) = (workshop.Fresh("tree"), workshop.Fresh("livepatch-agent.deb"));
-        (await Command.RunAsync("dpkg-deb", ["-R", package, root])).Good();
+        var (root, deb) = (workshop.Fresh("tree"), workshop.Fresh($"{name}.deb"));
+        (await Command.RunAsync("dpkg-deb", ["-R", Checkout.Package(name), root])).Good();
         var control = Path.Combine(root, "DEBIAN/control");
         await File.WriteAllLinesAsync(control, (await File.ReadAllLinesAsync(control)).Select(line => line.StartsWith("Version:", StringComparison.Ordinal) ? $"Version: {version}" : line));
         (await Command.RunAsync("dpkg-deb", ["--root-owner-group", "-Znone", "-b", root, deb])).Good();

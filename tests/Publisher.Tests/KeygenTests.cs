@@ -38,11 +38,30 @@ public sealed class KeygenTests : IDisposable
     [Fact]
     public async Task Keygen_Catalogue_IsP256()
     {
-        var ran = await _shop.RunAsync("keygen", "--out", _shop.Folder, "--kind", "catalogue", "--no-passphrase");
+        _shop.Variables["LIVEPATCH_PASSPHRASE"] = "of the publisher's key";
+        var ran = await _shop.RunAsync("keygen", "--out", _shop.Folder, "--kind", "catalogue");
 
         Assert.Equal((0, ""), (ran.Code, ran.Error));
+        Assert.Contains("(not encrypted; for the server, which reads it without a passphrase)", ran.Out, StringComparison.Ordinal);
         Assert.Contains("prime256v1", (await _shop.ProgramAsync("openssl", "ec", "-in", "catalogue.key", "-noout", "-text")).Out, StringComparison.Ordinal);
         Assert.False(File.Exists(_shop["catalogue.der"]));
+    }
+
+    [Fact]
+    public async Task Keygen_CatalogueWithAPassphrase_IsAUsageError() =>
+        Workshop.AssertOneLine(await _shop.RunAsync("keygen", "--out", _shop["keys"], "--kind", "catalogue", "--passphrase-file", "x"), 64, "takes no passphrase");
+
+    [Fact]
+    public async Task Keygen_PassphraseFile_EncryptsTheKeyAndOpensItAgain()
+    {
+        File.WriteAllText(_shop["secret"], "correct horse\r\nnot this line\n");
+        File.SetUnixFileMode(_shop["secret"], UnixFileMode.UserRead);
+        Assert.Equal(0, (await _shop.RunAsync("keygen", "--out", _shop["keys"], "--bits", "3072", "--passphrase-file", _shop["secret"])).Code);
+        Assert.Equal(0, (await _shop.ProgramAsync("openssl", "rsa", "-in", "keys/publisher.key", "-noout", "-passin", "pass:correct horse")).Code);
+        string[] sign = ["sign", _shop.Put(), "--key", _shop["keys/publisher.key"], "--cert", _shop["keys/publisher.pem"]];
+        Workshop.AssertOneLine(await _shop.RunAsync(sign), 1, "no passphrase was given");
+        var ran = await _shop.RunAsync([.. sign, "--passphrase-file", _shop["secret"]]);
+        Assert.Equal((0, ""), (ran.Code, ran.Error));
     }
 
     [Fact]

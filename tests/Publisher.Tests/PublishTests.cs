@@ -128,6 +128,40 @@ public sealed class PublishTests : IDisposable
             ManifestVerifier.VerifyWithdrawal(upload.Body, digest, [certificate]).Value);
     }
 
+    [Fact]
+    public async Task Withdraw_WhatWasWithdrawnBefore_SaysThatItChangedNothing()
+    {
+        await using var server = new TlsServer(_ => TlsServer.Answer(200));
+        var manifest = await _shop.ManifestAsync(await _shop.SignedAsync());
+        string[] to = ["--server", server.Url, "--server-pin", server.Pin];
+        var ran = await _shop.RunAsync(["withdraw", manifest, "--reason", "it oopses", .. to, .. _shop.Keys()]);
+        Assert.Equal((0, ""), (ran.Code, ran.Error));
+        Assert.StartsWith($"withdrawn before: {Sha256(manifest)} on ", ran.Out, StringComparison.Ordinal);
+
+        await _shop.RunAsync(["withdrawal", "create", manifest, "--reason", "it oopses", "--out", _shop["w"], .. _shop.Keys()]);
+        ran = await _shop.RunAsync(["withdrawal", "publish", _shop["w"], .. to]);
+        Assert.StartsWith("known already: ", ran.Out, StringComparison.Ordinal);
+        Assert.Contains("changed nothing", ran.Out, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("sign")]
+    [InlineData("manifest")]
+    [InlineData("publish")]
+    [InlineData("inspect")]
+    public async Task Module_OfTwoGiB_IsRefusedInALine(string verb)
+    {
+        using (var sparse = File.Create(_shop["huge.ko"])) sparse.SetLength(2L << 30);
+        string[] rest = verb switch
+        {
+            "sign" => _shop.Keys(),
+            "manifest" => ["--version", "1", "--sequence", "1", "--notice", "N", "--covered-until", "2027-01-01", .. _shop.Keys()],
+            "publish" => ["--server", "https://localhost:1"],
+            _ => [],
+        };
+        Workshop.AssertOneLine(await _shop.RunAsync([verb, _shop["huge.ko"], .. rest]), 1, "huge.ko: it has more than 268435456 bytes; no livepatch is that large");
+    }
+
     private async Task<Ran> PublishAsync(TlsServer server)
     {
         var module = await _shop.SignedAsync();

@@ -67,6 +67,18 @@ public sealed class CatalogueTests
     }
 
     [Fact]
+    public async Task Catalogue_SignedWhileTheClockWasAhead_IsSignedAnewWhenItIsSetBack()
+    {
+        await using var server = await StartAsync();
+        await server.PublishAsync(server.Publisher.Patch(1));
+        var ahead = await server.CatalogueBytesAsync();
+        server.Time.AdjustTime(server.Time.GetUtcNow().AddMinutes(-4));
+        Assert.Equal(ahead, await server.CatalogueBytesAsync());
+        server.Time.AdjustTime(server.Time.GetUtcNow().AddHours(-20));
+        Assert.Equal(server.Time.GetUtcNow(), (await server.CatalogueAsync()).IssuedAt);
+    }
+
+    [Fact]
     public async Task Catalogue_OfCountlessKernels_CostsAnEnd()
     {
         await using var server = await StartAsync();

@@ -60,10 +60,7 @@ public sealed class CheckInTests
     public async Task HeldCalls_WhenAPatchIsPublished_AreAnsweredWithinASecond()
     {
         await using var server = await StartAsync();
-        var machine = await server.EnrolAsync();
-        var tag = (await server.AssignmentAsync(machine)).Tag;
-        var held = Enumerable.Range(0, 100).Select(_ => server.AssignmentAsync(machine, tag, wait: 3600)).ToList();
-        await server.HeldAsync(held.Count);
+        var held = await HeldAsync(server, 100);
 
         var patch = server.Publisher.Patch(1);
         await server.PublishAsync(patch);
@@ -121,15 +118,42 @@ public sealed class CheckInTests
     public async Task Stop_WithHeldCalls_TakesLessThanTwoSeconds()
     {
         await using var server = await StartAsync();
-        var machine = await server.EnrolAsync();
-        var tag = (await server.AssignmentAsync(machine)).Tag;
-        var held = Enumerable.Range(0, 100).Select(_ => server.AssignmentAsync(machine, tag, wait: 3600)).ToList();
-        await server.HeldAsync(held.Count);
+        var held = await HeldAsync(server, 100);
+        var tag = (await server.AssignmentAsync(await server.EnrolAsync())).Tag;
         var clock = Stopwatch.StartNew();
         await server.Server.DisposeAsync();
         Assert.True(clock.Elapsed < TimeSpan.FromSeconds(2), $"took {clock.Elapsed}");
         foreach (var assignment in await Task.WhenAll(held)) Assert.Equal(tag, assignment.Tag);
         await server.StartAgainAsync();
+    }
+
+    [Fact]
+    public async Task HeldCall_WhenItsMachineCallsAgain_IsAnsweredAtOnce()
+    {
+        await using var server = await StartAsync();
+        var (machine, other) = (await server.EnrolAsync(), await server.EnrolAsync());
+        var tag = (await server.AssignmentAsync(machine)).Tag;
+        var first = server.AssignmentAsync(machine, tag, wait: 3600);
+        var others = server.AssignmentAsync(other, tag, wait: 3600);
+        await server.HeldAsync(2);
+        var second = server.AssignmentAsync(machine, tag, wait: 3600);
+        Assert.Equal(tag, (await first).Tag);
+        await server.HeldAsync(2);
+        Assert.False(second.IsCompleted || others.IsCompleted);
+        await server.PublishAsync(server.Publisher.Patch(1));
+        Assert.NotEqual(tag, (await second).Tag);
+        Assert.NotEqual(tag, (await others).Tag);
+    }
+
+    /// <summary>One machine each: a machine's next call ends the one before.</summary>
+    private static async Task<List<Task<Assignment>>> HeldAsync(ServerUnderTest server, int count)
+    {
+        var token = server.Token(uses: 0);
+        var machines = await Task.WhenAll(Enumerable.Range(0, count).Select(_ => server.EnrolAsync(token: token)));
+        var tag = (await server.AssignmentAsync(machines[0])).Tag;
+        var held = machines.Select(machine => server.AssignmentAsync(machine, tag, wait: 3600)).ToList();
+        await server.HeldAsync(count);
+        return held;
     }
 
     [Theory]

@@ -40,6 +40,20 @@ public sealed class CommandTests : IDisposable
         Assert.True(clock.Elapsed < TimeSpan.FromSeconds(2), $"took {clock.Elapsed}");
     }
 
+    [Fact]
+    public async Task Serve_WithACatalogueKeyOfThePublishersTool_SignsWithIt()
+    {
+        var made = await RunAsync("livepatch-publisher", "keygen", "--kind", "catalogue", "--out", _root.FullName);
+        Assert.Equal((0, ""), (made.Code, made.Error));
+        var keys = new Trust.KeyFiles(Path.Combine(_root.FullName, "catalogue.pem"), Path.Combine(_root.FullName, "catalogue.key"));
+        await using var server = await StartAsync(catalogue: keys);
+        var patch = server.Publisher.Patch(1);
+        await server.PublishAsync(patch);
+        Assert.Equal(patch.Digest, (await server.AssignmentAsync(await server.EnrolAsync())).Manifest);
+        using var certificate = System.Security.Cryptography.X509Certificates.X509Certificate2.CreateFromPem(await File.ReadAllTextAsync(keys.Certificate, Ct));
+        Assert.True(Core.Trust.CatalogueVerifier.Verify(await server.CatalogueBytesAsync(), [certificate], "x86_64", Machine.Release, 0, server.Time.GetUtcNow()).TryGet(out _, out _));
+    }
+
     [Theory]
     [InlineData(64, "")]
     [InlineData(64, "serve --listen nowhere")]
@@ -88,11 +102,30 @@ public sealed class CommandTests : IDisposable
             """, Views.Patches([patch, patch with { PublishedAt = now }, patch with { PublishedAt = now, Withdrawal = "b", WithdrawnReason = "it stalls" }]));
     }
 
+    [Fact]
+    public void Views_WithTextThatTurnsItsDirection_ShowItAsItIs()
+    {
+        var machine = new MachineRow { Id = "m1", Hostname = "a\u202ecod\u200b", KernelRelease = "6.12", Architecture = "x86_64", OperatingSystem = "Debian", AgentVersion = "0.1.0", EnrolledAt = default };
+        Assert.Contains("a\\u202ecod\\u200b  6.12", Views.Machines([machine]), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Serve_WithFewerFilesThanItsConnectionsNeed_SaysSo()
+    {
+        var start = new ProcessStartInfo("sh", ["-c", $"ulimit -n 2000; exec {Path.Combine(AppContext.BaseDirectory, "livepatch-server")} serve --data {Data} --listen 127.0.0.1:0"]) { RedirectStandardOutput = true };
+        using var serve = Process.Start(start)!;
+        Assert.StartsWith("livepatch-server is ready:", await serve.StandardOutput.ReadLineAsync(Ct), StringComparison.Ordinal);
+        Assert.Contains("may open 2000 files, which is less than 32768 connections need", await serve.StandardOutput.ReadLineAsync(Ct), StringComparison.Ordinal);
+        using var term = Process.Start("kill", ["-TERM", $"{serve.Id}"]);
+        await serve.WaitForExitAsync(Ct);
+    }
+
     public void Dispose() => _root.Delete(recursive: true);
 
-    private static Process Start(params string[] arguments)
+    private static Process Start(params string[] words)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "livepatch-server"), arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var (program, arguments) = words is ["livepatch-publisher", ..] ? (words[0], words[1..]) : ("livepatch-server", words);
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, program), arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         return Process.Start(start)!;
     }
 

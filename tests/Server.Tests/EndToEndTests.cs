@@ -72,5 +72,10 @@ public sealed class EndToEndTests
         var folder = new Storage.DataFolder(Path.Combine(server.Folder.Root, "other"));
         var second = await PatchServer.StartAsync(new ServeSettings { Folder = folder, Listen = new IPEndPoint(IPAddress.Loopback, server.Server.Address.Port) }, server.Time, Ct);
         Assert.Contains("cannot listen on", second.Problem!.Message, StringComparison.Ordinal);
+
+        // 192.0.2.1 is an address for documents (RFC 5737): nobody has it.
+        var third = await PatchServer.StartAsync(new ServeSettings { Folder = folder, Listen = IPEndPoint.Parse("192.0.2.1:8443") }, server.Time, Ct);
+        Assert.StartsWith("cannot listen on 192.0.2.1:8443: ", third.Problem!.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', third.Problem.ToString());
     }
 }

@@ -102,6 +102,15 @@ public sealed class GarbageTests
         Assert.DoesNotContain(server.Folder.Root, text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Failure_ForWantOfRoomInTheDatabase_IsTheDisks()
+    {
+        var call = new Microsoft.AspNetCore.Http.DefaultHttpContext();
+        const int SQLITE_FULL = 13;
+        await Api.Routes.GuardAsync(call, _ => throw new Microsoft.Data.Sqlite.SqliteException("full", SQLITE_FULL), Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
+        Assert.Equal(507, call.Response.StatusCode);
+    }
+
     private static string Replace(JsonNode body, string[] names, string value)
     {
         const string mark = "\"@here@\"";

@@ -33,6 +33,7 @@ public sealed class OpenApiTests
         await PublishingAsync(server);
         await CataloguesAsync(server);
         await PinsAsync(server);
+        await FullAsync(server);
         foreach (var method in new[] { HttpMethod.Get, HttpMethod.Head }) await SendAsync(server, method, "/healthz");
         Assert.Equal(_api.Documented().Select(d => $"{d.Method} {d.Path} {d.Status}").Order(), _seen.Keys.Select(s => $"{s.Item1} {s.Item2} {s.Item3}").Order());
     }
@@ -99,12 +100,23 @@ public sealed class OpenApiTests
     private static async Task TooManyAsync(ServerUnderTest server, Patch patch)
     {
         var gate = new TaskCompletionSource();
-        var open = Enumerable.Range(0, 8).Select(_ => new GatedContent(gate.Task)).ToList();
+        var open = Enumerable.Range(0, Api.ModuleEndpoint.MaxUploads).Select(_ => new GatedContent(gate.Task)).ToList();
         var uploads = open.Select(content => server.Client.PutAsync($"/v1/modules/{patch.ModuleDigest}", content, Ct)).ToList();
         while (Directory.GetFiles(server.Folder.Uploads).Length < open.Count) await Task.Delay(2, Ct);
         Assert.Equal(HttpStatusCode.TooManyRequests, await server.PutAsync("modules", patch.ModuleDigest, patch.Module));
         gate.SetResult();
         foreach (var answer in await Task.WhenAll(uploads)) answer.Dispose();
+    }
+
+    /// <summary>While others send as much as the server holds.</summary>
+    private static async Task FullAsync(ServerUnderTest server)
+    {
+        await using var held = await HeldBodies.StartAsync(server);
+        var large = new byte[Api.Bodies.Small + 1];
+        await SendAsync(server, HttpMethod.Post, "/v1/enrolments", m => m.Content = Json(large));
+        await server.PutAsync("manifests", new string('0', 64), large);
+        await server.PutAsync("withdrawals", new string('0', 64), large);
+        await server.PutAsync("pins", "1", large);
     }
 
     private static async Task FetchAsync(ServerUnderTest server, string path)

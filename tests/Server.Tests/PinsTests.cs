@@ -73,6 +73,15 @@ public sealed class PinsTests
     }
 
     [Fact]
+    public void Shelf_OlderPinsLast_KeepsTheNewer()
+    {
+        var shelf = new Rollout.Shelf([], 1);
+        shelf.NewPins(3);
+        shelf.NewPins(2);
+        Assert.Equal(3, shelf.Current.PinsVersion);
+    }
+
+    [Fact]
     public async Task Token_WithAThreshold_PinsAsManyPublishers()
     {
         await using var server = await StartAsync();

@@ -141,6 +141,21 @@ public sealed class PublishTests
     }
 
     [Fact]
+    public async Task Module_OfTwoGiB_IsRefusedBeforeItComes()
+    {
+        await using var server = await StartAsync();
+        var patch = server.Publisher.Patch(1);
+        await server.PutAsync("manifests", patch.Digest, patch.Envelope);
+        foreach (var (kind, digest, code) in new[] { ("modules", patch.ModuleDigest, "module-too-large"), ("manifests", patch.Digest, "request-too-large") })
+        {
+            await using var call = await RawCall.StartAsync(server, "PUT", $"/v1/{kind}/{digest}", [], 2L << 30);
+            var answer = await call.AnswerAsync();
+            Assert.Equal(HttpStatusCode.RequestEntityTooLarge, answer.Status);
+            Assert.Contains(code, answer.Text, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task Module_CutOffOnTheWay_LeavesNothing()
     {
         await using var server = await StartAsync();
@@ -177,6 +192,37 @@ public sealed class PublishTests
         Assert.Equal(HttpStatusCode.Created, await server.PutAsync("withdrawals", Publisher.Sha256(first), first));
         Assert.Equal(HttpStatusCode.OK, await server.PutAsync("withdrawals", Publisher.Sha256(second), second));
         Assert.Equal(Publisher.Sha256(first), Assert.Single((await server.CatalogueAsync(floor: 2)).Patches).Withdrawal);
+    }
+
+    [Theory]
+    [InlineData("shorter")]
+    [InlineData("changed")]
+    [InlineData("gone")]
+    public async Task Blobs_DamagedOnTheDisk_AreMendedByPublishingAgain(string how)
+    {
+        await using var server = await StartAsync();
+        var patch = server.Publisher.Patch(1);
+        await server.PublishAsync(patch);
+        foreach (var (kind, digest) in new[] { (Storage.BlobKind.Manifest, patch.Digest), (Storage.BlobKind.Module, patch.ModuleDigest) })
+        {
+            var path = server.Folder.Blob(kind, digest);
+            var bytes = await File.ReadAllBytesAsync(path, Ct);
+            if (how == "gone") File.Delete(path);
+            else await File.WriteAllBytesAsync(path, how == "shorter" ? bytes[..^1] : Flip(bytes, 9), Ct);
+        }
+
+        Assert.Equal(HttpStatusCode.OK, await server.PutAsync("manifests", patch.Digest, patch.Envelope));
+        if (how == "changed")
+        {
+            using var answer = await server.Client.PutAsync($"/v1/modules/{patch.ModuleDigest}", new ByteArrayContent(patch.Module), Ct);
+            Assert.Equal((HttpStatusCode.InternalServerError, ProblemCode.DiskError), (answer.StatusCode, (await ProblemAsync(answer)).Code));
+        }
+
+        await server.PutAsync("modules", patch.ModuleDigest, patch.Module);
+        Assert.Equal(HttpStatusCode.OK, await server.PutAsync("modules", patch.ModuleDigest, patch.Module));
+        Assert.Equal(patch.Envelope, await server.Client.GetByteArrayAsync($"/v1/manifests/{patch.Digest}", Ct));
+        Assert.Equal(patch.Module, await server.Client.GetByteArrayAsync($"/v1/modules/{patch.ModuleDigest}", Ct));
+        Assert.Equal(1, (await server.CatalogueAsync()).Sequence);
     }
 
     [Fact]

@@ -20,6 +20,13 @@ internal sealed class Publisher
 
     public X509Certificate2 Certificate => X509CertificateLoader.LoadCertificate(_certificate.RawData);
 
+    /// <summary>The same key under another certificate.</summary>
+    public X509Certificate2 Renewed()
+    {
+        using var key = _certificate.GetECDsaPrivateKey()!;
+        return new CertificateRequest("CN=renewed", key, HashAlgorithmName.SHA256).CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(300));
+    }
+
     public Patch Patch(long sequence, int bytes = 5000, string release = Machine.Release, string version = "1.0", byte[]? module = null)
     {
         module ??= RandomNumberGenerator.GetBytes(bytes);

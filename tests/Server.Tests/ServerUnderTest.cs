@@ -15,6 +15,8 @@ namespace LivepatchAgent.Server.Tests;
 /// <summary>The real server on a loopback port with TLS, its database and its files in a folder of their own, and a client that trusts what a token pins.</summary>
 internal sealed class ServerUnderTest : IAsyncDisposable
 {
+    /// <summary>Of real time, for what should take none: other programs share the machine.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private readonly DirectoryInfo _root = Directory.CreateTempSubdirectory("livepatch-server-");
     private PatchServer? _server;
     private HttpClient? _client;
@@ -36,16 +38,19 @@ internal sealed class ServerUnderTest : IAsyncDisposable
     /// <summary>Wrapped around the client's connection; sees every call.</summary>
     public Func<HttpMessageHandler, HttpMessageHandler> Wrap { get; init; } = handler => handler;
 
-    public static async Task<ServerUnderTest> StartAsync(Func<HttpMessageHandler, HttpMessageHandler>? wrap = null)
+    /// <summary>Null for one of its own.</summary>
+    public Trust.KeyFiles? Catalogue { get; init; }
+
+    public static async Task<ServerUnderTest> StartAsync(Func<HttpMessageHandler, HttpMessageHandler>? wrap = null, Trust.KeyFiles? catalogue = null)
     {
-        var server = new ServerUnderTest(null) { Wrap = wrap ?? (handler => handler) };
+        var server = new ServerUnderTest(null) { Wrap = wrap ?? (handler => handler), Catalogue = catalogue };
         await server.StartAgainAsync();
         return server;
     }
 
     public async Task StartAgainAsync()
     {
-        var settings = new ServeSettings { Folder = Folder, Listen = new IPEndPoint(IPAddress.Loopback, 0), Publishers = [Publisher.Certificate] };
+        var settings = new ServeSettings { Folder = Folder, Listen = new IPEndPoint(IPAddress.Loopback, 0), Publishers = [Publisher.Certificate], Catalogue = Catalogue };
         _server = (await PatchServer.StartAsync(settings, Time, Ct)).Value;
         var pin = Certificates.KeyPin(Trust.ServerKeys.Known(Folder.TlsCertificate)!);
         var handler = new SocketsHttpHandler
@@ -56,7 +61,7 @@ internal sealed class ServerUnderTest : IAsyncDisposable
                 RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is System.Security.Cryptography.X509Certificates.X509Certificate2 seen && Certificates.KeyPin(seen) == pin,
             },
         };
-        _client = new HttpClient(Wrap(handler)) { BaseAddress = _server.Address, Timeout = TimeSpan.FromSeconds(20) };
+        _client = new HttpClient(Wrap(handler)) { BaseAddress = _server.Address, Timeout = Patience };
     }
 
     public async Task StopAsync()
@@ -72,10 +77,10 @@ internal sealed class ServerUnderTest : IAsyncDisposable
         return EnrolmentToken.Read(TokenMaking.Make(new NewToken(Folder, Server.Address, uses, expires, "test", SystemCa: false), Time.GetUtcNow()).Value).Value;
     }
 
-    public async Task<Machine> EnrolAsync(Machine? machine = null)
+    public async Task<Machine> EnrolAsync(Machine? machine = null, TokenContent? token = null)
     {
         machine ??= new Machine();
-        using var answer = await PostAsync("/v1/enrolments", machine.Enrolment(Token().Secret), WireJson.Default.EnrolmentRequest);
+        using var answer = await PostAsync("/v1/enrolments", machine.Enrolment((token ?? Token()).Secret), WireJson.Default.EnrolmentRequest);
         Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
         machine.Id = (await ReadAsync(answer, WireJson.Default.EnrolmentAnswer)).MachineId;
         return machine;
@@ -122,7 +127,9 @@ internal sealed class ServerUnderTest : IAsyncDisposable
     /// <summary>Until so many calls are held; they are on their way already.</summary>
     public async Task HeldAsync(int count)
     {
-        while (Server.Held.Count != count) await Task.Delay(2, Ct);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        end.CancelAfter(Patience);
+        while (Server.Held.Count != count) await Task.Delay(2, end.Token);
     }
 
     public static async Task<Problem> ProblemAsync(HttpResponseMessage answer) => (await ReadAsync(answer, WireJson.Default.ErrorAnswer)).Error;

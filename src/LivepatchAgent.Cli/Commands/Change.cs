@@ -11,7 +11,8 @@ namespace LivepatchAgent.Cli.Commands;
 /// <summary>Asks for a change, watches until the agent has settled, and says what came of it.</summary>
 internal static class Change
 {
-    public static int Make(SharedOptions options, ParseResult parsed, Func<AgentClient, ApiAnswer> ask)
+    /// <param name="first">What the agent does once it has taken the change, when that is known: it may be over before its status is seen.</param>
+    public static int Make(SharedOptions options, ParseResult parsed, Func<AgentClient, ApiAnswer> ask, ActivityKind? first = null)
     {
         var surroundings = options.Surroundings;
         var client = options.Client(parsed);
@@ -23,6 +24,7 @@ internal static class Change
             return Failure.Tell(surroundings, new ApiAnswer.Away(AwayKind.Unintelligible, "its answer names no revision"), client.SocketPath);
 
         var progress = new Progress(surroundings.Out, surroundings.Terminal, surroundings.Style);
+        if (!hungUp && first is { } kind) progress.Show(new ActivityStatus { Kind = kind, Since = surroundings.Now });
         using var stop = PosixSignalRegistration.Create(PosixSignal.SIGINT, _ => StopWatching(surroundings, progress));
         var followed = new Follower(client, surroundings.Clock, progress).Follow(revision, TimeSpan.FromSeconds(parsed.GetValue(options.Timeout)));
         progress.End();
@@ -47,7 +49,7 @@ internal static class Change
             surroundings.Out.Write(text);
         }
         surroundings.Out.Flush();
-        if (problem is not null) surroundings.Error.WriteLine($"{style.Of(Mark.Bad)} {style.Clean(problem.ToString())}");
+        if (problem is not null) surroundings.Error.WriteLine($"{surroundings.ErrorStyle.Of(Mark.Bad)} {surroundings.ErrorStyle.Clean(problem.ToString())}");
         return code;
     }
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using LivepatchAgent.Cli.Local;
+using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Cli.Commands;
 
@@ -28,11 +29,11 @@ internal static class EnableCommand
     private static int Run(SharedOptions options, ParseResult parsed, string? argument, string? file)
     {
         var surroundings = options.Surroundings;
-        if (!TokenSource.Read(argument, file, surroundings.OpenInput).TryGet(out var token, out var problem))
+        if (!TokenSource.Read(argument, file, surroundings).TryGet(out var token, out var problem))
         {
-            surroundings.Error.WriteLine(surroundings.Style.Clean(problem.ToString()));
+            surroundings.Error.WriteLine(surroundings.ErrorStyle.Clean(problem.ToString()));
             return ExitCode.Failed;
         }
-        return Change.Make(options, parsed, client => client.Enable(token));
+        return Change.Make(options, parsed, client => client.Enable(token), ActivityKind.Enrolling);
     }
 }

@@ -10,12 +10,12 @@ internal static class Failure
     {
         if (answer is ApiAnswer.Away away)
         {
-            surroundings.Error.WriteLine(AwayView.Line(away, socket, surroundings.Style));
+            surroundings.Error.WriteLine(AwayView.Line(away, socket, surroundings.ErrorStyle));
             return AwayView.ExitCodeOf(away);
         }
         var said = (ApiAnswer.Said)answer;
         var error = ApiError.Read(said.Body);
-        surroundings.Error.WriteLine(Line(said.Code, error, surroundings.Style));
+        surroundings.Error.WriteLine(Line(said.Code, error, surroundings.ErrorStyle));
         return (said.Code, error?.Code) switch
         {
             (401 or 403, _) or (_, "not-permitted") => ExitCode.NotPermitted,

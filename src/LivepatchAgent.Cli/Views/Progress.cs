@@ -10,14 +10,19 @@ internal sealed class Progress(TextWriter output, Terminal terminal, Style style
     private const string NoWrap = "\e[?7l"; // a line that wraps could not be written anew
     private const string Wrap = "\e[?7h";
 
+    /// <summary>The stage of waiting for tasks once it is known how many.</summary>
+    private static readonly object Counted = new();
+
     private object? _stage;
     private bool _open;
 
     public void Show(StatusReading reading)
     {
         if (reading.Unknown.Activity is { } word) Show(style.Clean(word));
-        else if (reading.Status.Activity is { } activity) Show(Words.Activity(activity), activity.Kind);
+        else if (reading.Status.Activity is { } activity) Show(activity);
     }
+
+    public void Show(ActivityStatus activity) => Show(Words.Activity(activity), StageOf(activity));
 
     public void Show(string text) => Show(text, text);
 
@@ -37,11 +42,14 @@ internal sealed class Progress(TextWriter output, Terminal terminal, Style style
             output.Write($"{EraseLine}{NoWrap}{style.Of(Mark.Wait)} {text}{Wrap}");
             _open = true;
         }
-        else if (!stage.Equals(_stage))
+        else if (!stage.Equals(_stage) && !(_stage == Counted && stage is ActivityKind.WaitingForTasks))
         {
             output.WriteLine(text);
         }
         _stage = stage;
         output.Flush();
     }
+
+    private static object StageOf(ActivityStatus activity) =>
+        activity.Kind == ActivityKind.WaitingForTasks && (activity.TaskCount ?? activity.Tasks?.Count) > 0 ? Counted : activity.Kind;
 }

@@ -13,6 +13,7 @@ namespace LivepatchAgent.Core.Wire;
 public static class EnrolmentToken
 {
     public const int MaxLength = 4096;
+    public const int MaxPublishers = 16;
     private const string Prefix = "lpa1.";
 
     public static string Write(TokenContent content)
@@ -47,7 +48,7 @@ public static class EnrolmentToken
         if (!Uri.TryCreate(content.Server, UriKind.Absolute, out var uri) || uri.Scheme != "https" || uri.UserInfo.Length > 0)
             return Malformed("the server it names is not an https address");
         if (content.Secret.Length is < 16 or > 128) return Malformed("its secret has an impossible length");
-        if (content.Catalogue.Count is 0 or > 8 || content.Publishers.Count is 0 or > 16 || content.Tls.Count > 8)
+        if (content.Catalogue.Count is 0 or > 8 || content.Publishers.Count is 0 or > MaxPublishers || content.Tls.Count > 8)
             return Malformed("its pins are missing or too many");
         if (content.Threshold < 1 || content.Threshold > content.Publishers.Count || content.PinsVersion < 0) return Malformed("its threshold or its version cannot be");
         return content.Catalogue.Concat(content.Publishers).Concat(content.Tls).All(Hex.IsSha256) ? content : Malformed("a pin in it is not a SHA-256");

@@ -25,7 +25,7 @@ internal sealed class KeygenCommand
     private readonly Option<string?> _name = new("--name") { Description = "Name in the certificate", HelpName = "TEXT" };
     private readonly Option<string> _kind = new("--kind") { Description = "publisher: signs manifests and modules; catalogue: the server's key", DefaultValueFactory = _ => PublisherKind };
     private readonly Option<int> _bits = new("--bits") { Description = "Bits of the publisher's RSA key: 3072 or 4096", HelpName = "N", DefaultValueFactory = _ => 4096 };
-    private readonly Option<bool> _bare = new("--no-passphrase") { Description = "Leave the private key unencrypted" };
+    private readonly Option<bool> _bare = new("--no-passphrase") { Description = "Leave the private key unencrypted, as one of kind catalogue always is" };
 
     private KeygenCommand(Surroundings surroundings)
     {
@@ -46,6 +46,10 @@ internal sealed class KeygenCommand
     {
         var verb = new KeygenCommand(surroundings);
         var command = new Command("keygen", "Make a private key and its certificate") { verb._out, verb._name, verb._kind, verb._bits, verb._passphrase.FileOption, verb._bare };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(verb._kind) == CatalogueKind && result.GetValue(verb._passphrase.FileOption) is not null) result.AddError("--kind catalogue takes no passphrase: the server reads this key by itself");
+        });
         command.SetAction(parsed => verb.Run(parsed) is { } problem ? surroundings.Tell(problem) : ExitCode.Ok);
         return command;
     }
@@ -57,7 +61,7 @@ internal sealed class KeygenCommand
         if (Endings.Select(end => stem + end).FirstOrDefault(File.Exists) is { } existing)
             return new Problem(ProblemCode.RequestInvalid, $"cannot make a key: {existing} exists", "choose another folder; a key is never overwritten");
         string? passphrase = null;
-        if (!parsed.GetValue(_bare))
+        if (kind == PublisherKind && !parsed.GetValue(_bare))
         {
             if (!_passphrase.Choose(parsed).TryGet(out var chosen, out var problem)) return problem;
             passphrase = chosen;
@@ -95,9 +99,10 @@ internal sealed class KeygenCommand
     private void Describe(X509Certificate2 certificate, string stem, string kind, bool encrypted)
     {
         var say = _surroundings.Out;
-        say.WriteLine($"private key: {stem}.key ({(encrypted ? "encrypted" : "not encrypted")}; {(kind == PublisherKind ? "keep it offline" : "for the server only")})");
+        say.WriteLine($"private key: {stem}.key ({(encrypted ? "encrypted" : "not encrypted")}; {(kind == PublisherKind ? "keep it offline" : "for the server, which reads it without a passphrase")})");
         say.WriteLine($"certificate: {stem}.pem, valid until {certificate.NotAfter.ToUniversalTime():yyyy-MM-dd}");
         if (kind == PublisherKind) say.WriteLine($"for hosts with Secure Boot: mokutil --import {stem}.der");
+        if (kind == CatalogueKind) say.WriteLine($"for the server: livepatch-server serve --catalogue-cert {stem}.pem --catalogue-key {stem}.key");
         say.WriteLine($"fingerprint: {Certificates.Fingerprint(certificate)}");
     }
 }

@@ -65,8 +65,10 @@ internal sealed class WithdrawCommand
 
         using var client = new PatchServerClient(address, PublishCommand.Silence);
         var name = Convert.ToHexStringLower(SHA256.HashData(envelope));
-        if (!(await client.PutAsync("withdrawals", name, envelope, PatchServerClient.EnvelopeType, _ => { }, ct)).TryGet(out _, out problem)) return problem;
-        _surroundings.Out.WriteLine($"withdrawn: {digest} on {address.Uri.Authority} (withdrawal {name})");
+        if (!(await client.PutAsync("withdrawals", name, envelope, PatchServerClient.EnvelopeType, _ => { }, ct)).TryGet(out var taken, out problem)) return problem;
+        _surroundings.Out.WriteLine(taken == Taken.New
+            ? $"withdrawn: {digest} on {address.Uri.Authority} (withdrawal {name})"
+            : $"withdrawn before: {digest} on {address.Uri.Authority}; its first withdrawal stands, and the server did not take this one");
         return null;
     }
 }

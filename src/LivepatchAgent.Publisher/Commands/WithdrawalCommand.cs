@@ -58,8 +58,10 @@ internal sealed class WithdrawalCommand
         if (!LocalFile.ReadEnvelope(parsed.GetRequiredValue(_file)).TryGet(out var envelope, out var problem) || !_server.Read(parsed).TryGet(out var address, out problem)) return problem;
         using var client = new PatchServerClient(address, PublishCommand.Silence);
         var name = Convert.ToHexStringLower(SHA256.HashData(envelope));
-        if (!(await client.PutAsync("withdrawals", name, envelope, PatchServerClient.EnvelopeType, _ => { }, ct)).TryGet(out _, out problem)) return problem;
-        _surroundings.Out.WriteLine($"published: withdrawal {name} is on {address.Uri.Authority}");
+        if (!(await client.PutAsync("withdrawals", name, envelope, PatchServerClient.EnvelopeType, _ => { }, ct)).TryGet(out var taken, out problem)) return problem;
+        _surroundings.Out.WriteLine(taken == Taken.New
+            ? $"published: withdrawal {name} is on {address.Uri.Authority}"
+            : $"known already: {address.Uri.Authority} has a withdrawal of this patch, which stands; withdrawal {name} changed nothing");
         return null;
     }
 }

@@ -1,20 +1,86 @@
-using System.Buffers;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using LivepatchAgent.Core;
+using LivepatchAgent.Core.Trust;
 
 namespace LivepatchAgent.Server.Api;
 
-/// <summary>Reads what a caller sends, never more than it may.</summary>
-internal static class Bodies
+/// <summary>Reads what a caller sends: never more than it may, never for longer than it needs, and never all that strangers could send at a time.</summary>
+internal sealed class Bodies(TimeProvider time)
 {
     public const int MaxJson = 64 * 1024;
-    private const int Chunk = 64 * 1024;
 
-    public static async Task<Result<T>> ReadJsonAsync<T>(this HttpContext call, JsonTypeInfo<T> type)
+    /// <summary>So much of each call is kept in memory. What is larger needs a place: halves of large bodies on every connection would fill the memory.</summary>
+    public const int Small = 8 * 1024;
+    public const int MaxLarge = 16;
+
+    /// <summary>The HTTP layer's data rate is an average of 240 bytes/s, by which a body could take hours.</summary>
+    public static readonly TimeSpan Within = TimeSpan.FromSeconds(30);
+    public static readonly TimeSpan WithinOfStrangers = TimeSpan.FromSeconds(10);
+    private int _large;
+
+    /// <summary>Of a machine that has shown its credential.</summary>
+    public Task<Result<T>> ReadJsonAsync<T>(HttpContext call, JsonTypeInfo<T> type)
+        where T : class => ReadJsonAsync(call, type, Within, known: true);
+
+    public Task<Result<T>> ReadJsonOfStrangerAsync<T>(HttpContext call, JsonTypeInfo<T> type)
+        where T : class => ReadJsonAsync(call, type, WithinOfStrangers, known: false);
+
+    /// <summary>A signed document; who signed it is known only once it is here.</summary>
+    public Task<Result<byte[]>> ReadEnvelopeAsync(HttpContext call) => ReadBytesAsync(call, CmsEnvelope.MaxSize, Within, known: false);
+
+    /// <summary>
+    /// Gives the body away in pieces; false when it is larger than <paramref name="max"/>. What is then left of it the HTTP
+    /// layer takes in and throws away for a few seconds, so that the caller gets to read the answer and not a broken pipe.
+    /// </summary>
+    /// <param name="take">Says why it takes no more, or null.</param>
+    public async Task<Result<bool>> ReadAsync(HttpContext call, long max, TimeSpan within, Func<ReadOnlyMemory<byte>, ValueTask<Problem?>> take)
+    {
+        if (call.Request.ContentLength > max) return false;
+        var body = call.Request.BodyReader;
+        using var late = new CancellationTokenSource(within, time);
+
+        // A read that a token ends leaves the HTTP layer with a reader that it takes for broken.
+        await using var ending = late.Token.Register(body.CancelPendingRead);
+        try
+        {
+            long total = 0;
+            while (true)
+            {
+                // The pipe's own memory, and none while nothing comes: a waiting call costs no buffer.
+                var read = await body.ReadAsync(call.RequestAborted);
+                try
+                {
+                    if (read.IsCanceled) return Late($"its body took longer than {within.TotalSeconds:0} seconds");
+                    if ((total += read.Buffer.Length) > max) return false;
+                    foreach (var piece in read.Buffer)
+                    {
+                        if (await take(piece) is { } problem) return problem;
+                    }
+                }
+                finally
+                {
+                    body.AdvanceTo(read.Buffer.End);
+                }
+
+                if (read.IsCompleted) return true;
+            }
+        }
+        catch (BadHttpRequestException e)
+        {
+            return e.StatusCode == StatusCodes.Status408RequestTimeout ? Late("its body came too slowly") : Invalid("its body ended early");
+        }
+    }
+
+    public static Problem Invalid(string why) => new(ProblemCode.RequestInvalid, $"cannot take the request: {why}", "see docs/openapi.yaml");
+
+    /// <summary>Not the caller's fault for good: a host tries again.</summary>
+    private static Problem Late(string why) => new(ProblemCode.ServerTimeout, $"cannot take the request: {why}", "try again, and look at the way between");
+
+    private async Task<Result<T>> ReadJsonAsync<T>(HttpContext call, JsonTypeInfo<T> type, TimeSpan within, bool known)
         where T : class
     {
-        if (!(await call.ReadBytesAsync(MaxJson)).TryGet(out var bytes, out var problem)) return problem;
+        if (!(await ReadBytesAsync(call, MaxJson, within, known)).TryGet(out var bytes, out var problem)) return problem;
         try
         {
             return JsonSerializer.Deserialize(bytes, type) is { } value ? value : Invalid("its body is null");
@@ -25,48 +91,34 @@ internal static class Bodies
         }
     }
 
-    public static async Task<Result<byte[]>> ReadBytesAsync(this HttpContext call, int max)
+    private async Task<Result<byte[]>> ReadBytesAsync(HttpContext call, int max, TimeSpan within, bool known)
     {
-        // Nothing is set aside for what a caller only announces.
-        using var all = new MemoryStream();
-        var read = await call.ReadAsync(max, chunk =>
-        {
-            all.Write(chunk.Span);
-            return ValueTask.CompletedTask;
-        });
-        if (!read.TryGet(out var whole, out var problem)) return problem;
-        return whole ? all.ToArray() : new Problem(ProblemCode.RequestTooLarge, $"cannot take the request: its body is larger than {max} bytes", "send less");
-    }
-
-    /// <summary>
-    /// Gives the body away in chunks; false when it is larger than <paramref name="max"/>. What is then left of it the HTTP
-    /// layer takes in and throws away for a few seconds, so that the caller gets to read the answer and not a broken pipe.
-    /// </summary>
-    public static async Task<Result<bool>> ReadAsync(this HttpContext call, long max, Func<ReadOnlyMemory<byte>, ValueTask> take)
-    {
-        if (call.Request.ContentLength > max) return false;
-        var buffer = ArrayPool<byte>.Shared.Rent(Chunk);
+        var placed = known;
         try
         {
-            long total = 0;
-            int read;
-            while ((read = await call.Request.Body.ReadAsync(buffer, call.RequestAborted)) > 0)
+            // Nothing is set aside for what a caller only announces.
+            using var all = new MemoryStream();
+            var read = await ReadAsync(call, max, within, piece =>
             {
-                if ((total += read) > max) return false;
-                await take(buffer.AsMemory(0, read));
-            }
-
-            return true;
-        }
-        catch (BadHttpRequestException)
-        {
-            return Invalid("its body ended early or came too slowly");
+                if (!placed && all.Length + piece.Length > Small && !(placed = TryPlace())) return new(NoPlace);
+                all.Write(piece.Span);
+                return default;
+            });
+            if (!read.TryGet(out var whole, out var problem)) return problem;
+            return whole ? all.ToArray() : new Problem(ProblemCode.RequestTooLarge, $"cannot take the request: its body is larger than {max} bytes", "send less");
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(buffer);
+            if (placed && !known) Interlocked.Decrement(ref _large);
         }
     }
 
-    public static Problem Invalid(string why) => new(ProblemCode.RequestInvalid, $"cannot take the request: {why}", "see docs/openapi.yaml");
+    private static Problem NoPlace => new(ProblemCode.TooManyRequests, $"cannot take the request: {MaxLarge} others of more than {Small} bytes are being sent", "try again in a moment");
+
+    private bool TryPlace()
+    {
+        if (Interlocked.Increment(ref _large) <= MaxLarge) return true;
+        Interlocked.Decrement(ref _large);
+        return false;
+    }
 }

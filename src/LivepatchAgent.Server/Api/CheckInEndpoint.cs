@@ -6,7 +6,7 @@ using LivepatchAgent.Server.Storage;
 namespace LivepatchAgent.Server.Api;
 
 /// <summary><c>POST /v1/check-ins</c>: what a machine is, for what it shall be.</summary>
-internal sealed class CheckInEndpoint(Database database, WriteQueue writes, HeldCalls held, TimeProvider time, ILogger log)
+internal sealed class CheckInEndpoint(Bodies bodies, Database database, WriteQueue writes, HeldCalls held, TimeProvider time, ILogger log)
 {
     /// <summary>Between check-ins that are not held.</summary>
     private static readonly TimeSpan Rest = TimeSpan.FromMinutes(15);
@@ -14,7 +14,7 @@ internal sealed class CheckInEndpoint(Database database, WriteQueue writes, Held
     public async Task HandleAsync(HttpContext call)
     {
         if (!Authorise(call).TryGet(out var machineId, out var problem)
-            || !(await call.ReadJsonAsync(WireJson.Default.CheckInRequest)).TryGet(out var request, out problem)
+            || !(await bodies.ReadJsonAsync(call, WireJson.Default.CheckInRequest)).TryGet(out var request, out problem)
             || (problem = RequestRules.Fault(request) is { } fault ? Bodies.Invalid(fault) : null) is not null)
         {
             if (problem.Code == ProblemCode.MachineUnknown) log.LogWarning("Refused a check-in from {Address}: machine-unknown", call.Connection.RemoteIpAddress);
@@ -28,7 +28,7 @@ internal sealed class CheckInEndpoint(Database database, WriteQueue writes, Held
         var wait = Preference.Wait(call.Request.Headers["Prefer"]);
         if (wait > TimeSpan.Zero && held.HasRoom) call.Response.Headers["Preference-Applied"] = string.Create(CultureInfo.InvariantCulture, $"wait={wait.TotalSeconds}");
         else wait = TimeSpan.Zero;
-        var assigned = await held.DecideAsync(request.Machine, request.KnownTag, wait, call.RequestAborted);
+        var assigned = await held.DecideAsync(machineId, request.Machine, request.KnownTag, wait, call.RequestAborted);
         if (call.RequestAborted.IsCancellationRequested) return;
         var answer = new Assignment { Tag = assigned.Tag, Manifest = assigned.Manifest, PinsVersion = assigned.PinsVersion, CheckInSeconds = (int)Rest.TotalSeconds, Now = time.GetUtcNow() };
         await call.SayAsync(StatusCodes.Status200OK, answer, WireJson.Default.Assignment);

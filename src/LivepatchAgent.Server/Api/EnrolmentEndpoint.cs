@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using LivepatchAgent.Core;
+using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Server.Storage;
 using LivepatchAgent.Server.Trust;
@@ -10,43 +11,48 @@ using Microsoft.Data.Sqlite;
 namespace LivepatchAgent.Server.Api;
 
 /// <summary><c>POST /v1/enrolments</c>: a token's secret for a place among the machines.</summary>
-internal sealed class EnrolmentEndpoint(DataFolder folder, PinSets pins, WriteQueue writes, X509Certificate2 catalogue, TimeProvider time, ILogger log)
+internal sealed class EnrolmentEndpoint(Bodies bodies, Publishers publishers, PinSets pins, Database database, WriteQueue writes, X509Certificate2 catalogue, TimeProvider time, ILogger log)
 {
     public async Task HandleAsync(HttpContext call)
     {
-        if (!(await call.ReadJsonAsync(WireJson.Default.EnrolmentRequest)).TryGet(out var request, out var problem)
-            || (problem = RequestRules.Fault(request) is { } fault ? Bodies.Invalid(fault) : null) is not null
-            || !PublisherCertificates.InForce(folder, pins.Newest).TryGet(out var publishers, out problem))
+        if (!(await bodies.ReadJsonOfStrangerAsync(call, WireJson.Default.EnrolmentRequest)).TryGet(out var request, out var problem)
+            || (problem = RequestRules.Fault(request) is { } fault ? Bodies.Invalid(fault) : null) is not null)
         {
             await call.RefuseAsync(problem);
             return;
         }
 
-        var now = time.GetUtcNow();
-        if (!(await writes.RunAsync(db => Enrol(db, request, now))).TryGet(out var enrolled, out problem))
+        // The token first: the rest is work, and its faults the business of those who have one.
+        var hostname = PrintableText.Of(request.Machine.Hostname);
+        var (now, signers) = (time.GetUtcNow(), default(Signers));
+        problem = database.Read(db => TokenTable.FindBySecret(db, SecretDigest(request.Secret))) is null ? Unknown : null;
+        if (problem is not null
+            || !publishers.InForce().TryGet(out signers, out problem)
+            || !(await writes.RunAsync(db => Enrol(db, request, now))).TryGet(out var enrolled, out problem))
         {
-            log.LogWarning("Refused an enrolment of {Hostname} from {Address}: {Code}", request.Machine.Hostname, call.Connection.RemoteIpAddress, Kebab.Of(problem.Code));
+            log.LogWarning("Refused an enrolment of {Hostname} from {Address}: {Code}", hostname, call.Connection.RemoteIpAddress, Kebab.Of(problem.Code));
             await call.RefuseAsync(problem, problem.Code == ProblemCode.RequestInvalid ? StatusCodes.Status409Conflict : null);
             return;
         }
 
-        if (enrolled.New) log.LogInformation("Enrolled {Hostname} ({KernelRelease}) as {Machine} with token {Token}", request.Machine.Hostname, request.Machine.KernelRelease, enrolled.MachineId, enrolled.TokenId);
+        if (enrolled.New) log.LogInformation("Enrolled {Hostname} ({KernelRelease}) as {Machine} with token {Token}", hostname, request.Machine.KernelRelease, enrolled.MachineId, enrolled.TokenId);
         var answer = new EnrolmentAnswer
         {
             MachineId = enrolled.MachineId,
             CatalogueCertificates = pins.Newest?.Catalogue ?? [Convert.ToBase64String(catalogue.RawData)],
-            PublisherCertificates = [.. publishers.Select(p => Convert.ToBase64String(p.RawData))],
+            PublisherCertificates = [.. signers.Certificates.Select(p => Convert.ToBase64String(p.RawData))],
         };
         await call.SayAsync(enrolled.New ? StatusCodes.Status201Created : StatusCodes.Status200OK, answer, WireJson.Default.EnrolmentAnswer);
     }
+
+    private static Problem Unknown => new(ProblemCode.TokenUnknown, "cannot enrol: this server made no such token", "check that the token is of this server, or make one with `livepatch-server token create`");
 
     private sealed record Enrolled(string MachineId, string TokenId, bool New);
 
     /// <summary>In one transaction, so that a token never admits more machines than it may.</summary>
     private static Result<Enrolled> Enrol(SqliteConnection db, EnrolmentRequest request, DateTimeOffset now)
     {
-        if (TokenTable.FindBySecret(db, SecretDigest(request.Secret)) is not { } token)
-            return new Problem(ProblemCode.TokenUnknown, "cannot enrol: this server made no such token", "check that the token is of this server, or make one with `livepatch-server token create`");
+        if (TokenTable.FindBySecret(db, SecretDigest(request.Secret)) is not { } token) return Unknown;
 
         // The answer of an earlier call was lost: whatever became of the token since, this machine is in.
         if (MachineTable.FindEnrolment(db, request.EnrolmentId) is [var made])

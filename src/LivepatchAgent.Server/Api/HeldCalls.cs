@@ -5,12 +5,15 @@ namespace LivepatchAgent.Server.Api;
 
 /// <summary>
 /// Check-ins that wait for news. A held call costs its connection, one timer and a place in the list of the shelf's
-/// snapshot; a publish wakes all of them, and those it does not concern go back to wait.
+/// snapshot; a publish wakes all of them, and those it does not concern go back to wait. A machine has one: its next call
+/// ends the one before, whose connection may be long gone, and no credential can take the places of all others.
 /// </summary>
 internal sealed class HeldCalls(Shelf shelf, TimeProvider time, CancellationToken stopping)
 {
     /// <summary>Beyond it calls are answered at once: a host that cannot be held still learns what to run.</summary>
     private const int MaxHeld = 30_000;
+    private readonly Lock _changing = new();
+    private readonly Dictionary<string, CancellationTokenSource> _ends = [];
     private int _held;
 
     public int Count => Volatile.Read(ref _held);
@@ -19,7 +22,7 @@ internal sealed class HeldCalls(Shelf shelf, TimeProvider time, CancellationToke
     public bool HasRoom => Count < MaxHeld && !stopping.IsCancellationRequested;
 
     /// <summary>What the machine shall run, told as soon as it differs from what it knows, or when its patience or the server ends.</summary>
-    public async Task<Assigned> DecideAsync(MachineFacts machine, string? knownTag, TimeSpan wait, CancellationToken gone)
+    public async Task<Assigned> DecideAsync(string machineId, MachineFacts machine, string? knownTag, TimeSpan wait, CancellationToken gone)
     {
         var kernel = KernelKey.Of(machine);
         var snapshot = shelf.Current;
@@ -29,6 +32,7 @@ internal sealed class HeldCalls(Shelf shelf, TimeProvider time, CancellationToke
         var start = time.GetTimestamp();
         using var end = CancellationTokenSource.CreateLinkedTokenSource(gone, stopping);
         Interlocked.Increment(ref _held);
+        TakeOver(machineId, end);
         try
         {
             while (decision.Tag == knownTag && !end.IsCancellationRequested)
@@ -43,8 +47,22 @@ internal sealed class HeldCalls(Shelf shelf, TimeProvider time, CancellationToke
         finally
         {
             Interlocked.Decrement(ref _held);
+            lock (_changing)
+            {
+                if (_ends.GetValueOrDefault(machineId) == end) _ends.Remove(machineId);
+            }
         }
 
         return decision;
+    }
+
+    private void TakeOver(string machineId, CancellationTokenSource end)
+    {
+        lock (_changing)
+        {
+            // Whoever waits with it takes it out under this lock before it is disposed, and is woken on a thread of its own.
+            if (_ends.TryGetValue(machineId, out var older)) _ = older.CancelAsync();
+            _ends[machineId] = end;
+        }
     }
 }

@@ -1,14 +1,13 @@
 using System.Globalization;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
-using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Server.Rollout;
 using LivepatchAgent.Server.Trust;
 
 namespace LivepatchAgent.Server.Api;
 
 /// <summary>Sets of pins by version. Like all that is signed they are open to all, and whoever has one that the publishers signed may bring it.</summary>
-internal sealed class PinsEndpoints(PinSets pins, Shelf shelf, X509Certificate2 catalogue, X509Certificate2 tls, ILogger log)
+internal sealed class PinsEndpoints(Bodies bodies, PinSets pins, Publishers publishers, Shelf shelf, X509Certificate2 catalogue, X509Certificate2 tls, ILogger log)
 {
     public async Task GetAsync(HttpContext call)
     {
@@ -30,10 +29,11 @@ internal sealed class PinsEndpoints(PinSets pins, Shelf shelf, X509Certificate2 
             return;
         }
 
-        if (!(await call.ReadBytesAsync(CmsEnvelope.MaxSize)).TryGet(out var envelope, out var problem) || !pins.Put(version, envelope, catalogue, tls).TryGet(out var isNew, out problem))
+        if (!(await bodies.ReadEnvelopeAsync(call)).TryGet(out var envelope, out var problem)
+            || !publishers.BeforePins().TryGet(out var first, out problem)
+            || !pins.Put(version, envelope, first, catalogue, tls).TryGet(out var isNew, out problem))
         {
-            log.LogWarning("Refused pin set {Version} from {Address}: {Problem}", version, call.Connection.RemoteIpAddress, problem.Message);
-            await call.RefuseAsync(problem);
+            await call.RefuseAsync(log, problem);
             return;
         }
 

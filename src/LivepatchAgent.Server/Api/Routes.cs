@@ -1,13 +1,14 @@
 using System.Diagnostics.CodeAnalysis;
 using LivepatchAgent.Core;
 using LivepatchAgent.Server.Storage;
+using Microsoft.Data.Sqlite;
 
 namespace LivepatchAgent.Server.Api;
 
 /// <summary>What can be asked of the server; docs/openapi.yaml says the same, and a test compares the two.</summary>
 internal static class Routes
 {
-    public static void Map(WebApplication app, EnrolmentEndpoint enrolments, CheckInEndpoint checkIns, FetchEndpoints fetch, PublishEndpoints publish, PinsEndpoints pins)
+    public static void Map(WebApplication app, EnrolmentEndpoint enrolments, CheckInEndpoint checkIns, FetchEndpoints fetch, PublishEndpoints publish, ModuleEndpoint modules, PinsEndpoints pins)
     {
         app.MapPost("/v1/enrolments", enrolments.HandleAsync);
         app.MapPost("/v1/check-ins", checkIns.HandleAsync);
@@ -16,7 +17,7 @@ internal static class Routes
         Get(app, "/v1/modules/{sha256}", call => fetch.BlobAsync(call, BlobKind.Module));
         Get(app, "/v1/withdrawals/{sha256}", call => fetch.BlobAsync(call, BlobKind.Withdrawal));
         Put(app, "/v1/manifests/{sha256}", publish.ManifestAsync);
-        Put(app, "/v1/modules/{sha256}", publish.ModuleAsync);
+        Put(app, "/v1/modules/{sha256}", modules.PutAsync);
         Put(app, "/v1/withdrawals/{sha256}", publish.WithdrawalAsync);
         Get(app, "/v1/pins/{version}", pins.GetAsync);
         Put(app, "/v1/pins/{version}", pins.PutAsync);
@@ -51,8 +52,8 @@ internal static class Routes
 
     private static Problem Explain(Exception e)
     {
-        const int ENOSPC = 28;
-        return e is IOException && (e.HResult & 0xffff) == ENOSPC
+        const int ENOSPC = 28, SQLITE_FULL = 13;
+        return (e is IOException && (e.HResult & 0xffff) == ENOSPC) || e is SqliteException { SqliteErrorCode: SQLITE_FULL }
             ? new Problem(ProblemCode.DiskFull, "cannot answer: the server's disk is full", "make room on the server and try again")
             : new Problem(ProblemCode.InternalError, "cannot answer: something went wrong in the server", "look into the server's log");
     }

@@ -51,10 +51,12 @@ internal static class ServeCommand
 
     private static async Task<int> RunAsync(ServeSettings settings, CancellationToken ct)
     {
+        var openFiles = OpenFiles.Raise();
         if (!(await PatchServer.StartAsync(settings, TimeProvider.System, ct)).TryGet(out var server, out var problem)) return Exit.Fail(problem);
         await using (server)
         {
             await Console.Out.WriteLineAsync($"livepatch-server is ready: listens on {server.Address.Authority}, tokens name {server.Url.GetLeftPart(UriPartial.Authority)}, data in {settings.Folder.Root}");
+            OpenFiles.Warn(server.App.Logger, openFiles);
             await server.App.WaitForShutdownAsync(ct);
         }
 

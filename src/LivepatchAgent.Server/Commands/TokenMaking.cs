@@ -19,13 +19,16 @@ internal static class TokenMaking
     {
         var folder = wanted.Folder;
         var set = new PinSets(folder).Newest;
-        if (!PublisherCertificates.InForce(folder, set).TryGet(out var publishers, out var problem)) return problem;
-        if (publishers.Count == 0)
+        if (!PublisherCertificates.InForce(folder, set, wanted.Threshold).TryGet(out var signers, out var problem)) return problem;
+        if (signers.Count == 0)
             return new Problem(ProblemCode.RequestInvalid, $"cannot make a token: {folder.Publishers} holds no publisher's certificate, so no host could trust a patch", "start the server with --publisher-cert FILE, or put the certificate there");
+        if (signers.Certificates.Count > EnrolmentToken.MaxPublishers)
+            return new Problem(ProblemCode.RequestInvalid, $"cannot make a token: {folder.Publishers} holds {signers.Certificates.Count} certificates, and a token pins at most {EnrolmentToken.MaxPublishers}", "take those out that sign nothing any more");
+
         // From the first pin set on it is the publishers who say how many of them must sign.
-        var threshold = set?.Threshold ?? wanted.Threshold;
-        if (threshold > publishers.Count)
-            return new Problem(ProblemCode.RequestInvalid, $"cannot make a token: {threshold} publishers are to sign and the server knows {publishers.Count}", "put the others' certificates into its publishers folder, or give a lower --threshold");
+        var threshold = signers.Threshold;
+        if (threshold > signers.Count)
+            return new Problem(ProblemCode.RequestInvalid, $"cannot make a token: {threshold} publishers are to sign and the server knows {signers.Count}", "put the others' certificates into its publishers folder, or give a lower --threshold");
         folder.Create();
         if (!Database.Open(folder.Database).TryGet(out var database, out problem)) return problem;
         using var _ = database;
@@ -34,14 +37,18 @@ internal static class TokenMaking
         if (!Pins(folder, url, now).TryGet(out var pins, out problem)) return problem;
         var secret = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
         var row = new TokenRow($"t{RandomNumberGenerator.GetHexString(8, lowercase: true)}", now, wanted.ExpiresAt, wanted.Uses, 0, null, wanted.Note);
-        database.Write(db => TokenTable.Insert(db, row, EnrolmentEndpoint.SecretDigest(secret)));
+        database.Write(db =>
+        {
+            SettingTable.RaiseThreshold(db, threshold);
+            return TokenTable.Insert(db, row, EnrolmentEndpoint.SecretDigest(secret));
+        });
         return EnrolmentToken.Write(new TokenContent
         {
             Server = url.GetLeftPart(UriPartial.Authority),
             Secret = secret,
             Tls = wanted.SystemCa ? [] : set?.Tls is { Count: > 0 } tls ? tls : [pins.Tls],
             Catalogue = set is null ? [pins.Catalogue] : [.. PinSetVerifier.Certificates(set.Catalogue).Select(Certificates.Fingerprint)],
-            Publishers = [.. publishers.Select(Certificates.Fingerprint)],
+            Publishers = [.. signers.Certificates.Select(Certificates.Fingerprint)],
             Threshold = threshold,
             PinsVersion = set?.Version ?? 0,
         });

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Server.Storage;
 
 namespace LivepatchAgent.Server.Commands;
@@ -38,7 +39,8 @@ internal static class Views
 
     private static string Table(string empty, string[] head, IEnumerable<string[]> rows)
     {
-        string[][] lines = [head, .. rows];
+        // Hostnames and problems are the machines' words: what turns or hides text on a terminal is shown as it is.
+        string[][] lines = [head, .. rows.Select(row => row.Select(PrintableText.Of).ToArray())];
         if (lines.Length == 1) return empty;
         var widths = head.Select((_, column) => lines.Max(line => line[column].Length)).ToArray();
         var text = new StringBuilder();

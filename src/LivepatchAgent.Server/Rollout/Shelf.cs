@@ -35,7 +35,9 @@ internal sealed class Shelf(IEnumerable<KernelPatches> published, long? pinsVers
         ShelfSnapshot before;
         lock (_changing)
         {
+            // As with patches, the older of two sets may arrive here last.
             before = _current;
+            if (version <= before.PinsVersion) return;
             _current = before.With(version);
         }
 

@@ -23,6 +23,9 @@ internal sealed class SignedCatalogues(X509Certificate2 signer, Shelf shelf, Tim
     public static readonly TimeSpan Lifetime = TimeSpan.FromDays(7);
     public static readonly TimeSpan RenewAfter = TimeSpan.FromDays(1);
 
+    /// <summary>One of a later time than now was signed while the clock was ahead; hosts refuse it until that time has come.</summary>
+    private static readonly TimeSpan ClockStep = TimeSpan.FromMinutes(5);
+
     /// <summary>Anyone may ask for any kernel: what that costs in memory and signatures has an end.</summary>
     public const int MaxEmpty = 1024;
     public const int MaxEmptySignaturesPerSecond = 100;
@@ -49,7 +52,7 @@ internal sealed class SignedCatalogues(X509Certificate2 signer, Shelf shelf, Tim
     }
 
     private static SignedCatalogue? Fresh(ConcurrentDictionary<KernelKey, SignedCatalogue> cache, KernelPatches patches, DateTimeOffset now) =>
-        cache.TryGetValue(patches.Kernel, out var cached) && cached.Sequence >= patches.Sequence && now - cached.IssuedAt < RenewAfter ? cached : null;
+        cache.TryGetValue(patches.Kernel, out var cached) && cached.Sequence >= patches.Sequence && now - cached.IssuedAt < RenewAfter && cached.IssuedAt - now <= ClockStep ? cached : null;
 
     private bool MayAddEmpty(DateTimeOffset now)
     {

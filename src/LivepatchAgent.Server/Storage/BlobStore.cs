@@ -14,10 +14,20 @@ internal sealed class BlobStore(DataFolder folder)
 
     public long? Size(BlobKind kind, string sha256) => Find(kind, sha256) is { } path ? new FileInfo(path).Length : null;
 
+    /// <summary>Mends one that is damaged.</summary>
     public void Put(BlobKind kind, string sha256, ReadOnlySpan<byte> content)
     {
-        if (Find(kind, sha256) is null) Durable.Write(folder.Blob(kind, sha256), content, Durable.Public);
+        if (Size(kind, sha256) != content.Length || !content.SequenceEqual(File.ReadAllBytes(folder.Blob(kind, sha256)))) Durable.Write(folder.Blob(kind, sha256), content, Durable.Public);
     }
+
+    /// <summary>Whether it still is what its name says.</summary>
+    public async Task<bool> IsSoundAsync(BlobKind kind, string sha256, CancellationToken ct)
+    {
+        await using var file = File.OpenRead(folder.Blob(kind, sha256));
+        return Convert.ToHexStringLower(await SHA256.HashDataAsync(file, ct)) == sha256;
+    }
+
+    public void Remove(BlobKind kind, string sha256) => File.Delete(folder.Blob(kind, sha256));
 
     /// <summary>A place to write an upload to; nothing is kept of it unless it is committed.</summary>
     public Upload StartUpload() => new(folder);
@@ -32,28 +42,29 @@ internal sealed class BlobStore(DataFolder folder)
 /// <summary>One upload: hashed on the way to the disk.</summary>
 internal sealed class Upload : IAsyncDisposable
 {
+    /// <summary>Bytes come in pieces of a few KiB.</summary>
+    private const int Buffer = 64 * 1024;
     private readonly DataFolder _folder;
     private readonly string _temporary;
     private readonly FileStream _file;
-    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
     public Upload(DataFolder folder)
     {
         _folder = folder;
         _temporary = Path.Combine(folder.Uploads, Guid.NewGuid().ToString("N"));
-        _file = Durable.Create(_temporary, Durable.Public);
+        _file = Durable.Create(_temporary, Durable.Public, Buffer);
     }
 
     public long Length { get; private set; }
 
+    public IncrementalHash Hash { get; } = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+
     public async ValueTask AppendAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct)
     {
-        _hash.AppendData(bytes.Span);
+        Hash.AppendData(bytes.Span);
         Length += bytes.Length;
         await _file.WriteAsync(bytes, ct);
     }
-
-    public string Digest() => Convert.ToHexStringLower(_hash.GetCurrentHash());
 
     public void Commit(BlobKind kind, string sha256)
     {
@@ -63,7 +74,7 @@ internal sealed class Upload : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _hash.Dispose();
+        Hash.Dispose();
         await _file.DisposeAsync();
         File.Delete(_temporary);
     }

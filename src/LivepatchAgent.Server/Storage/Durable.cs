@@ -31,8 +31,8 @@ internal static partial class Durable
         }
     }
 
-    public static FileStream Create(string path, UnixFileMode mode) =>
-        new(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, UnixCreateMode = mode, BufferSize = 0 });
+    public static FileStream Create(string path, UnixFileMode mode, int buffer = 0) =>
+        new(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, UnixCreateMode = mode, BufferSize = buffer });
 
     /// <summary>The file is synced already.</summary>
     public static void Commit(string temporary, string path)

@@ -43,17 +43,17 @@ internal static class PatchTable
     public static bool Exists(SqliteConnection db, string manifest) =>
         db.Query("SELECT 1 FROM patches WHERE manifest = $manifest", _ => true, ("$manifest", manifest)).Count > 0;
 
-    /// <summary>Whether a patch that is here can still be withdrawn; null when there is no such patch.</summary>
-    public static bool? CanWithdraw(SqliteConnection db, string manifest) =>
-        db.Query("SELECT withdrawal IS NULL FROM patches WHERE manifest = $manifest", row => (bool?)row.GetBoolean(0), ("$manifest", manifest)).FirstOrDefault();
+    /// <summary>The withdrawal of a patch, null in the list while there is none; an empty list when there is no such patch.</summary>
+    public static List<string?> FindWithdrawal(SqliteConnection db, string manifest) =>
+        db.Query("SELECT withdrawal FROM patches WHERE manifest = $manifest", row => row.TextOrNull(0), ("$manifest", manifest));
 
-    /// <summary>Takes a manifest in, unpublished. A problem when its sequence is another patch's; one never published gives way.</summary>
+    /// <summary>Takes a manifest in, unpublished. A problem when its sequence is another patch's; one that was neither published nor withdrawn gives way.</summary>
     public static Problem? Insert(SqliteConnection db, VerifiedManifest verified, DateTimeOffset now)
     {
         var manifest = verified.Content;
         (string, object?)[] slot = [("$architecture", manifest.Architecture), ("$release", manifest.KernelRelease), ("$sequence", manifest.Sequence)];
         const string sameSlot = "architecture = $architecture AND kernel_release = $release AND sequence = $sequence";
-        var taken = db.Query($"SELECT version, notice FROM patches WHERE {sameSlot} AND published_at IS NOT NULL", row => (row.GetString(0), row.GetString(1)), slot);
+        var taken = db.Query($"SELECT version, notice FROM patches WHERE {sameSlot} AND (published_at IS NOT NULL OR withdrawal IS NOT NULL)", row => (row.GetString(0), row.GetString(1)), slot);
         if (taken is [var (version, notice), ..])
             return new Problem(ProblemCode.RequestInvalid, $"cannot publish the manifest: sequence {manifest.Sequence} of {manifest.KernelRelease} {manifest.Architecture} is already another patch ({version}, {notice})", "give the new patch a higher sequence");
         db.Run($"DELETE FROM patches WHERE {sameSlot}", slot);
@@ -71,6 +71,10 @@ internal static class PatchTable
     public static List<long> ModuleSizes(SqliteConnection db, string module) =>
         db.Query("SELECT DISTINCT module_size FROM patches WHERE module_sha256 = $module", row => row.GetInt64(0), ("$module", module));
 
+    /// <summary>Those that patches were published with; more than one only if the bytes changed under their digest, which they cannot.</summary>
+    public static List<long> PublishedSizes(SqliteConnection db, string module) =>
+        db.Query("SELECT DISTINCT module_size FROM patches WHERE module_sha256 = $module AND published_at IS NOT NULL", row => row.GetInt64(0), ("$module", module));
+
     /// <summary>Publishes every patch that waited for this module, which is now here, and returns the catalogues that changed.</summary>
     public static List<KernelPatches> PublishModule(SqliteConnection db, string module, long size, DateTimeOffset now)
     {
@@ -86,13 +90,14 @@ internal static class PatchTable
         return [.. ready.Select(r => r.Kernel).Distinct().Select(kernel => Load(db, kernel))];
     }
 
-    /// <summary>Marks a patch withdrawn and returns the catalogues that changed. The first withdrawal of a patch stands.</summary>
-    public static List<KernelPatches> Withdraw(SqliteConnection db, string withdrawal, PatchWithdrawal content)
+    /// <summary>Marks a patch withdrawn and returns the catalogues that changed.</summary>
+    /// <param name="instead">The withdrawal whose place it takes: nothing changes when another was faster.</param>
+    public static List<KernelPatches> Withdraw(SqliteConnection db, string withdrawal, PatchWithdrawal content, string? instead)
     {
         var changed = db.Query(
-            "UPDATE patches SET withdrawal = $withdrawal, withdrawn_reason = $reason WHERE manifest = $manifest AND withdrawal IS NULL RETURNING architecture, kernel_release, published_at IS NOT NULL",
+            "UPDATE patches SET withdrawal = $withdrawal, withdrawn_reason = $reason WHERE manifest = $manifest AND withdrawal IS $instead RETURNING architecture, kernel_release, published_at IS NOT NULL",
             row => (Kernel: new KernelKey(row.GetString(0), row.GetString(1)), Published: row.GetBoolean(2)),
-            ("$withdrawal", withdrawal), ("$reason", content.Reason), ("$manifest", content.Manifest));
+            ("$withdrawal", withdrawal), ("$reason", content.Reason), ("$manifest", content.Manifest), ("$instead", instead));
         if (changed is not [(var kernel, true)]) return [];
         Raise(db, kernel);
         return [Load(db, kernel)];

@@ -1,3 +1,4 @@
+using System.Globalization;
 using LivepatchAgent.Core;
 using Microsoft.Data.Sqlite;
 
@@ -13,7 +14,7 @@ internal sealed record TokenRow(string Id, DateTimeOffset CreatedAt, DateTimeOff
         const string cure = "make a new one with `livepatch-server token create`";
         if (RevokedAt is not null) return new Problem(ProblemCode.TokenRevoked, $"cannot enrol: token {Id} was revoked at {RevokedAt:u}", cure);
         if (ExpiresAt <= now) return new Problem(ProblemCode.TokenExpired, $"cannot enrol: token {Id} expired at {ExpiresAt:u}", cure);
-        if (MaxUses > 0 && Uses >= MaxUses) return new Problem(ProblemCode.TokenUsedUp, $"cannot enrol: token {Id} was good for {MaxUses} and has been used {Uses} times", cure);
+        if (MaxUses > 0 && Uses >= MaxUses) return new Problem(ProblemCode.TokenUsedUp, $"cannot enrol: token {Id} was good for {MaxUses} and has been used {Uses} {(Uses == 1 ? "time" : "times")}", cure);
         return null;
     }
 }
@@ -46,6 +47,16 @@ internal static class SettingTable
 {
     /// <summary>The address that tokens name.</summary>
     public const string Url = "url";
+
+    private const string ThresholdName = "threshold";
+
+    /// <summary>The highest that a token was ever made with: hosts that it enrolled load nothing that fewer publishers have signed.</summary>
+    public static int Threshold(SqliteConnection db) => int.TryParse(Get(db, ThresholdName), NumberStyles.None, CultureInfo.InvariantCulture, out var threshold) ? threshold : 1;
+
+    public static void RaiseThreshold(SqliteConnection db, int threshold)
+    {
+        if (threshold > Threshold(db)) Set(db, ThresholdName, threshold.ToString(CultureInfo.InvariantCulture));
+    }
 
     public static string? Get(SqliteConnection db, string name) =>
         db.Query("SELECT value FROM settings WHERE name = $name", row => row.GetString(0), ("$name", name)).FirstOrDefault();

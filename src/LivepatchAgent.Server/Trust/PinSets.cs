@@ -32,9 +32,10 @@ internal sealed class PinSets(DataFolder folder)
     }
 
     /// <summary>Takes the next set; true when it is new, false when it was here already.</summary>
+    /// <param name="first">Who may sign the first set: before any, those whom tokens pin, and as many.</param>
     /// <param name="catalogue">The key that this server signs with: a set without it would part the hosts from the server.</param>
     /// <param name="tls">Its TLS certificate, for the same reason.</param>
-    public Result<bool> Put(long version, byte[] envelope, X509Certificate2 catalogue, X509Certificate2 tls)
+    public Result<bool> Put(long version, byte[] envelope, Signers first, X509Certificate2 catalogue, X509Certificate2 tls)
     {
         lock (_lock)
         {
@@ -45,10 +46,9 @@ internal sealed class PinSets(DataFolder folder)
                     : new Problem(ProblemCode.PinsInvalid, $"cannot take the pin set: there is another version {version}", "give it the next version");
             }
 
-            if (!PublisherCertificates.Load(folder).TryGet(out var publishers, out var problem)) return problem;
             var newest = Newest;
-            if (newest is not null) publishers = PinSetVerifier.Certificates(newest.Publishers);
-            if (!PinSetVerifier.Verify(envelope, publishers, newest?.Threshold ?? 1, newest?.Version ?? 0).TryGet(out var verified, out problem)) return problem;
+            var signers = newest is null ? first : new Signers(PinSetVerifier.Certificates(newest.Publishers), newest.Threshold);
+            if (!PinSetVerifier.Verify(envelope, signers.Certificates, signers.Threshold, newest?.Version ?? 0).TryGet(out var verified, out var problem)) return problem;
             var pins = verified.Content;
             if (pins.Version != version) return new Problem(ProblemCode.PinsInvalid, $"cannot take the pin set: its address says version {version} and it is version {pins.Version}", "publish it under its own version");
             if (!PinSetVerifier.Certificates(pins.Catalogue).Any(c => Certificates.Fingerprint(c) == Certificates.Fingerprint(catalogue)))

@@ -7,6 +7,13 @@ using LivepatchAgent.Server.Storage;
 
 namespace LivepatchAgent.Server.Trust;
 
+/// <summary>Publishers, and how many different ones of them must sign.</summary>
+internal sealed record Signers(IReadOnlyList<X509Certificate2> Certificates, int Threshold)
+{
+    /// <summary>A publisher with two certificates is still one.</summary>
+    public int Count => Certificates.Select(Core.Trust.Certificates.KeyPin).Distinct().Count();
+}
+
 /// <summary>
 /// Whose patches this server takes: the certificates in its publishers folder. Read each time they are needed (an
 /// enrolment, a publish), so that one put there counts at once.
@@ -35,8 +42,12 @@ internal static class PublisherCertificates
         Durable.Write(Path.Combine(folder.Publishers, $"{Certificates.Fingerprint(certificate)}.pem"), certificate.ExportCertificatePem() + "\n", Durable.Public);
 
     /// <summary>Whose patches this server takes: those of the newest pin set, before any those of the folder.</summary>
-    public static Result<IReadOnlyList<X509Certificate2>> InForce(DataFolder folder, PinSet? pins) =>
-        pins is null ? Load(folder) : PinSetVerifier.Certificates(pins.Publishers).ToList();
+    /// <param name="threshold">Of tokens; a pin set says it itself.</param>
+    public static Result<Signers> InForce(DataFolder folder, PinSet? pins, int threshold)
+    {
+        if (pins is not null) return new Signers(PinSetVerifier.Certificates(pins.Publishers), pins.Threshold);
+        return Load(folder).TryGet(out var certificates, out var problem) ? new Signers(certificates, threshold) : problem;
+    }
 
     /// <summary>All of them, each once; a file that is no certificate is a problem, never passed over in silence.</summary>
     public static Result<IReadOnlyList<X509Certificate2>> Load(DataFolder folder)
