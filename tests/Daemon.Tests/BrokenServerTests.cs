@@ -115,6 +115,28 @@ public sealed class BrokenServerTests
     }
 
     [Fact]
+    public async Task Download_InAnswersOfAByteEach_IsGivenUpAfterItsTime()
+    {
+        var two = Workshop.Patch(2);
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        host.Server.Instead = async call =>
+        {
+            if (call.Path != two.ModulePath) return false;
+            host.Time.Advance(TimeSpan.FromSeconds(15));
+            var from = call.RangeFrom ?? 0;
+            var piece = two.Module[(int)from..(int)(from + 1)];
+            await call.AnswerAsync(call.RangeFrom is null ? 200 : 206, piece, "application/octet-stream", call.RangeFrom is null ? "" : $"Content-Range: bytes {from}-{from}/{two.Module.Length}\r\n");
+            return true;
+        };
+        host.Server.Publish(two);
+        var status = await host.UntilAsync("given up", s => s.Problem?.Code == ProblemCode.ServerTimeout);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.ServerTimeout, "in time");
+        Assert.Equal("1.0", status.Patch?.Version);
+        host.Server.Instead = _ => Task.FromResult(false);
+        await host.UntilAsync("2.0", s => s is { State: PatchState.Applied, Settled: true, Patch.Version: "2.0" });
+    }
+
+    [Fact]
     public async Task Commands_AreTakenWhileTheServerHangs()
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);

@@ -45,6 +45,9 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
     /// <returns>Whether the file is of several answers, of which one may not belong to the others.</returns>
     public async Task<bool> DownloadModuleAsync(string digest, long size, FileStream into, Action<long> progress, CancellationToken ct)
     {
+        // For all answers together: one byte in each, and each just before its time is up, would take weeks.
+        using var slowness = new CancellationTokenSource(ServerChannel.CallTimeout + TimeSpan.FromSeconds(size / LeastBytesPerSecond), channel.Time);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct, slowness.Token);
         try
         {
             if (into.Length > size) into.SetLength(0);
@@ -55,7 +58,7 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
             {
                 var before = into.Length;
                 pieced |= before > 0;
-                await DownloadOnceAsync(digest, size, into, progress, ct);
+                await DownloadOnceAsync(digest, size, into, progress, patience.Token);
                 if (into.Length <= before) throw ServerFaults.Invalid(Server, "it sent nothing more of the module");
             }
 
@@ -81,8 +84,7 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
         using var request = new HttpRequestMessage(HttpMethod.Get, $"v1/modules/{digest}");
         if (into.Length > 0) request.Headers.Range = new RangeHeaderValue(into.Length, null);
         using var silence = new CancellationTokenSource(ServerChannel.CallTimeout, channel.Time);
-        using var slowness = new CancellationTokenSource(ServerChannel.CallTimeout + TimeSpan.FromSeconds((size - into.Length) / LeastBytesPerSecond), channel.Time);
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct, silence.Token, slowness.Token);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct, silence.Token);
         using var response = await channel.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
         if (response.StatusCode == HttpStatusCode.OK && into.Length > 0)
         {
