@@ -180,8 +180,10 @@ public sealed class StateFileTests
         host.Server.Publish(One);
         var partial = Directory.CreateDirectory(Path.Combine(host.Paths.StateFolder, "modules")).FullName + "/" + One.Manifest.Module.Sha256 + ".part";
         File.WriteAllBytes(partial, new byte[One.Module.Length]);
+        var start = host.Time.GetUtcNow();
         await host.EnableAsync();
         await host.SettledAsync(PatchState.Applied);
+        Assert.InRange(host.Time.GetUtcNow() - start, TimeSpan.Zero, TimeSpan.FromHours(1)); // not with the next day's catalogue
         Assert.Equal(1, host.Server.Count(One.ModulePath));
     }
 
