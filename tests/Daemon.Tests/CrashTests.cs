@@ -1,3 +1,4 @@
+using System.Text.Json;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Wire;
@@ -98,9 +99,10 @@ public sealed class CrashTests
         Assert.Equal(3, host.Kernel.Loaded.Count);
     }
 
+    public static TheoryData<string> Reversal => [.. Both("reverse")];
+
     [Theory]
-    [InlineData("reverse:before")]
-    [InlineData("reverse:after")]
+    [MemberData(nameof(Reversal))]
     public async Task Killed_WhileReversing_EndsWithThePatchOut(string at)
     {
         await using var host = new HostUnderTest();
@@ -118,9 +120,10 @@ public sealed class CrashTests
         Assert.Single(host.Kernel.Loaded);
     }
 
+    public static TheoryData<string> Withdrawal => [.. Both("fetch-withdrawal")];
+
     [Theory]
-    [InlineData("fetch-withdrawal:before")]
-    [InlineData("fetch-withdrawal:after")]
+    [MemberData(nameof(Withdrawal))]
     public async Task Killed_WhileHearingOfAWithdrawal_HearsItAgain(string at)
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);
@@ -133,6 +136,33 @@ public sealed class CrashTests
         await host.DeadAsync();
         await host.StartAsync();
         await host.UntilAsync("withdrawn", s => s.Settled && s.Patch?.Withdrawn == "it stalls");
+    }
+
+    public static TheoryData<string> Pins => [.. Both("fetch-pins")];
+
+    [Theory]
+    [MemberData(nameof(Pins))]
+    public async Task Killed_WhileFollowingPins_FollowsThemOnce(string at)
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await host.StopAsync();
+        PinsTests.Offer(host, 1, PinsTests.Pins(host, 1, 1, [Workshop.Publisher, Workshop.Stranger]), Workshop.Publisher);
+        await host.StartAsync(at);
+        await host.SendAsync(new Command.Refresh());
+        await host.DeadAsync();
+        await host.StartAsync();
+        await host.HappensAsync("followed", () => host.State.Enrolment is { PinsVersion: 1, PublisherCertificates.Count: 2 });
+        await host.SettledAsync(PatchState.Applied);
+        await host.StopAsync();
+        Assert.Equal(2, File.ReadAllText(host.Path("var/lib/livepatch-agent/history.jsonl")).Split("pins-changed").Length);
+    }
+
+    [Fact]
+    public void Points_AreBeforeAndAfterEachStep()
+    {
+        var steps = typeof(Step).GetNestedTypes().Where(t => t.IsSubclassOf(typeof(Step)) && t != typeof(Step.Rest)).Select(t => JsonNamingPolicy.KebabCaseLower.ConvertName(t.Name));
+        var points = new[] { FirstPatch, SecondPatch, Reversal, Withdrawal, Pins }.SelectMany(p => p).Select(row => row.Data).Distinct();
+        Assert.Equal(Both([.. steps]).Order(), points.Order());
     }
 
     [Theory]

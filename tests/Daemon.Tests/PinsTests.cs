@@ -132,13 +132,13 @@ public sealed class PinsTests
         await host.SettledAsync(PatchState.Applied);
     }
 
-    private static void Offer(HostUnderTest host, long version, PinSet pins, params X509Certificate2[] signers)
+    internal static void Offer(HostUnderTest host, long version, PinSet pins, params X509Certificate2[] signers)
     {
         host.Server.Pins[$"/v1/pins/{version}"] = Signed(pins, signers);
         host.Server.Tell();
     }
 
-    private static PinSet Pins(HostUnderTest host, long version, int threshold, X509Certificate2[] publishers) => new()
+    internal static PinSet Pins(HostUnderTest host, long version, int threshold, X509Certificate2[] publishers) => new()
     {
         Schema = PinSet.SchemaName,
         Version = version,
@@ -148,7 +148,7 @@ public sealed class PinsTests
         Tls = [host.Server.KeyPin],
     };
 
-    private static byte[] Signed(PinSet pins, params X509Certificate2[] signers)
+    internal static byte[] Signed(PinSet pins, params X509Certificate2[] signers)
     {
         var envelope = CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(pins, WireJson.Default.PinSet), signers[0]);
         return signers[1..].Aggregate(envelope, (e, s) => CmsEnvelope.AddSignature(e, s));
