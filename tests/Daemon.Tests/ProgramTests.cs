@@ -75,21 +75,6 @@ public sealed class ProgramTests
         Assert.Contains(error.Split('\n'), line => line.StartsWith("error: Cannot serve " + host.Paths.Socket, StringComparison.Ordinal));
     }
 
-    [Fact]
-    public async Task Connections_WithoutAFileDescriptorLeft_WaitUntilThereIsOne()
-    {
-        await using var host = new HostUnderTest();
-        using var daemon = await DaemonProcess.RunningAsync(host);
-        daemon.LimitFiles(1);
-        using var early = Person.Of(host.Paths.Socket);
-        var asked = early.GetByteArrayAsync("/v1/status", Ct);
-        await daemon.SaysAsync("Cannot take connections on " + host.Paths.Socket);
-        daemon.LimitFiles(1024);
-        Assert.NotEmpty(await asked);
-        await AnswersAsync(host);
-        Assert.Equal(0, (await daemon.TerminateAsync()).Status);
-    }
-
     [Theory]
     [InlineData("ends", 0)]
     [InlineData("goes on", 0)]

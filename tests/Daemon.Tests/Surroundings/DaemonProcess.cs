@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -67,21 +66,11 @@ internal sealed partial class DaemonProcess : IDisposable
         await _process.WaitForExitAsync(HostUnderTest.Ct);
     }
 
-    /// <summary>How many files it may have open from here on.</summary>
-    public void LimitFiles(ulong most)
-    {
-        ulong[] limits = [most, 4096];
-        Assert.True(SetLimit(_process.Id, 7 /* RLIMIT_NOFILE */, limits, 0) == 0, string.Create(CultureInfo.InvariantCulture, $"cannot limit its files: errno {Marshal.GetLastPInvokeError()}"));
-    }
-
     public void Dispose()
     {
         if (!_process.HasExited) _process.Kill();
         _process.Dispose();
     }
-
-    [LibraryImport("libc", EntryPoint = "prlimit", SetLastError = true)]
-    private static partial int SetLimit(int pid, int resource, ulong[] limits, nint before);
 
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int Kill(int pid, int signal);
