@@ -26,6 +26,10 @@ public sealed class StallTests(Workshop workshop)
         Assert.Contains("transition-stalled", await server.MachinesAsync(), StringComparison.Ordinal);
         Assert.Contains("livepatch_problem{code=\"transition-stalled\"} 1", await host.DoAsync("curl -s --unix-socket /run/livepatch-agent/agent.sock http://localhost/metrics"), StringComparison.Ordinal);
 
+        await host.StopsAtOnceAsync("in a stalled transition");
+        await host.DoAsync("systemctl start livepatch-agentd");
+        await host.UntilAsync("it is watched again", x => x.Problem?.Code == ProblemCode.TransitionStalled);
+
         var reversed = await host.UntilAsync("reversed", x => x is { State: PatchState.ApplyFailed, Settled: true }, 90);
         Assert.Equal(ProblemCode.TransitionReversed, reversed.Problem!.Code);
         await host.UntilAsync("nothing is patched", x => x.Loaded.Count == 0);

@@ -75,6 +75,15 @@ internal sealed class LabHost : IAsyncDisposable
     public Task<AgentStatus> UntilAppliedAsync(string version, int seconds = 60) =>
         UntilAsync($"patch {version} applied", s => s is { State: PatchState.Applied, Settled: true } && s.Patch?.Version == version, seconds);
 
+    /// <summary>systemctl stop, which is to take less than 2 s whatever the daemon is at.</summary>
+    public async Task StopsAtOnceAsync(string when)
+    {
+        var took = double.Parse(await DoAsync("a=$(date +%s%N); systemctl stop livepatch-agentd; b=$(date +%s%N); echo $(( (b - a) / 1000000 ))"), System.Globalization.CultureInfo.InvariantCulture);
+        Scenario.Say($"stopped in {took:F0} ms, {when}");
+        Assert.InRange(took, 0, 2000);
+        Assert.Equal("Result=success", await DoAsync("systemctl show -p Result livepatch-agentd"));
+    }
+
     /// <summary>journalctl of this boot: a resumed host has another machine id than the folder of its journal.</summary>
     public const string Journal = "journalctl --no-pager --boot";
 
