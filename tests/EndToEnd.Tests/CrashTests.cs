@@ -1,3 +1,7 @@
+using System.Text.Json;
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Wire;
 using LivepatchAgent.EndToEnd.Tests.Harness;
 
 namespace LivepatchAgent.EndToEnd.Tests;
@@ -14,6 +18,11 @@ public sealed class CrashTests(Workshop workshop)
         "enrol:after", "enrol:before", .. Both("check-in"), .. Both("believe"), .. Both("fetch-catalogue"), .. Both("fetch-manifest"),
         .. Both("download"), .. Both("verify"), .. Both("preflight"), .. Both("load"), .. Both("tidy"), .. Both("listen"),
     ];
+
+    private static readonly string[] Removal = Both("remove-module");
+    private static readonly string[] Withdrawal = Both("fetch-withdrawal");
+    private static readonly string[] Pins = Both("fetch-pins");
+    private static readonly string[] Reversal = Both("reverse");
 
     /// <summary>
     /// Each death arms the next: the unit's environment is read at each start, and what runs after each stop puts the next
@@ -40,10 +49,18 @@ public sealed class CrashTests(Workshop workshop)
         """;
 
     [Fact]
+    public void Points_AreBeforeAndAfterEachStep()
+    {
+        var steps = typeof(Step).GetNestedTypes().Where(t => t.IsSubclassOf(typeof(Step)) && t != typeof(Step.Rest)).Select(t => JsonNamingPolicy.KebabCaseLower.ConvertName(t.Name));
+        Assert.Equal(steps.SelectMany(Both).Order(), ((string[])[.. Points, .. Removal, .. Withdrawal, .. Pins, .. Reversal]).Order());
+    }
+
+    [Fact]
     public Task CrashAtEachStep_EndsAppliedAndLoadedOnce() => Scenario.RunAsync(async s =>
     {
         var server = await s.ServerAsync();
-        await server.PublishAsync(await workshop.PatchAsync(HostKind.Plain, "livepatch_cmdline", "1.0", 1));
+        var one = await workshop.PatchAsync(HostKind.Plain, "livepatch_cmdline", "1.0", 1);
+        await server.PublishAsync(one);
         var host = await s.HostAsync(HostKind.Plain);
         await host.DoAsync(DiesInTurn);
         await ArmAsync(host, Points);
@@ -57,13 +74,44 @@ public sealed class CrashTests(Workshop workshop)
         Assert.Equal(2, (await server.MachinesAsync()).Split('\n').Length); // with the heading: it did not enrol twice
 
         // The way of the second patch goes through the removal of the first.
-        var removal = Both("remove-module");
-        await ArmAsync(host, removal);
-        await server.PublishAsync(await workshop.PatchAsync(HostKind.Plain, "livepatch_cmdline_v2", "2.0", 2));
-        await AllPassedAsync(host, removal);
+        await ArmAsync(host, Removal);
+        var two = await workshop.PatchAsync(HostKind.Plain, "livepatch_cmdline_v2", "2.0", 2);
+        await server.PublishAsync(two);
+        await AllPassedAsync(host, Removal);
         await host.UntilAppliedAsync("2.0");
         await host.DoAsync("for i in $(seq 100); do [ ! -e /sys/module/livepatch_cmdline ] && exit; sleep 0.1; done; exit 1");
         await LoadedOnceAsync(host, "livepatch_cmdline_v2");
+
+        // What is heard of it later: that it is withdrawn, with none left to go back to, and whom to trust from now on.
+        (await server.PublisherAsync(["withdraw", one.Manifest, "--reason", "it is old", .. Workshop.Signing])).Good();
+        await ArmAsync(host, Withdrawal);
+        (await server.PublisherAsync(["withdraw", two.Manifest, "--reason", "it stalls", .. Workshop.Signing])).Good();
+        await AllPassedAsync(host, Withdrawal);
+        await host.UntilAsync("withdrawn", x => x.Settled && x.Patch is { Version: "2.0", Withdrawn: "it stalls" });
+
+        await ArmAsync(host, Pins);
+        (await server.PublisherAsync("pins", "publish", await workshop.PinsAsync(server, 1))).Good();
+        await AllPassedAsync(host, Pins);
+        await host.DoAsync("for i in $(seq 100); do [ $(livepatch-agent history | grep -c pins-changed) = 1 ] && exit; sleep 0.1; done; exit 1");
+        await LoadedOnceAsync(host, "livepatch_cmdline_v2");
+        Assert.StartsWith("✓ whole: ", (await host.TryAsync("LANG=C.UTF-8 livepatch-agent history --verify")).Good(), StringComparison.Ordinal);
+    });
+
+    [Fact]
+    public Task CrashWhileReversing_EndsWithThePatchOut() => Scenario.RunAsync(async s =>
+    {
+        var server = await s.ServerAsync();
+        await server.PublishAsync(await workshop.PatchAsync(HostKind.Plain, "livepatch_stall", "1.0", 1));
+        var host = await s.HostAsync(HostKind.Plain);
+        await host.DoAsync(DiesInTurn);
+        await host.DoAsync("printf 'stall-policy = reverse\\nstall-reverse-after-minutes = 1\\n' >>/etc/livepatch-agent/agent.conf");
+        await ArmAsync(host, Reversal);
+        await host.EnableAsync(await server.TokenAsync(), "--timeout 1");
+        await AllPassedAsync(host, Reversal, seconds: 110);
+        var reversed = await host.UntilAsync("reversed", x => x is { State: PatchState.ApplyFailed, Settled: true });
+        Assert.Equal(ProblemCode.TransitionReversed, reversed.Problem!.Code);
+        await host.DoAsync("for i in $(seq 100); do [ ! -e /sys/module/livepatch_stall ] && exit; sleep 0.1; done; exit 1");
+        Assert.Equal("1", await host.DoAsync("dmesg | grep -c \"livepatch: enabling patch 'livepatch_stall'\""));
     });
 
     [Fact]
@@ -108,9 +156,9 @@ public sealed class CrashTests(Workshop workshop)
         "cat >/run/failpoints; systemctl restart livepatch-agentd; systemctl reset-failed livepatch-agentd",
         string.Concat(points.Select(point => $"LIVEPATCH_AGENTD_FAILPOINT={point}\n")));
 
-    private static async Task AllPassedAsync(LabHost host, string[] points)
+    private static async Task AllPassedAsync(LabHost host, string[] points, int seconds = 30)
     {
-        var ran = await host.TryAsync("for i in $(seq 300); do [ ! -s /run/failpoints ] && [ ! -s /run/failpoint.env ] && exit; sleep 0.1; done; cat /run/failpoint.env /run/failpoints; exit 1");
+        var ran = await host.TryAsync($"for i in $(seq {seconds * 10}); do [ ! -s /run/failpoints ] && [ ! -s /run/failpoint.env ] && exit; sleep 0.1; done; cat /run/failpoint.env /run/failpoints; exit 1", seconds: seconds + 90);
         Assert.True(ran.Status == 0, $"not all fail points were passed\n{ran}\n{await host.JournalAsync()}");
         Assert.Equal($"NRestarts={points.Length}", await host.DoAsync("systemctl show -p NRestarts livepatch-agentd"));
     }

@@ -63,6 +63,17 @@ public sealed class Workshop : IAsyncLifetime
         return new Patch(signed, Path.ChangeExtension(signed, ".manifest"));
     }
 
+    /// <summary>The publisher's key, as options of its tool.</summary>
+    internal static string[] Signing => ["--key", PublisherKey, "--cert", PublisherCertificate];
+
+    /// <summary>A signed set of the pins as they are.</summary>
+    internal async Task<string> PinsAsync(PatchServer server, int version)
+    {
+        var pins = Fresh($"pins-{version}");
+        await ToolAsync(["pins", "create", "--version", $"{version}", "--publisher", PublisherCertificate, "--catalogue", Path.Combine(server.Data, "catalogue.crt"), "--tls", await server.PinAsync(), "--out", pins, .. Signing]);
+        return pins;
+    }
+
     internal static Task<Ran> DescribeAsync(string module, string version, long sequence) => Command.RunAsync(Checkout.Publisher,
         ["manifest", module, "--version", version, "--sequence", $"{sequence}", "--notice", $"LPN-{sequence:D4}", "--fixes", string.Join(',', Enumerable.Range(1, (int)sequence).Select(n => $"CVE-2026-{n:D4}")),
          "--covered-until", "2099-06-30", "--key", PublisherKey, "--cert", PublisherCertificate]);
