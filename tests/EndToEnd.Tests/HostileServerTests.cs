@@ -63,6 +63,8 @@ public sealed class HostileServerTests(Workshop workshop)
             new("a flood of headers", ProblemCode.ServerAnswerTooLarge, CheckIns, HeadersAsync),
             new("a redirect", ProblemCode.ServerRedirected, CheckIns, c => c.AnswerAsync(307, [], headers: "Location: https://10.0.2.2:1/\r\n")),
             new("a slow drip", ProblemCode.ServerTimeout, CheckIns, DripAsync),
+            new("a flood of headers before a catalogue", ProblemCode.ServerAnswerTooLarge, Catalogues, HeadersAsync),
+            new("a catalogue in a slow drip", ProblemCode.ServerTimeout, Catalogues, DripAsync),
         ];
         foreach (var attack in attacks)
         {
@@ -83,10 +85,16 @@ public sealed class HostileServerTests(Workshop workshop)
         var foreign = await File.ReadAllBytesAsync(elsewhere.Manifest);
         attacks =
         [
+            new("a flood of headers before a manifest", ProblemCode.ServerAnswerTooLarge, Manifests, HeadersAsync),
+            new("a manifest in a slow drip", ProblemCode.ServerTimeout, Manifests, DripAsync),
             new("mixes: the manifest of another patch", ProblemCode.ManifestMismatch, Manifests, c => c.AnswerAsync(200, foreign)),
+            new("a flood of headers before a module", ProblemCode.ServerAnswerTooLarge, Modules, HeadersAsync),
+            new("a module in a slow drip", ProblemCode.ServerTimeout, Modules, c => DripAsync(c, module)),
             new("swaps a module for one of the same size", ProblemCode.ModuleDigestMismatch, Modules, c => c.AnswerAsync(200, flipped)),
             new("swaps a module for a longer one", ProblemCode.ServerAnswerTooLarge, Modules, c => c.AnswerAsync(200, [.. module, 0])),
             new("sends another range than was asked for", ProblemCode.ServerAnswerInvalid, Modules, c => c.AnswerAsync(206, module[100..200], headers: $"Content-Range: bytes 100-199/{module.Length}\r\n")),
+            new("begins the rest of the module rightly and hangs up", ProblemCode.ServerUnreachable, Modules, c => PieceAsync(c, module, 100)),
+            new("changes bytes in the rest of the module", ProblemCode.ModuleDigestMismatch, Modules, c => c.RangeFrom is null ? PieceAsync(c, module, 1000) : PieceAsync(c, flipped, flipped.Length)),
             new("an endless module", ProblemCode.ServerAnswerTooLarge, Modules, EndlessAsync),
             new("truncates the module", ProblemCode.ServerAnswerInvalid, Modules, c => c.AnswerAsync(200, module[..100])),
             new("redirects the module", ProblemCode.ServerRedirected, Modules, c => c.AnswerAsync(302, [], headers: "Location: http://10.0.2.2/\r\n")),
@@ -110,7 +118,7 @@ public sealed class HostileServerTests(Workshop workshop)
         await front.WhileAsync(attack.Path, attack.Do, async () =>
         {
             await host.RefreshAsync("--timeout 2");
-            var status = await host.UntilAsync(attack.What, x => front.Struck && (x.Problem?.Code == attack.Code || x.CheckIn.Problem?.Code == attack.Code));
+            var status = await host.UntilAsync(attack.What, x => front.Struck && (x.Problem?.Code == attack.Code || x.CheckIn.Problem?.Code == attack.Code), 120);
             await StillAppliedAsync(host, status);
             Scenario.Say($"{attack.What}: {(status.Problem?.Code == attack.Code ? status.Problem : status.CheckIn.Problem)}");
         });
@@ -212,13 +220,24 @@ public sealed class HostileServerTests(Workshop workshop)
         for (var i = 0; ; i++) await call.RawAsync($"X-Header-{i}: {new string('x', 500)}\r\n");
     }
 
-    private static async Task DripAsync(StolenCall call)
+    private static Task DripAsync(StolenCall call) => DripAsync(call, Encoding.ASCII.GetBytes(new string(' ', 1000)));
+
+    private static async Task DripAsync(StolenCall call, byte[] body)
     {
-        await call.RawAsync("HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n");
+        await call.RawAsync($"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\n\r\n");
         for (var i = 0; i < 900; i++)
         {
-            await call.RawAsync(" ");
+            await call.RawAsync(body[i..(i + 1)]);
             await Task.Delay(500, call.Closing);
         }
+    }
+
+    /// <summary>So many bytes from where the host goes on, of all that are announced; the line is then closed.</summary>
+    private static async Task PieceAsync(StolenCall call, byte[] module, int bytes)
+    {
+        var from = call.RangeFrom ?? 0;
+        var range = call.RangeFrom is null ? "" : $"Content-Range: bytes {from}-{module.Length - 1}/{module.Length}\r\n";
+        await call.RawAsync($"HTTP/1.1 {(call.RangeFrom is null ? 200 : 206)} X\r\nContent-Type: application/octet-stream\r\nContent-Length: {module.Length - from}\r\n{range}\r\n");
+        await call.RawAsync(module[from..Math.Min(module.Length, from + bytes)]);
     }
 }

@@ -155,6 +155,8 @@ internal sealed record StolenCall(SslStream Line, string Method, string Path, IR
 {
     public bool IsHeld => Headers.ContainsKey("prefer");
 
+    public int? RangeFrom => Headers.TryGetValue("range", out var range) ? int.Parse(range["bytes=".Length..].TrimEnd('-'), CultureInfo.InvariantCulture) : null;
+
     public static async Task<StolenCall?> ReadAsync(SslStream line, CancellationToken closing)
     {
         var head = new List<byte>();
