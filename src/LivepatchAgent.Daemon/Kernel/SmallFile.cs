@@ -27,8 +27,8 @@ internal static class SmallFile
                 var read = RandomAccess.Read(handle, buffer.AsSpan(length), length);
                 if (read == 0) return buffer[..length];
                 length += read;
-                if (length == end) return buffer[..length];
                 if (length > MaxLength) return null;
+                if (length == end) return buffer[..length];
                 if (length == buffer.Length) Array.Resize(ref buffer, buffer.Length * 2);
             }
         }
