@@ -40,6 +40,15 @@ internal sealed class PreflightRunner(HostPaths paths, HostObserver observer)
         var path = new PatchStore(paths.StateFolder).Module(patch.ModuleSha256);
         if (!File.Exists(path)) return new Problem(ProblemCode.NotFound, $"cannot check patch {patch.Version}: its module is not on this host yet", "wait for its download, or name a module's file");
         using var file = File.OpenHandle(path);
+        try
+        {
+            MappedFile.ReadThrough(file);
+        }
+        catch (IOException e)
+        {
+            return AtomicFile.Explain(e, $"read {path}");
+        }
+
         return MappedFile.Read(file, bytes => OfFile(bytes, patch.Name));
     }
 

@@ -79,7 +79,7 @@ def _secure_options():
     group = _options()
     group.add_argument("--secure-boot", action="store_true", help="UEFI Secure Boot, kernel locked down")
     group.add_argument("--mok", metavar="CERT.pem", help="the machine owner certificate, instead of the lab's own")
-    group.add_argument("--revoked", metavar="SHA256", help="a file that the host's firmware revokes (MokListX)")
+    group.add_argument("--revoked", metavar="SHA256", help="a file that the host's firmware revokes (MokListX); tbs:SHA256: a certificate, by what is signed of it")
     return group
 
 

@@ -6,6 +6,7 @@ kernel as MokListRT; without a shim the lab writes MokListRT itself, into the va
 first boots. The kernel then has the certificate in .machine and trusts modules signed with it.
 """
 import base64
+import hashlib
 import re
 import struct
 import uuid
@@ -19,6 +20,7 @@ SNAKEOIL_CERTIFICATE = Path("/usr/share/ovmf/PkKek-1-snakeoil.pem")
 
 SHIM = uuid.UUID("605dab50-e046-4300-abb6-3dd810dd8b23")
 SHA256 = uuid.UUID("c1c41626-504c-4092-aca9-41f936934328")
+X509_SHA256 = uuid.UUID("3bd2a492-96c0-4079-b420-fcf98ef103ed")
 X509 = uuid.UUID("a5c059a1-94e4-4aa7-87b5-ab155c2bf072")
 AUTHENTICATED_STORE = uuid.UUID("aaf32c78-947b-439a-a180-2e144ec37792")
 
@@ -68,7 +70,7 @@ def signed(kernel):
 
 
 def variables(mok=None, revoked=None):
-    """A variable store file in which this certificate (the lab's own without one) is the MOK list, and a file of this SHA-256 is revoked."""
+    """A variable store file in which this certificate (the lab's own without one) is the MOK list, and a file of this SHA-256 is revoked; after `tbs:`, a certificate whose signed part has it."""
     certificate = Path(mok) if mok else mok_pair()[0]
     try:
         der = _der(certificate.read_text())
@@ -81,11 +83,29 @@ def variables(mok=None, revoked=None):
             final.parent.mkdir(parents=True, exist_ok=True)
             entries = [("MokListRT", _signature_list(X509, der)), ("MokListTrustedRT", b"\x01")]
             if revoked:
-                entries.append(("MokListXRT", _signature_list(SHA256, bytes.fromhex(revoked))))
+                kind, _, hash_ = revoked.rpartition(":")
+                entries.append(("MokListXRT", _signature_list(X509_SHA256 if kind == "tbs" else SHA256, bytes.fromhex(hash_))))
             temporary = Path(f"{final}.new")
             temporary.write_bytes(_with_variables(SNAKEOIL_VARIABLES.read_bytes(), entries))
             temporary.rename(final)
     return final
+
+
+def signed_part(mok=None):
+    """The SHA-256 of what is signed of a certificate, the lab's own without one: by that lists of revoked ones name it."""
+    der = _der(Path(mok or mok_pair()[0]).read_text())
+    start = _header(der, 0)
+    return hashlib.sha256(der[start:_end(der, start)]).hexdigest()
+
+
+def _header(der, at):
+    """Where the content of the DER element begins."""
+    return at + 2 + (der[at + 1] & 0x7F if der[at + 1] & 0x80 else 0)
+
+
+def _end(der, at):
+    first, begin = der[at + 1], _header(der, at)
+    return begin + (int.from_bytes(der[at + 2:begin], "big") if first & 0x80 else first)
 
 
 def _need_snakeoil():

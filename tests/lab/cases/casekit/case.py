@@ -83,7 +83,7 @@ class Case:
     untold: bool = False  # nothing that the host shows can tell: preflight has to say that. The page names these rows
     taints: bool = False  # the kernel, for the cases after it: it comes last
     spoils: bool = False  # what is done to the host cannot be undone
-    revoked: bool = False  # the host's firmware has this file's digest in its list
+    revoked: str = ""  # what the host's firmware has in its list: this file, or its signer
     built_for: str = ""  # "other": the other kernel series
 
     def __post_init__(self):
@@ -92,7 +92,7 @@ class Case:
 
     def hurts(self, environment):
         """The host is no good for another case."""
-        return self.spoils or self.revoked or isinstance(self.answer(environment), (Crashes, Misleads))
+        return self.spoils or bool(self.revoked) or isinstance(self.answer(environment), (Crashes, Misleads))
 
     def answer(self, environment):
         if not isinstance(self.kernel, dict):

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 
-from labkit import hosts
+from labkit import hosts, secureboot
 from labkit.config import EXIT_PANIC, EXIT_TIMEOUT, LAB, LabError
 
 from .build import file_of
@@ -38,8 +38,11 @@ def run(environment, folder, names, numbers, asked):
     words = [LAB / "lab", "up", "--name", name, "--owner-pid", str(os.getpid()), "--kernel", series, "--lifetime", "3000", "--put", f"{folder}:/root/cases"]
     if secure:
         words.append("--secure-boot")
-    if CASES[numbers[0] - 1].revoked:  # it has a host to itself
-        words += ["--revoked", hashlib.sha256((folder / file_of(numbers[0])).read_bytes()).hexdigest()]
+    match CASES[numbers[0] - 1].revoked:  # it has a host to itself
+        case "file":
+            words += ["--revoked", hashlib.sha256((folder / file_of(numbers[0])).read_bytes()).hexdigest()]
+        case "signer":
+            words += ["--revoked", f"tbs:{secureboot.signed_part()}"]
     if not asked:
         words.append("--no-deb")
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False)
