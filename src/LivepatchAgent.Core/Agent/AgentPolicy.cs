@@ -25,6 +25,9 @@ public static class Cadence
     /// <summary>An `enable` at a terminal is answered, not retried for ever.</summary>
     public const int MaxEnrolAttempts = 3;
 
+    /// <summary>So many boots in a row that end uncleanly soon after the load are put down to a patch that had survived before: chance rarely strikes so often, and a boot loop always.</summary>
+    public const int MaxCrashes = 3;
+
     /// <summary>What a server that was away for long is told when it is back.</summary>
     public const int MaxOutcomes = 64;
 

@@ -59,6 +59,9 @@ public sealed record AgentState
     /// <summary>How often loading the target was begun without an end.</summary>
     public int LoadAttempts { get; init; }
 
+    /// <summary>Boots in a row that ended uncleanly soon after a patch was loaded that had survived its probation before.</summary>
+    public int Crashes { get; init; }
+
     /// <summary>How often in a row the kernel was too busy to take it.</summary>
     public int BusyAnswers { get; init; }
 
@@ -173,7 +176,8 @@ public sealed record TalkState
 /// <param name="At">When.</param>
 /// <param name="Withdrawn">The publisher's reason, once it took the patch back.</param>
 /// <param name="Uptime">The host's uptime then: what the probation is counted by.</param>
-public sealed record RunningPatch(PatchRef Patch, string BootId, DateTimeOffset At, string? Withdrawn, TimeSpan? Uptime = null)
+/// <param name="Stood">It has run as long as a probation takes, in this boot.</param>
+public sealed record RunningPatch(PatchRef Patch, string BootId, DateTimeOffset At, string? Withdrawn, TimeSpan? Uptime = null, bool Stood = false)
 {
     public TimeSpan Age(TimeSpan uptime, DateTimeOffset now) => HostSnapshot.Elapsed(Uptime, At, uptime, now);
 }

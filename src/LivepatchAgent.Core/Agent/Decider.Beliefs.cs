@@ -27,6 +27,7 @@ public static partial class Decider
             LastGood = spent ? Other(state.LastGood, old!.Patch) : state.LastGood,
             Floors = With(state.Floors, host.KernelRelease, floor.With(patch)),
             LoadAttempts = 0,
+            Crashes = state.LastGood?.Manifest == patch.Manifest ? state.Crashes : 0,
             Untidy = true,
         };
     }

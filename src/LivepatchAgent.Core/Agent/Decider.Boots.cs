@@ -43,11 +43,15 @@ public static partial class Decider
     private static Step.Believe AfterTheBoot(AgentState state, RunningPatch running, HostSnapshot host)
     {
         var patch = running.Patch;
-        var gone = state with { Running = null, LastGood = running.Withdrawn is null ? state.LastGood : Other(state.LastGood, patch) };
-        var crashed = !state.StoppedCleanly && state.LastGood?.Manifest != patch.Manifest;
-        if (crashed) gone = Quarantine(gone, patch, "the host went down while the patch was in its probation", host);
+        var survived = state.LastGood?.Manifest == patch.Manifest;
+        var crashes = state.StoppedCleanly || running.Stood || !survived ? 0 : state.Crashes + 1;
+        var gone = state with { Running = null, Crashes = crashes, LastGood = running.Withdrawn is null ? state.LastGood : Other(state.LastGood, patch) };
+        string? blame = state.StoppedCleanly || (survived && crashes < Cadence.MaxCrashes)
+            ? null
+            : survived ? $"the host went down {crashes} times in a row soon after the patch was loaded" : "the host went down while the patch was in its probation";
+        if (blame is not null) gone = Quarantine(gone with { Crashes = 0, LastGood = Other(gone.LastGood, patch) }, patch, blame, host);
         if (patch.KernelRelease != host.KernelRelease) return AnotherKernel(gone, host);
-        if (crashed) return new Step.Believe(gone, "the host went down in probation");
+        if (blame is not null) return new Step.Believe(gone, blame);
         if (state.Enrolment is null) return new Step.Believe(gone, "rebooted while not enrolled");
         if (running.Withdrawn is not null)
             return new Step.Believe(gone with { Phase = new Phase.Refused(patch.Manifest, patch, Problems.Withdrawn(patch.Version)) }, $"rebooted: {patch.Name} was withdrawn and stays out");
@@ -76,13 +80,13 @@ public static partial class Decider
 
     private static Step? Probation(AgentState state, HostSnapshot host, AgentPolicy policy, DateTimeOffset now) =>
         OnProbation(state, host) is { } running && running.Age(host.Uptime, now) >= policy.Probation
-            ? new Step.Believe(state with { LastGood = running.Patch, Untidy = true }, $"{running.Patch.Name} has survived its probation")
+            ? new Step.Believe(state with { LastGood = running.Patch, Running = running with { Stood = true }, Crashes = 0, Untidy = true }, $"{running.Patch.Name} has survived its probation")
             : null;
 
     /// <summary>When somebody has to look again for the sake of the probation.</summary>
     private static DateTimeOffset ProbationEnds(AgentState state, HostSnapshot host, AgentPolicy policy, DateTimeOffset now) =>
         OnProbation(state, host) is { } running ? now + policy.Probation - running.Age(host.Uptime, now) : DateTimeOffset.MaxValue;
 
-    private static RunningPatch? OnProbation(AgentState state, HostSnapshot host) =>
-        state.InForce(host) is { } running && state.LastGood?.Manifest != running.Patch.Manifest ? running : null;
+    /// <summary>Each boot anew: one that survived before is loaded again after a crash, and yet shall not end the host at every boot.</summary>
+    private static RunningPatch? OnProbation(AgentState state, HostSnapshot host) => state.InForce(host) is { Stood: false } running ? running : null;
 }

@@ -57,6 +57,56 @@ public class BootTests
         Assert.Equal(One.Manifest, Assert.Single(state.Quarantine).Manifest); // it was the first to be loaded, and ended the host
     }
 
+    /// <summary>A patch that did well for weeks, and then ends each boot soon after it was loaded: the host gets out of it.</summary>
+    [Fact]
+    public void Next_AfterTheThirdCrashInARow_QuarantinesAPatchThatHadSurvived()
+    {
+        var state = Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = Ran(One, "boot-0") with { Stood = true }, LastGood = One };
+        for (var boot = 1; boot <= 3; boot++)
+        {
+            state = AfterTheBoot(state, boot);
+            Assert.IsType<Phase.Downloaded>(state.Phase); // the first time it stood, and may go on
+            state = Loaded(state, boot);
+        }
+
+        state = AfterTheBoot(state, 4);
+        Assert.Equal(One.Manifest, Assert.Single(state.Quarantine).Manifest);
+        Assert.Contains("3 times in a row", state.Quarantine[0].Reason, StringComparison.Ordinal);
+        Assert.Null(state.LastGood);
+        Assert.Equal(One.Manifest, Assert.IsType<Phase.Refused>(state.Phase).Manifest);
+    }
+
+    /// <summary>What a host gets through, by a clean end or by a probation's time, is no crash in a row.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Next_AfterCrashesWithAGoodBootBetween_LoadsThePatchAgain(bool cleanly)
+    {
+        var state = Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = Ran(One, "boot-0"), LastGood = One };
+        for (var boot = 1; boot <= 9; boot++)
+        {
+            state = AfterTheBoot(state, boot);
+            Assert.IsType<Phase.Downloaded>(state.Phase);
+            state = Loaded(state, boot);
+            if (boot % 2 != 0) continue;
+            var host = Given.Host((One.Name, PatchSighting.Running, "a1")) with { BootId = $"boot-{boot}", Uptime = Given.Policy.Probation + TimeSpan.FromMinutes(1) };
+            state = cleanly ? Decider.Stopped(state, host.BootId) : Assert.IsType<Step.Believe>(Next(state, host)).After;
+        }
+
+        Assert.Empty(state.Quarantine);
+    }
+
+    private static AgentState AfterTheBoot(AgentState state, int boot) => Assert.IsType<Step.Believe>(Next(state, Given.Host() with { BootId = $"boot-{boot}" })).After;
+
+    private static AgentState Loaded(AgentState state, int boot) => state with
+    {
+        Phase = new Phase.Resting(),
+        Running = new RunningPatch(One, $"boot-{boot}", Given.Now, null, TimeSpan.FromMinutes(1)),
+        StoppedCleanly = false,
+        Untidy = false,
+        Assignment = null,
+    };
+
     [Fact]
     public void Begin_OfALoad_IsNeverCleanWhateverIsBelieved()
     {

@@ -137,7 +137,7 @@ public class StandingTests
 
         // And what somebody else does to the running one.
         host = Given.Host((One.Name, PatchSighting.Reverting, "a1"));
-        var rest = Given.Enrolled(new Phase.NotEnrolled(null), null) with { Phase = new Phase.Resting(), Running = new RunningPatch(One, Given.Boot, Given.Now.AddHours(-1), null), LastGood = One, Assignment = null };
+        var rest = Given.Enrolled(new Phase.NotEnrolled(null), null) with { Phase = new Phase.Resting(), Running = new RunningPatch(One, Given.Boot, Given.Now.AddHours(-1), null, Stood: true), LastGood = One, Assignment = null };
         Assert.Equal(new Step.Rest(Given.Now.AddSeconds(1)), Next(rest.Told(host), host));
     }
 
