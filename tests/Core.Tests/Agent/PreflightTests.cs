@@ -78,6 +78,7 @@ public sealed class PreflightTests
         new("vermagic", CheckOutcome.Refused, "6.1.0", m => m with { Vermagic = m.Vermagic.Replace("6.12.117+deb12", "6.1.0", StringComparison.Ordinal), SymbolVersions = null, ExtendedSymbolVersions = m.SymbolVersions }),
         new("vermagic", CheckOutcome.CannotTell, "not known", Host: h => h with { KernelVersion = null }),
         new("vermagic", CheckOutcome.CannotTell, "not known", m => m with { Vermagic = m.Vermagic + "RANDSTRUCT_1234" }, h => h with { Config = Options(("MODULES", "y"), ("RANDSTRUCT", "y")) }),
+        new("vermagic", CheckOutcome.CannotTell, "not known", m => m with { Vermagic = m.Vermagic + "RANDSTRUCT_1234" }, h => h with { Config = null }),
         new("module-signature", CheckOutcome.Refused, "locked down", m => m with { Signatures = [], Signature = null }),
         new("module-signature", CheckOutcome.Refused, "sig_enforce", m => m with { Signatures = [], Signature = null }, h => h with { Lockdown = "none", SignaturesEnforced = true }),
         new("module-signature", CheckOutcome.Warning, "tainted", m => m with { Signatures = [], Signature = null }, h => h with { Lockdown = "none" }),
