@@ -1,5 +1,3 @@
-using LivepatchAgent.Core;
-using LivepatchAgent.Core.Wire;
 using LivepatchAgent.EndToEnd.Tests.Harness;
 
 namespace LivepatchAgent.EndToEnd.Tests;
@@ -32,10 +30,8 @@ public sealed class PinsTests(Workshop workshop)
         await Workshop.ToolAsync(["sign", await workshop.BuiltAsync(HostKind.Plain, "livepatch_cmdline_v2"), "--out", module, .. Signing(a)]);
         await Workshop.ToolAsync(["manifest", module, "--version", "3.0", "--sequence", "3", "--notice", "LPN-0003", "--covered-until", "2099-06-30", .. Signing(a)]);
         var manifest = Path.ChangeExtension(module, ".manifest");
-        (await server.PublisherAsync("publish", module, manifest)).Good();
-        var refused = await host.UntilAsync("one signature is too few", x => x.Settled && x.State == PatchState.Refused);
-        Assert.Equal(ProblemCode.ManifestSignatureInvalid, refused.Problem!.Code);
-        Assert.Contains("and 2 are needed", refused.Problem.Message, StringComparison.Ordinal);
+        Assert.Contains("and 2 are needed", (await server.PublisherAsync("publish", module, manifest)).Error, StringComparison.Ordinal);
+        await host.UntilAppliedAsync("1.0");
 
         File.Delete(manifest);
         await Workshop.ToolAsync(["manifest", module, "--version", "4.0", "--sequence", "4", "--notice", "LPN-0004", "--covered-until", "2099-06-30", .. Signing(a)]);
