@@ -24,13 +24,15 @@ internal static partial class AtomicFile
     /// <summary>A rename is on the disk once its folder is.</summary>
     public static void SyncFolder(string folder)
     {
-        // .NET opens no directories; open(2) with O_RDONLY|O_DIRECTORY|O_CLOEXEC does.
-        using var handle = new SafeFileHandle(Open(folder, 0x10000 | 0x80000), ownsHandle: true);
+        using var handle = OpenFolder(folder);
         if (handle.IsInvalid) throw Failed(folder, Marshal.GetLastPInvokeError());
         if (Fsync(handle) == 0) return;
         // A file system that has nothing to sync in folders says EINVAL.
         if (Marshal.GetLastPInvokeError() is var errno and not EINVAL) throw Failed(folder, errno);
     }
+
+    /// <summary>.NET opens no directories; open(2) with O_RDONLY|O_DIRECTORY|O_CLOEXEC does. Invalid where it fails, and errno says why.</summary>
+    public static SafeFileHandle OpenFolder(string folder) => new(Open(folder, 0x10000 | 0x80000), ownsHandle: true);
 
     private const int EINVAL = 22;
 

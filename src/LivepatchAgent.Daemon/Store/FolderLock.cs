@@ -9,7 +9,6 @@ namespace LivepatchAgent.Daemon.Store;
 /// </summary>
 internal sealed partial class FolderLock : IDisposable
 {
-    private const int OpenFolder = 0x10000 | 0x80000; // O_DIRECTORY | O_CLOEXEC
     private const int ExclusiveAtOnce = 2 | 4; // LOCK_EX | LOCK_NB
     private const int EWOULDBLOCK = 11;
 
@@ -29,16 +28,13 @@ internal sealed partial class FolderLock : IDisposable
             return new FolderLock(null);
         }
 
-        var handle = new SafeFileHandle(Open(folder, OpenFolder), ownsHandle: true);
+        var handle = AtomicFile.OpenFolder(folder);
         if (handle.IsInvalid || Flock(handle, ExclusiveAtOnce) == 0 || Marshal.GetLastPInvokeError() != EWOULDBLOCK) return new FolderLock(handle);
         handle.Dispose();
         return null;
     }
 
     public void Dispose() => _folder?.Dispose();
-
-    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
-    private static partial int Open(string path, int flags);
 
     [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
     private static partial int Flock(SafeFileHandle file, int operation);
