@@ -51,7 +51,7 @@ public sealed partial class TerminalTests
         var file = daemon.File("errors", "");
         using var changed = new TestDaemon((request, _) => request.StartsWith("POST", StringComparison.Ordinal) ? TestDaemon.Changed(10) : TestDaemon.Json(200, Samples.All["refused"].Status with { Revision = 99 }));
         await RunAsync(changed, $"refresh 2>{file}");
-        Assert.StartsWith("✗ ", await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.StartsWith("✗ ", await File.ReadAllTextAsync(file, Deadline.Token), StringComparison.Ordinal);
     }
 
     private static AgentStatus Downloading(long bytes, long total) => Samples.All["applying-downloading"].Status is var status

@@ -16,7 +16,7 @@ public sealed class TerminalTests
         var made = await TypedAsync(shop, "keygen --out . --bits 3072", ("Passphrase for the new key", Secret), ("The same again", Secret));
         Assert.Equal(0, made.Code);
         Assert.DoesNotContain("correct", made.Out, StringComparison.Ordinal);
-        Assert.StartsWith("-----BEGIN ENCRYPTED PRIVATE KEY-----", await File.ReadAllTextAsync(shop["publisher.key"], TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.StartsWith("-----BEGIN ENCRYPTED PRIVATE KEY-----", await File.ReadAllTextAsync(shop["publisher.key"], Deadline.Token), StringComparison.Ordinal);
 
         shop.Put();
         var wrong = await TypedAsync(shop, "sign patch.ko --key publisher.key --cert publisher.pem", ("Passphrase of publisher.key", "another horse"));

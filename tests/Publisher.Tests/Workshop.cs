@@ -70,7 +70,7 @@ internal sealed class Workshop : IDisposable
         var start = new ProcessStartInfo(program, args) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Folder };
         using var process = Process.Start(start)!;
         var (say, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(Deadline.Token);
         return new Ran(process.ExitCode, await say, await error);
     }
 

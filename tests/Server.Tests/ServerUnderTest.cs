@@ -23,7 +23,7 @@ internal sealed class ServerUnderTest : IAsyncDisposable
 
     private ServerUnderTest(FakeTimeProvider? time) => Time = time ?? new FakeTimeProvider(DateTimeOffset.Parse("2026-03-01T12:00:00Z", null));
 
-    public static CancellationToken Ct => TestContext.Current.CancellationToken;
+    public static CancellationToken Ct => Deadline.Token;
 
     public FakeTimeProvider Time { get; }
 

@@ -46,7 +46,7 @@ internal sealed class HostUnderTest : IAsyncDisposable
         Server = new TestServer(Time).Start();
     }
 
-    public static CancellationToken Ct => TestContext.Current.CancellationToken;
+    public static CancellationToken Ct => Deadline.Token;
 
     public ManualTime Time { get; } = new();
 

@@ -28,23 +28,34 @@ internal static class ModuleTargets
     {
         var before = GC.GetAllocatedBytesForCurrentThread();
         var result = ModuleReader.Read(input);
-        Within(MostMemory(input.Length), ref before, $"reading {input.Length} bytes");
+        Within(MostMemory(input.Length), before, $"reading {input.Length} bytes");
         if (!result.TryGet(out var facts, out _)) return;
+        before = GC.GetAllocatedBytesForCurrentThread();
         _ = ModuleSymbols.Read(input);
-        Within(MostMemory(input.Length), ref before, $"reading the symbols of {input.Length} bytes");
-        var text = ModuleText.Of(facts);
-        Within((64 << 10) + (12L * text.Length), ref before, $"a text of {text.Length} characters");
-        var json = ModuleJson.Write(facts);
-        Within((64 << 10) + (8L * json.Length), ref before, $"a JSON of {json.Length} bytes");
+        Within(MostMemory(input.Length), before, $"reading the symbols of {input.Length} bytes");
+        Written(() => ModuleText.Of(facts).Length, 12, "a text of so many characters");
+        Written(() => ModuleJson.Write(facts).Length, 8, "a JSON of so many bytes");
         _ = Preflight.Run(facts, HostTargets.AnyHost);
     }
 
     /// <summary>Each of these promises less than the target as a whole.</summary>
-    private static void Within(long most, ref long before, string what)
+    private static void Within(long most, long before, string what)
     {
-        var now = GC.GetAllocatedBytesForCurrentThread();
-        if (now - before > most) throw new FuzzFindingException($"module: {what} cost {now - before} bytes of memory");
+        var cost = GC.GetAllocatedBytesForCurrentThread() - before;
+        if (cost > most) throw new FuzzFindingException($"module: {what} cost {cost} bytes of memory");
+    }
+
+    /// <summary>Writers rent buffers, which the runtime makes anew when it has trimmed its pool: what is too much is measured once more, with a pool that is full.</summary>
+    private static void Written(Func<int> write, int most, string what)
+    {
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var length = write();
+        if (GC.GetAllocatedBytesForCurrentThread() - before <= Most(length)) return;
         before = GC.GetAllocatedBytesForCurrentThread();
+        length = write();
+        Within(Most(length), before, $"{what} ({length})");
+
+        long Most(int length) => (64 << 10) + ((long)most * length);
     }
 
     /// <summary>The input as a file's end, and as a PKCS#7 in a trailer that fits: the first rarely comes so far.</summary>

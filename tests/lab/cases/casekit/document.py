@@ -6,7 +6,7 @@ from .table import FORCED as FORCE
 INTRODUCTION = """# What preflight says and what the kernel does
 
 Printed by `tests/lab/cases/run`: on a real host preflight judges each module, then the kernel does with it what it does, and each cell that
-is run again has to say the same. `make test` runs all of it but under Secure Boot, where it runs what is about signatures and a third of the rest. The hosts are Debian's {kernels}, permissive; *(SB)* is under UEFI Secure Boot alone, *(also SB)* there too.
+is run again has to say the same. `make test` asks each case that is the same on all its hosts on one of them, and all the others. The hosts are Debian's {kernels}, permissive; *(SB)* is under UEFI Secure Boot alone, *(also SB)* there too.
 A row holds on all of its hosts unless a cell names one. *Takes it* means that finit_module answered 0, an *Oops* is a crash of the kernel that was seen.
 
 The rule: what the kernel refuses or does not survive, preflight refuses, with the right reason; what runs, preflight does not refuse. In rows {untold} the host shows
