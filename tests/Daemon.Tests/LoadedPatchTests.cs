@@ -73,9 +73,10 @@ public sealed class LoadedPatchTests
     public async Task Check_OfAPatchThatReplacesTheAgentsOwn_KnowsItsStates()
     {
         await using var host = await HostUnderTest.EnrolledAsync(Workshop.Patch(1));
+        host.Write($"sys/module/{ModuleReader.Read(Workshop.Patch(1).Module).Value.Name}/version", "0.0.1\n");
         var runner = new PreflightRunner(host.Paths, new HostObserver(host.Paths, TimeProvider.System));
         var check = runner.OfFile(Workshop.Patch(2).Module, "two").Checks.Single(c => c.Check == "patch-stack");
-        Assert.Equal((CheckOutcome.Ok, "it takes the place of livepatch_cmdline"), (check.Outcome, check.Found));
+        Assert.Equal((CheckOutcome.Ok, "it takes the place of livepatch_cmdline; with version 2 it is newer than livepatch_cmdline 0.0.1"), (check.Outcome, check.Found));
     }
 
     internal static void Install(FakeRoot root, string path, byte[] file)

@@ -7,6 +7,7 @@ using LivepatchAgent.EndToEnd.Tests.Harness;
 namespace LivepatchAgent.EndToEnd.Tests;
 
 /// <summary>publish → check in → verify → finit_module → transition → status, with nothing faked.</summary>
+[Collection(Alone.Name)]
 public sealed class MainJobTests(Workshop workshop)
 {
     private const string Patched = "this has been live patched";

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Kernel;
+using LivepatchAgent.Core.Wire;
 using Names = System.Collections.Generic.IReadOnlyDictionary<string, System.Collections.Generic.IReadOnlyDictionary<string, int>>;
 
 namespace LivepatchAgent.Daemon.Kernel;
@@ -43,6 +44,7 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
             FtraceEnabled = Flag(paths.FtraceEnabled),
             Patches = patches,
             PatchStates = patches.Count == 0 ? null : PatchList.Read(memory, collector.Addresses, patches) ?? PatchFiles.States(paths, installed, patches),
+            PatchVersions = Versions(patches),
             Modules = ModuleNames(),
             LoadedModules = loaded,
             InstalledModules = installed.Names,
@@ -95,6 +97,14 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
             var space = line.IndexOf((byte)' ');
             if (space > 0) names.Add(Encoding.UTF8.GetString(line[..space]));
         }) ? names : null;
+    }
+
+    private Dictionary<string, string>? Versions(List<LoadedPatch> patches)
+    {
+        Dictionary<string, string>? versions = null;
+        foreach (var patch in patches)
+            if (SmallFile.Read(Path.Combine(paths.Module(patch.Name), "version")) is { Length: > 0 } version) (versions ??= [])[patch.Name] = version;
+        return versions;
     }
 
     private List<string>? ModuleNames()

@@ -224,6 +224,9 @@ public sealed class PreflightTests
         new("patch-stack", CheckOutcome.CannotTell, "whether it knows the system states of older", m => m with { Replace = null, States = [] }, h => h with { Patches = [Older()], PatchStates = States(new SystemState(1, 2)) }),
         new("patch-stack", CheckOutcome.Refused, "has version 1", m => m with { Replace = null, States = [new(1, 1)] }, h => h with { Patches = [Older()], PatchStates = States(new SystemState(1, 2)) }),
         new("patch-stack", CheckOutcome.Warning, "replaces or adds to it is not visible", m => m with { Replace = null }, h => h with { Patches = [Older()], PatchStates = States() }),
+        new("patch-stack", CheckOutcome.Warning, "takes the place of older; with version 2.9 it is older than older 2.10", m => m with { Modinfo = Version("2.9") }, h => h with { Patches = [Older()], PatchStates = States(), PatchVersions = Versions("2.10") }),
+        new("patch-stack", CheckOutcome.Ok, "takes the place of older; with version 2.10.1 it is newer than older 2.10", m => m with { Modinfo = Version("2.10.1") }, h => h with { Patches = [Older()], PatchStates = States(), PatchVersions = Versions("2.10") }),
+        new("patch-stack", CheckOutcome.CannotTell, "it is older than older 2; whether older has", m => m with { Modinfo = Version("1") }, h => h with { Patches = [Older()], PatchVersions = Versions("2") }),
         new("patch-stack", CheckOutcome.Ok, "no other", Host: h => h with { Patches = [Older() with { Enabled = false }] }),
         new("transition-running", CheckOutcome.Refused, "older is still running", Host: h => h with { Patches = [Older() with { Transition = true }] }),
         new("reliable-stacks", CheckOutcome.Warning, "no reliable", Host: h => h with { Config = Options(("MODULES", "y")) }),
@@ -252,6 +255,18 @@ public sealed class PreflightTests
         Assert.True(finding.Outcome == outcome, $"{naming}: {finding}");
         Assert.Contains(Cases[row].Naming, finding.Found, StringComparison.Ordinal);
         Assert.Equal(outcome == CheckOutcome.Ok, finding.Cure is null);
+    }
+
+    [Theory]
+    [InlineData("2.10", "2.10.0")]
+    [InlineData("1rc", "2")]
+    [InlineData("1", "2-1")]
+    [InlineData("1", ".")]
+    [InlineData("1", "99999999999")]
+    public void PatchStack_OfVersionsThatHaveNoOrder_SaysNothingOfAge(string mine, string loaded)
+    {
+        var report = Preflight.Run(Module with { Modinfo = Version(mine) }, Host with { Patches = [Older()], PatchStates = States(), PatchVersions = Versions(loaded) });
+        Assert.Equal("it takes the place of older", report.Checks.Single(c => c.Check == "patch-stack").Found);
     }
 
     [Fact]
@@ -332,6 +347,10 @@ public sealed class PreflightTests
     private static ModuleFacts LongName(ModuleFacts module) => module with { NeededSymbols = [.. module.NeededSymbols, Long], ExtendedSymbolVersions = [.. module.SymbolVersions!, new(Long, 5)] };
 
     private static Func<HostFacts, HostFacts> LongNameOn(string release) => host => host with { KernelRelease = release, SymbolVersions = new Dictionary<string, uint>(host.SymbolVersions!) { [Long] = 5 } };
+
+    private static KeyValuePair<string, string>[] Version(string version) => [new("version", version)];
+
+    private static Dictionary<string, string> Versions(string version) => new() { ["older"] = version };
 
     private static Dictionary<string, IReadOnlyList<SystemState>> States(params SystemState[] states) => new() { ["older"] = states };
 

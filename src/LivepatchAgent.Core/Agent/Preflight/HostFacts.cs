@@ -54,6 +54,9 @@ public sealed record HostFacts
     /// <summary>System states (struct klp_state) of those loaded patches whose states could be read, by the patch's name.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<SystemState>>? PatchStates { get; init; }
 
+    /// <summary>MODULE_VERSION of those loaded patches that have one (/sys/module/NAME/version), by the patch's name.</summary>
+    public IReadOnlyDictionary<string, string>? PatchVersions { get; init; }
+
     /// <summary>Names in /sys/module: loaded modules, and those built in that have parameters.</summary>
     public IReadOnlyList<string>? Modules { get; init; }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Wire;
 
@@ -12,12 +13,15 @@ internal static class PatchStackCheck
 {
     private const string Carry = "give it the states of the patches before it, with versions that do not fall (struct klp_state)";
 
+    private const string Newest = "load it only to go back on purpose";
+
     public static CheckResult Run(ModuleFacts module, HostFacts host)
     {
         var others = host.Patches.Where(p => p.Name != module.Name && p.Enabled).ToList();
         if (others.Count == 0) return CheckResult.Ok("no other livepatch is loaded");
         if (Incompatible(module, host, others) is { } state) return CheckResult.Refused(state, Carry);
         var (said, cure) = Stacking(module, others);
+        if (Ages(module, host, others) is var (age, isOlder) && age is not null) (said, cure) = ($"{said}; {age}", isOlder ? cure ?? Newest : cure);
         if (Unknown(module, host, others) is { } unknown) return CheckResult.CannotTell($"{said}; {unknown}", cure ?? Carry);
         return cure is null ? CheckResult.Ok(said) : CheckResult.Warning(said, cure);
     }
@@ -33,6 +37,33 @@ internal static class PatchStackCheck
         return module.Replace is null
             ? ($"{names} is loaded{both}; whether this patch replaces or adds to it is not visible in the file", "make patches cumulative and replacing (klp_patch.replace)")
             : ($"it does not replace {names}{both}", "make patches cumulative and replacing (klp_patch.replace), so that what runs is what the newest says");
+    }
+
+    /// <summary>Which of them is older, as far as the modules' own versions (MODULE_VERSION) tell. What the agent loads is held to its publisher's order besides, by the manifests' numbers.</summary>
+    private static (string? Said, bool IsOlder) Ages(ModuleFacts module, HostFacts host, List<LoadedPatch> others)
+    {
+        if (Modinfo.First(module.Modinfo, "version") is not { } mine || host.PatchVersions is not { } versions) return (null, false);
+        var known = others.Where(p => versions.ContainsKey(p.Name)).Select(p => (Patch: $"{p.Name} {versions[p.Name]}", Order: Compare(mine, versions[p.Name]))).ToList();
+        var newer = known.Where(p => p.Order < 0).Select(p => p.Patch).ToList();
+        if (newer.Count > 0) return ($"with version {mine} it is older than {Listing.Of(newer)}", true);
+        var older = known.Where(p => p.Order > 0).Select(p => p.Patch).ToList();
+        return older.Count > 0 ? ($"with version {mine} it is newer than {Listing.Of(older)}", false) : (null, false);
+    }
+
+    /// <summary>Of numbers with dots between them, such as 2.10; of anything else nobody knows the order, and it counts as the same.</summary>
+    private static int Compare(string one, string other)
+    {
+        var (a, b) = (one.Split('.'), other.Split('.'));
+        if (a.Concat(b).Any(part => part.Length is 0 or > 9 || !part.All(char.IsAsciiDigit))) return 0;
+        for (var i = 0; i < Math.Max(a.Length, b.Length); i++)
+        {
+            var order = Number(a, i).CompareTo(Number(b, i));
+            if (order != 0) return order;
+        }
+
+        return 0;
+
+        static int Number(string[] parts, int at) => at < parts.Length ? int.Parse(parts[at], NumberStyles.None, CultureInfo.InvariantCulture) : 0;
     }
 
     private static string? Incompatible(ModuleFacts module, HostFacts host, List<LoadedPatch> others)
