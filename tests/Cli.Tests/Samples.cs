@@ -97,6 +97,7 @@ internal static class Samples
         ["applying-reversing"] = (Applying(Doing(ActivityKind.Reversing)) with { Patch = Patch, Loaded = [Loaded with { Enabled = false, Transition = true }] }, 2, 2),
         ["applying-unsaid"] = (Applying(null), 2, 2),
         ["stalled"] = (Stalled with { Activity = Doing(ActivityKind.WaitingForTasks) with { Since = Now.AddMinutes(-6), Tasks = Tasks, TaskCount = 5 } }, 1, 1),
+        ["stalled-reversing"] = (Stalled with { Activity = Doing(ActivityKind.Reversing) with { Since = Now.AddMinutes(-6), Tasks = [Tasks[0]], TaskCount = 1 } }, 1, 1),
         ["stalled-problem"] = (Stalled with { Activity = Doing(ActivityKind.WaitingForTasks) with { Since = Now.AddMinutes(-6), Tasks = Tasks[..1], TaskCount = 1 }, Problem = new(ProblemCode.TransitionStalled, "cannot finish switching to livepatch_lpn_0002: 1 tasks still run old code after 360 s", "restart or signal those tasks") }, 1, 1),
         ["stalled-unsaid"] = (Stalled, 1, 1),
         ["refused"] = (Waiting with { State = PatchState.Refused, Problem = new(ProblemCode.ModuleSignatureInvalid, "cannot load livepatch_lpn_0003: its signature does not fit its bytes", "publish it again; the host keeps what it runs") }, 1, 1),

@@ -77,7 +77,8 @@ internal static class PatchStateView
             1 => "1 task holds it up",
             _ => $"{count} tasks hold it up",
         };
-        return $"the kernel has been switching over for {Words.Span(now - activity.Since)}, and {who}";
+        var way = activity.Kind == ActivityKind.Reversing ? "taking the patch back" : "switching over";
+        return $"the kernel has been {way} for {Words.Span(now - activity.Since)}, and {who}";
     }
 
     private static string Unsupported(AgentStatus status) => status switch

@@ -73,6 +73,7 @@ internal static class StatusView
         var standing = loaded switch
         {
             null => ", not in the kernel",
+            { Transition: true } when status.Activity?.Kind == ActivityKind.Reversing => ", the kernel is taking it back",
             { Transition: true } => ", the kernel is switching over",
             _ => "",
         };
