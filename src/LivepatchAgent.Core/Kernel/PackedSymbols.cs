@@ -6,7 +6,7 @@ namespace LivepatchAgent.Core.Kernel;
 /// <summary>
 /// The names of vmlinux's symbols as the kernel keeps them (kernel/kallsyms.c, scripts/kallsyms.c): each a length and so many
 /// tokens, and a token stands for some letters. The text of /proc/kallsyms is made of this, and costs ten times as much. Names
-/// that cannot be among the wanted ones are told by their first two tokens and not unpacked. What is not as it should be is a fault.
+/// that are not among the wanted ones are told by their first tokens and not unpacked. What is not as it should be is a fault.
 /// </summary>
 public sealed class PackedSymbols
 {
@@ -24,14 +24,13 @@ public sealed class PackedSymbols
     private const int MaxName = 512 + 1;
 
     private readonly byte[][] _tokens;
-    private readonly byte[][] _wanted;
-    private readonly byte[] _pairs = new byte[Tokens * Tokens];
     private readonly byte[] _name = new byte[MaxName];
+    private readonly WantedNames _wanted;
 
     private PackedSymbols(byte[][] tokens, IEnumerable<string> wanted)
     {
         _tokens = tokens;
-        _wanted = [.. wanted.Select(Encoding.UTF8.GetBytes)];
+        _wanted = new WantedNames(tokens, wanted.Select(Encoding.UTF8.GetBytes));
     }
 
     public delegate void Found(int number, ReadOnlySpan<byte> name);
@@ -75,7 +74,8 @@ public sealed class PackedSymbols
             }
 
             if (bytes.Length - start < length) break;
-            if (MayBeWanted(bytes[start], length > 1 ? bytes[start + 1] : bytes[start], length)) Unpack(bytes.Slice(start, length), found);
+            var entry = bytes.Slice(start, length);
+            if (length == 1 || _wanted.MayHave(entry)) Unpack(entry, found);
             at = start + length;
             Count++;
         }
@@ -102,27 +102,5 @@ public sealed class PackedSymbols
         // The first letter is the symbol's type.
         if (length > 1) found(Count, _name.AsSpan(1, length - 1));
         else IsFaulty = true;
-    }
-
-    /// <summary>Asked of a pair of tokens for the first time, it is found out; there are some thousand pairs.</summary>
-    private bool MayBeWanted(byte first, byte second, int length)
-    {
-        const byte No = 1, Yes = 2;
-        if (length == 1) return true;
-        ref var known = ref _pairs[(first << 8) | second];
-        if (known == 0)
-        {
-            ReadOnlySpan<byte> start = [.. _tokens[first], .. _tokens[second]];
-            known = No;
-            foreach (var name in _wanted)
-            {
-                var shared = Math.Min(name.Length, Math.Max(0, start.Length - 1));
-                if (start.Length > 0 && !start.Slice(1, shared).SequenceEqual(name.AsSpan(0, shared))) continue;
-                known = Yes;
-                break;
-            }
-        }
-
-        return known == Yes;
     }
 }

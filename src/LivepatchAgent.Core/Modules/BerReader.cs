@@ -72,6 +72,11 @@ internal ref struct BerReader(ReadOnlySpan<byte> rest)
 
     public void Skip() => Value();
 
+    public readonly void End()
+    {
+        if (!IsEmpty) throw new AsnContentException("there is more than belongs there");
+    }
+
     private BerReader Into(int offset, int length, int consumed)
     {
         var content = Rest.Slice(offset, length);

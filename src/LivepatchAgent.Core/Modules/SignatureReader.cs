@@ -14,6 +14,8 @@ internal static class SignatureReader
 
     private const int MaxSigners = 16;
 
+    private const string SignedDataId = "1.2.840.113549.1.7.2";
+
     /// <summary>Names of issuers have some tens of bytes.</summary>
     private const int MaxQuery = 1024;
 
@@ -86,7 +88,7 @@ internal static class SignatureReader
         var outer = new BerReader(message);
         var info = outer.Sequence();
         read = read with { TrailingBytes = outer.Rest.Length };
-        if (info.ObjectId() != "1.2.840.113549.1.7.2") return read with { Fault = "it is a CMS message, not a signed one" };
+        if (info.ObjectId() != SignedDataId) return read with { Fault = "it is a CMS message, not a signed one" };
         var content = info.Constructed(BerReader.Context(0));
         var signed = content.Sequence();
         signed.Skip(); // version
@@ -115,39 +117,49 @@ internal static class SignatureReader
         return read with { Signers = signers, Fault = fault ?? (signers.Count == 0 ? "it has no signer" : null) };
     }
 
-    private static SignatureSigner Signer(BerReader info)
+    /// <summary>The SignerInfos of a detached message, strictly: what does not fit is an <see cref="AsnContentException"/>.</summary>
+    internal static BerReader SignerInfos(ReadOnlySpan<byte> message)
     {
-        info.Skip(); // version
-        string? issuer = null, serial = null, keyId = null;
-        string query;
-        if (info.IsNext(BerReader.Context(0)))
+        var info = new BerReader(message).Sequence();
+        if (info.ObjectId() != SignedDataId) throw new AsnContentException("it is no signed message");
+        var content = info.Constructed(BerReader.Context(0));
+        var signed = content.Sequence();
+        signed.Integer(); // version
+        for (var digests = signed.Set(); !digests.IsEmpty;) Algorithm(digests.Sequence());
+        var encapsulated = signed.Sequence();
+        encapsulated.ObjectId();
+        encapsulated.End();
+        for (var tag = 0; tag < 2; tag++) // certificates, crls
         {
-            var id = info.Value();
-            keyId = Hex(id);
-            query = Query("id:", id, []);
-        }
-        else
-        {
-            var id = info.Sequence();
-            var name = id.Sequence();
-            issuer = DistinguishedName.Of(name);
-            var number = id.Integer();
-            serial = Hex(number.TrimStart((byte)0));
-            query = Query("ex:", number, name.Rest);
+            if (signed.IsNext(BerReader.Context(tag))) signed.Constructed(BerReader.Context(tag));
         }
 
-        var digest = SignatureAlgorithms.Digest(info.Sequence().ObjectId());
-        var hasAttributes = info.IsNext(BerReader.Context(0));
-        if (hasAttributes) info.Skip();
+        var infos = signed.Set();
+        signed.End();
+        content.End();
+        info.End();
+        return infos;
+    }
+
+    private static void Algorithm(BerReader algorithm)
+    {
+        algorithm.ObjectId();
+        if (!algorithm.IsEmpty) algorithm.Skip(); // parameters
+        algorithm.End();
+    }
+
+    private static SignatureSigner Signer(BerReader info)
+    {
+        var signer = SignerFields.Of(info);
         return new SignatureSigner
         {
-            Issuer = issuer,
-            Serial = serial,
-            KeyId = keyId,
-            KeyringQuery = query,
-            Digest = digest,
-            Algorithm = SignatureAlgorithms.Signature(info.Sequence().ObjectId()),
-            HasSignedAttributes = hasAttributes,
+            Issuer = signer.IsByKeyId ? null : DistinguishedName.Of(new BerReader(signer.Issuer)),
+            Serial = signer.IsByKeyId ? null : Hex(signer.Serial.TrimStart((byte)0)),
+            KeyId = signer.IsByKeyId ? Hex(signer.KeyId) : null,
+            KeyringQuery = signer.IsByKeyId ? Query("id:", signer.KeyId, []) : Query("ex:", signer.Serial, signer.Issuer),
+            Digest = SignatureAlgorithms.Digest(signer.Digest),
+            Algorithm = SignatureAlgorithms.Signature(signer.Algorithm),
+            HasSignedAttributes = signer.HasSignedAttributes,
         };
     }
 

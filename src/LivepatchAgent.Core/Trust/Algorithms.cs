@@ -10,8 +10,8 @@ namespace LivepatchAgent.Core.Trust;
 /// SignatureAlgorithms has for them. A new one of this kind, a signature over a hash, is a line here and there.
 /// ML-DSA (FIPS 204, which the kernel takes from 7.0 on) is of another kind: what it signs is no hash that one knows without the
 /// key. It takes lines here and an arm in <see cref="KeyFault"/>; for a module also another <see cref="Verifies"/>, and a
-/// ModuleVerifier that feeds FIPS 204's mu (SHAKE256 over the key's hash and the content) in the place of the hash. Envelopes
-/// and ModuleProof go by the platform's SignedCms, which has it where OpenSSL has (3.5).
+/// ModuleVerifier and a ModuleProof that feed FIPS 204's mu (SHAKE256 over the key's hash and the content) in the place of the
+/// hash. Envelopes go by the platform's SignedCms, which has it where OpenSSL has (3.5).
 /// </summary>
 public static class Algorithms
 {

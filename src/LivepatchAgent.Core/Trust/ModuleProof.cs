@@ -1,6 +1,5 @@
 using System.Formats.Asn1;
 using System.Security.Cryptography;
-using System.Security.Cryptography.Pkcs;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core.Modules;
 
@@ -8,21 +7,26 @@ namespace LivepatchAgent.Core.Trust;
 
 /// <summary>
 /// Whether a module's own signature is right, asked of any module and any certificates. It makes nothing believed: that is
-/// <see cref="ModuleVerifier"/>'s alone.
+/// <see cref="ModuleVerifier"/>'s alone. So it reads the signature as preflight does, by <see cref="SignatureReader"/>, and need not load
+/// the platform's reader of CMS.
 /// </summary>
 public static class ModuleProof
 {
+    private const int MaxSigners = 16;
+
     /// <summary>Null when none of the certificates is a signer's, or the signature cannot be read or is of a kind that modules do not have.</summary>
     public static bool? SignatureHolds(ReadOnlySpan<byte> file, ModuleSignature signature, IReadOnlyList<X509Certificate2> certificates)
     {
+        if (certificates.Count == 0) return null;
         try
         {
-            var cms = new SignedCms(new ContentInfo([]), detached: true);
-            cms.Decode(file.Slice((int)signature.ContentLength, signature.Pkcs7Length));
             bool? holds = null;
-            foreach (var signer in cms.SignerInfos)
+            var infos = SignatureReader.SignerInfos(file.Slice((int)signature.ContentLength, signature.Pkcs7Length));
+            for (var count = 0; !infos.IsEmpty; count++)
             {
-                if (SignerCertificate.Find(signer, certificates) is { } certificate && Holds(signer, certificate, file[..(int)signature.ContentLength]) is { } own) holds = holds == true || own;
+                if (count == MaxSigners) return null;
+                var signer = SignerFields.Of(infos.Sequence());
+                if (Find(signer, certificates) is { } certificate && Holds(signer, certificate, file[..(int)signature.ContentLength]) is { } own) holds = holds == true || own;
             }
 
             return holds;
@@ -33,9 +37,36 @@ public static class ModuleProof
         }
     }
 
+    /// <summary>By the very bytes, as a kernel goes by them.</summary>
+    private static X509Certificate2? Find(scoped SignerFields signer, IReadOnlyList<X509Certificate2> certificates)
+    {
+        foreach (var certificate in certificates)
+        {
+            if (signer.IsByKeyId ? HasKeyId(certificate, signer.KeyId) : IsNamed(certificate, signer)) return certificate;
+        }
+
+        return null;
+    }
+
+    private static bool IsNamed(X509Certificate2 certificate, scoped SignerFields signer) =>
+        certificate.SerialNumberBytes.Span.TrimStart((byte)0).SequenceEqual(signer.Serial.TrimStart((byte)0))
+        && new BerReader(certificate.IssuerName.RawData).Sequence().Rest.SequenceEqual(signer.Issuer);
+
+    private static bool HasKeyId(X509Certificate2 certificate, ReadOnlySpan<byte> id)
+    {
+        foreach (var extension in certificate.Extensions)
+        {
+            if (extension is X509SubjectKeyIdentifierExtension key && key.SubjectKeyIdentifierBytes.Span.SequenceEqual(id)) return true;
+        }
+
+        return false;
+    }
+
     /// <summary>By the content's hash, so that a module need not be copied. Null for what modules are not signed with: attributes, weak algorithms.</summary>
-    private static bool? Holds(SignerInfo signer, X509Certificate2 certificate, ReadOnlySpan<byte> content) =>
-        signer.SignedAttributes.Count > 0 || Algorithms.SignatureFault(signer.SignatureAlgorithm, module: true) is not null || Algorithms.Digest(signer.DigestAlgorithm) is not { } digest
+    private static bool? Holds(scoped SignerFields signer, X509Certificate2 certificate, ReadOnlySpan<byte> content) =>
+        signer.HasSignedAttributes
+        || Algorithms.SignatureFault(new Oid(signer.Algorithm), module: true) is not null
+        || Algorithms.Digest(new Oid(signer.Digest)) is not { } digest
             ? null
-            : Algorithms.Verifies(certificate, CryptographicOperations.HashData(digest, content), signer.GetSignature(), digest);
+            : Algorithms.Verifies(certificate, CryptographicOperations.HashData(digest, content), signer.Signature(), digest);
 }

@@ -37,41 +37,53 @@ internal static class ExportTable
     /// <summary>Namespaces by name, of those symbols that have an address and stand in one; null when the kernel's memory cannot be read.</summary>
     public static IReadOnlyDictionary<string, string>? Namespaces(KernelMemory memory, IReadOnlyDictionary<string, ulong> addresses)
     {
-        List<(string Name, ulong Text)> places = [];
+        List<(string Name, ulong Address)> places = [];
+        var window = new MemoryWindow(memory);
         var tables = 0;
         foreach (var (start, stop, _) in Tables)
         {
-            if (!addresses.TryGetValue(start, out var from) || !addresses.TryGetValue(stop, out var to) || to <= from || to - from > MaxTable) continue;
+            if (Rows(addresses, start, stop) is not { } rows) continue;
             tables++;
-            var rows = new byte[(int)(to - from)];
-            var length = (ulong)memory.Read(from, rows);
-            foreach (var (name, row) in addresses)
+            foreach (var (name, row) in rows)
             {
-                if (row < from || row >= to || !name.StartsWith(HostQuestions.ExportPrefix, StringComparison.Ordinal)) continue;
-                if (row - from + RowSize > length) return null;
-                var offset = BinaryPrimitives.ReadInt32LittleEndian(rows.AsSpan((int)(row - from) + NamespaceAt));
-                if (offset != 0) places.Add((name[HostQuestions.ExportPrefix.Length..], row + NamespaceAt + (ulong)(long)offset));
+                var bytes = window.At(row, RowSize);
+                if (bytes.Length < RowSize || row + RowSize > addresses[stop]) return null;
+                var offset = BinaryPrimitives.ReadInt32LittleEndian(bytes[NamespaceAt..]);
+                if (offset != 0) places.Add((name, row + NamespaceAt + (ulong)(long)offset));
             }
         }
 
         return tables == 0 ? null : Texts(memory, places);
     }
 
-    /// <summary>They lie together: one reading for all.</summary>
-    private static Dictionary<string, string>? Texts(KernelMemory memory, List<(string Name, ulong Text)> places)
+    /// <summary>The rows of a table that are asked about, in their order; null where the table is not known.</summary>
+    private static List<(string Name, ulong Address)>? Rows(IReadOnlyDictionary<string, ulong> addresses, string start, string stop)
+    {
+        if (!addresses.TryGetValue(start, out var from) || !addresses.TryGetValue(stop, out var to) || to <= from || to - from > MaxTable) return null;
+        List<(string Name, ulong Address)> rows = [];
+        foreach (var (name, row) in addresses)
+        {
+            if (row >= from && row < to && name.StartsWith(HostQuestions.ExportPrefix, StringComparison.Ordinal)) rows.Add((name[HostQuestions.ExportPrefix.Length..], row));
+        }
+
+        rows.Sort(ByAddress);
+        return rows;
+    }
+
+    private static int ByAddress((string Name, ulong Address) a, (string Name, ulong Address) b) => a.Address.CompareTo(b.Address);
+
+    /// <summary>They lie together, or are none.</summary>
+    private static Dictionary<string, string>? Texts(KernelMemory memory, List<(string Name, ulong Address)> places)
     {
         var found = new Dictionary<string, string>();
         if (places.Count == 0) return found;
-        var first = places.Min(p => p.Text);
-        var span = places.Max(p => p.Text) - first;
-        if (span > MaxTexts) return null;
-        var texts = new byte[(int)span + MaxNamespace];
-        var length = memory.Read(first, texts);
+        places.Sort(ByAddress);
+        if (places[^1].Address - places[0].Address > MaxTexts) return null;
+        var window = new MemoryWindow(memory);
         foreach (var (name, text) in places)
         {
-            var at = (int)(text - first);
-            if (at >= length) return null;
-            var rest = texts.AsSpan(at, Math.Min(MaxNamespace, length - at));
+            var rest = window.At(text, MaxNamespace);
+            if (rest.IsEmpty) return null;
             if (rest.IndexOf((byte)0) is var end and not 0) found[name] = end < 0 ? "?" : Encoding.UTF8.GetString(rest[..end]);
         }
 
@@ -82,16 +94,14 @@ internal static class ExportTable
     public static IReadOnlyDictionary<string, uint>? Crcs(KernelMemory memory, IReadOnlyDictionary<string, ulong> addresses)
     {
         var found = new Dictionary<string, uint>();
+        var window = new MemoryWindow(memory);
         foreach (var (start, stop, crcs) in Tables)
         {
-            if (!addresses.TryGetValue(start, out var from) || !addresses.TryGetValue(stop, out var to) || !addresses.TryGetValue(crcs, out var at) || to <= from || to - from > MaxTable) continue;
-            var table = new byte[(int)((to - from) / RowSize) * sizeof(uint)];
-            var length = memory.Read(at, table);
-            foreach (var (name, row) in addresses)
+            if (Rows(addresses, start, stop) is not { } rows || !addresses.TryGetValue(crcs, out var table)) continue;
+            foreach (var (name, row) in rows)
             {
-                if (row < from || row >= to || !name.StartsWith(HostQuestions.ExportPrefix, StringComparison.Ordinal)) continue;
-                var crc = (int)((row - from) / RowSize) * sizeof(uint);
-                if (crc + sizeof(uint) <= length) found[name[HostQuestions.ExportPrefix.Length..]] = BinaryPrimitives.ReadUInt32LittleEndian(table.AsSpan(crc));
+                var bytes = window.At(table + ((row - addresses[start]) / RowSize * sizeof(uint)), sizeof(uint));
+                if (bytes.Length == sizeof(uint)) found[name] = BinaryPrimitives.ReadUInt32LittleEndian(bytes);
             }
         }
 

@@ -72,11 +72,13 @@ internal sealed partial class KernelKeys(HostPaths paths)
 
     private static unsafe ReadOnlySpan<int> Members(int ring)
     {
-        var buffer = new int[MaxRingBytes / sizeof(int)];
+        // Asked without room, the kernel says how much it has.
+        if (KeyControl(Number, KEYCTL_READ, ring, 0, 0, 0) is not (> 0 and <= MaxRingBytes and var size)) return [];
+        var buffer = new int[size / sizeof(int)];
         fixed (int* start = buffer)
         {
-            var length = KeyControl(Number, KEYCTL_READ, ring, (nint)start, MaxRingBytes, 0);
-            return length is <= 0 or > MaxRingBytes ? [] : buffer.AsSpan(0, (int)length / sizeof(int));
+            var length = KeyControl(Number, KEYCTL_READ, ring, (nint)start, size, 0);
+            return length <= 0 ? [] : buffer.AsSpan(0, (int)Math.Min(length, size) / sizeof(int));
         }
     }
 

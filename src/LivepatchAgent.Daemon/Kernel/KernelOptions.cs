@@ -7,14 +7,16 @@ namespace LivepatchAgent.Daemon.Kernel;
 internal static class KernelOptions
 {
     private const int MaxLine = 4096;
-    private const int MaxLines = 100_000;
 
-    private static readonly HashSet<string> Asked =
+    /// <summary>A kernel's list has some 300 KiB.</summary>
+    private const int MaxText = 16 << 20;
+
+    private static readonly NameSet Asked = new(
     [
         "LIVEPATCH", "MODULES", "SYSFS", "KALLSYMS_ALL", "DYNAMIC_FTRACE", "HAVE_LIVEPATCH",
         "SMP", "PREEMPT_BUILD", "PREEMPT_RT", "MODULE_UNLOAD", "MODVERSIONS", "RANDSTRUCT", "GCC_PLUGIN_RANDSTRUCT",
         "MODULE_SIG", "MODULE_ALLOW_MISSING_NAMESPACE_IMPORTS", "HAVE_RELIABLE_STACKTRACE",
-    ];
+    ]);
 
     public static IReadOnlyDictionary<string, string>? Read(HostPaths paths, string release)
     {
@@ -23,7 +25,7 @@ internal static class KernelOptions
             if (!File.Exists(path)) continue;
             try
             {
-                using var file = File.OpenRead(path);
+                using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
                 using Stream text = isCompressed ? new GZipStream(file, CompressionMode.Decompress) : file;
                 var options = Options(text);
                 // A kernel with modules at all has these two; anything else is no such file.
@@ -38,18 +40,17 @@ internal static class KernelOptions
         return null;
     }
 
-    private static Dictionary<string, string> Options(Stream stream)
+    /// <summary>Of some 10,000 lines a few are made strings of.</summary>
+    private static Dictionary<string, string> Options(Stream text)
     {
         var options = new Dictionary<string, string>();
-        using var text = new StreamReader(stream, Encoding.UTF8);
-        for (var n = 0; n < MaxLines && text.ReadLine() is { Length: < MaxLine } line; n++)
+        LongFile.Read(text, MaxText, line =>
         {
-            var equals = line.IndexOf('=', StringComparison.Ordinal);
-            if (equals < 0 || !line.StartsWith("CONFIG_", StringComparison.Ordinal)) continue;
-            var name = line["CONFIG_".Length..equals];
-            if (Asked.Contains(name)) options[name] = line[(equals + 1)..].Trim('"');
-        }
-
+            if (line.Length >= MaxLine || !line.StartsWith("CONFIG_"u8)) return;
+            var option = line["CONFIG_".Length..];
+            var equals = option.IndexOf((byte)'=');
+            if (equals >= 0 && Asked.TryGet(option[..equals], out var name)) options[name] = Encoding.UTF8.GetString(option[(equals + 1)..]).Trim('"');
+        });
         return options;
     }
 }

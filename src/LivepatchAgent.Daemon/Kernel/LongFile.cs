@@ -9,19 +9,45 @@ internal static class LongFile
 
     public delegate void Line(ReadOnlySpan<byte> line);
 
+    private delegate int Source(Span<byte> bytes);
+
     /// <summary>False when the file cannot be opened or read; lines before that were given.</summary>
     public static bool Read(string path, Line each)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
         try
         {
             using var handle = File.OpenHandle(path);
-            Read(handle, buffer, each);
+            var offset = 0L;
+            Read(bytes =>
+            {
+                var read = RandomAccess.Read(handle, bytes, offset);
+                offset += read;
+                return read;
+            }, each);
             return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return false;
+        }
+    }
+
+    /// <summary>The same of what is unpacked as it is read, up to so many bytes.</summary>
+    public static void Read(Stream stream, int most, Line each) => Read(
+        bytes =>
+        {
+            var read = stream.Read(bytes[..Math.Min(bytes.Length, most)]);
+            most -= read;
+            return read;
+        },
+        each);
+
+    private static void Read(Source source, Line each)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+        try
+        {
+            Read(source, buffer, each);
         }
         finally
         {
@@ -29,14 +55,13 @@ internal static class LongFile
         }
     }
 
-    private static void Read(Microsoft.Win32.SafeHandles.SafeFileHandle handle, byte[] buffer, Line each)
+    private static void Read(Source source, byte[] buffer, Line each)
     {
-        var (kept, offset) = (0, 0L);
+        var kept = 0;
         while (true)
         {
-            var read = RandomAccess.Read(handle, buffer.AsSpan(kept), offset);
+            var read = source(buffer.AsSpan(kept));
             if (read == 0) break;
-            offset += read;
             var rest = buffer.AsSpan(0, kept + read);
             for (var end = rest.IndexOf((byte)'\n'); end >= 0; end = rest.IndexOf((byte)'\n'))
             {

@@ -67,24 +67,16 @@ internal static class SymbolMemory
         }
     }
 
-    /// <summary>Of each that was found; the numbers rise, so a page of the table is read once.</summary>
+    /// <summary>Of each that was found, in rising order.</summary>
     private static int[]? Offsets(KernelMemory memory, ulong table, List<(int Number, string Name, bool IsWanted)> found)
     {
-        const int PageSize = 4096;
         var offsets = new int[found.Count];
-        var page = new byte[PageSize];
-        var (first, length) = (0L, 0);
+        var window = new MemoryWindow(memory);
         for (var i = 0; i < offsets.Length; i++)
         {
-            var place = (long)found[i].Number * sizeof(int);
-            if (place < first || place + sizeof(int) > first + length)
-            {
-                first = place;
-                length = memory.Read(table + (ulong)place, page);
-                if (length < sizeof(int)) return null;
-            }
-
-            offsets[i] = BinaryPrimitives.ReadInt32LittleEndian(page.AsSpan((int)(place - first)));
+            var bytes = window.At(table + ((ulong)found[i].Number * sizeof(int)), sizeof(int));
+            if (bytes.Length < sizeof(int)) return null;
+            offsets[i] = BinaryPrimitives.ReadInt32LittleEndian(bytes);
         }
 
         return offsets;

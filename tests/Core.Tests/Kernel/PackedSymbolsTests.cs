@@ -30,6 +30,20 @@ public sealed class PackedSymbolsTests
                 found.Where(f => Array.Exists(wanted, w => f.Name == w || f.Name.StartsWith(w + ".", StringComparison.Ordinal))).ToHashSet());
         }, iter: 2000);
 
+    /// <summary>More beginnings than are kept apart: whatever more than these is given, none is missing.</summary>
+    [Fact]
+    public void Read_OfVeryManyWantedNames_MissesNone()
+    {
+        string[] names = [.. Enumerable.Range(0, 4000).Select(i => string.Concat(Enumerable.Range(0, 7).Select(d => "abc_."[(i * 7919 / (int)Math.Pow(5, d)) % 5])))];
+        string[] wanted = [.. names.Where((_, i) => i % 2 == 0)];
+        Assert.Superset(names.Index().Where(n => n.Index % 2 == 0).Select(n => (n.Index, n.Item)).ToHashSet(), Read(names, wanted).ToHashSet());
+    }
+
+    /// <summary>Nearly nothing is unpacked in vain: of what only begins like a wanted name, nothing.</summary>
+    [Fact]
+    public void Read_OfNamesThatBeginAlike_GivesTheWantedAlone() =>
+        Assert.Equal([(2, "a_bc_ab"), (4, "a_bc_ab.c")], Read(["a_bc_aa", "a_bc_a", "a_bc_ab", "a_bc", "a_bc_ab.c", "ab"], ["a_bc_ab"]));
+
     /// <summary>Names that need more than 127 tokens have a length of two bytes.</summary>
     [Fact]
     public void Read_OfALongName_GivesAllOfIt()

@@ -69,6 +69,7 @@ internal static class ModuleTargets
     {
         _ = SignatureReader.Read(file, out _);
         _ = SignatureReader.BytesBehind(file);
+        if (ModuleSignature.TryFind(file, file.Length, out var signature, out _)) _ = ModuleProof.SignatureHolds(file, signature, DocumentTargets.Publishers);
         var manifest = new VerifiedManifest(AnyManifest.Content with { Module = AnyManifest.Content.Module with { Size = file.Length } }, AnyManifest.Digest);
         if (ModuleVerifier.Begin(manifest, DocumentTargets.Publishers, file.Length, file).TryGet(out var verifier, out _)) verifier.Dispose();
     }
