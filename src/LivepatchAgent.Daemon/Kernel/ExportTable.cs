@@ -29,49 +29,35 @@ internal static class ExportTable
     /// <summary>A row's offset of the text that is the symbol's namespace, counted from where the offset stands; 0 or an empty text where there is none.</summary>
     private const int NamespaceAt = 8;
 
-    /// <summary>All names and namespaces of exports together have some 300 KiB.</summary>
-    private const ulong MaxTexts = 8 << 20;
-
     private const int MaxNamespace = 256;
 
     /// <summary>Namespaces by name, of those symbols that have an address and stand in one; null when the kernel's memory cannot be read.</summary>
     public static IReadOnlyDictionary<string, string>? Namespaces(KernelMemory memory, IReadOnlyDictionary<string, ulong> addresses)
     {
         List<(string Name, ulong Text)> places = [];
-        var tables = 0;
+        var (tables, pieces) = (0, new MemoryPieces(memory));
         foreach (var (start, stop, _) in Tables)
         {
             if (!addresses.TryGetValue(start, out var from) || !addresses.TryGetValue(stop, out var to) || to <= from || to - from > MaxTable) continue;
             tables++;
-            var rows = new byte[(int)(to - from)];
-            var length = (ulong)memory.Read(from, rows);
-            foreach (var (name, row) in addresses)
+            foreach (var (name, row) in Rows(addresses, from, to))
             {
-                if (row < from || row >= to || !name.StartsWith(HostQuestions.ExportPrefix, StringComparison.Ordinal)) continue;
-                if (row - from + RowSize > length) return null;
-                var offset = BinaryPrimitives.ReadInt32LittleEndian(rows.AsSpan((int)(row - from) + NamespaceAt));
-                if (offset != 0) places.Add((name[HostQuestions.ExportPrefix.Length..], row + NamespaceAt + (ulong)(long)offset));
+                if (pieces.At(row + NamespaceAt, sizeof(int)) is not { Length: sizeof(int) } bytes) return null;
+                var offset = BinaryPrimitives.ReadInt32LittleEndian(bytes);
+                if (offset != 0) places.Add((name, row + NamespaceAt + (ulong)(long)offset));
             }
         }
 
-        return tables == 0 ? null : Texts(memory, places);
+        return tables == 0 ? null : Texts(pieces, places);
     }
 
-    /// <summary>They lie together: one reading for all.</summary>
-    private static Dictionary<string, string>? Texts(KernelMemory memory, List<(string Name, ulong Text)> places)
+    private static Dictionary<string, string>? Texts(MemoryPieces pieces, List<(string Name, ulong Text)> places)
     {
         var found = new Dictionary<string, string>();
-        if (places.Count == 0) return found;
-        var first = places.Min(p => p.Text);
-        var span = places.Max(p => p.Text) - first;
-        if (span > MaxTexts) return null;
-        var texts = new byte[(int)span + MaxNamespace];
-        var length = memory.Read(first, texts);
-        foreach (var (name, text) in places)
+        foreach (var (name, text) in places.OrderBy(p => p.Text))
         {
-            var at = (int)(text - first);
-            if (at >= length) return null;
-            var rest = texts.AsSpan(at, Math.Min(MaxNamespace, length - at));
+            var rest = pieces.At(text, MaxNamespace);
+            if (rest.IsEmpty) return null;
             if (rest.IndexOf((byte)0) is var end and not 0) found[name] = end < 0 ? "?" : Encoding.UTF8.GetString(rest[..end]);
         }
 
@@ -82,19 +68,22 @@ internal static class ExportTable
     public static IReadOnlyDictionary<string, uint>? Crcs(KernelMemory memory, IReadOnlyDictionary<string, ulong> addresses)
     {
         var found = new Dictionary<string, uint>();
+        var pieces = new MemoryPieces(memory);
         foreach (var (start, stop, crcs) in Tables)
         {
             if (!addresses.TryGetValue(start, out var from) || !addresses.TryGetValue(stop, out var to) || !addresses.TryGetValue(crcs, out var at) || to <= from || to - from > MaxTable) continue;
-            var table = new byte[(int)((to - from) / RowSize) * sizeof(uint)];
-            var length = memory.Read(at, table);
-            foreach (var (name, row) in addresses)
+            foreach (var (name, row) in Rows(addresses, from, to))
             {
-                if (row < from || row >= to || !name.StartsWith(HostQuestions.ExportPrefix, StringComparison.Ordinal)) continue;
-                var crc = (int)((row - from) / RowSize) * sizeof(uint);
-                if (crc + sizeof(uint) <= length) found[name[HostQuestions.ExportPrefix.Length..]] = BinaryPrimitives.ReadUInt32LittleEndian(table.AsSpan(crc));
+                if (pieces.At(at + ((row - from) / RowSize * sizeof(uint)), sizeof(uint)) is { Length: sizeof(uint) } crc) found[name] = BinaryPrimitives.ReadUInt32LittleEndian(crc);
             }
         }
 
         return found.Count > 0 ? found : null;
     }
+
+    /// <summary>Symbols whose row is in a table, as their rows follow each other.</summary>
+    private static IEnumerable<(string Name, ulong Row)> Rows(IReadOnlyDictionary<string, ulong> addresses, ulong from, ulong to) => addresses
+        .Where(a => a.Value >= from && a.Value < to && a.Key.StartsWith(HostQuestions.ExportPrefix, StringComparison.Ordinal))
+        .OrderBy(a => a.Value)
+        .Select(a => (a.Key[HostQuestions.ExportPrefix.Length..], a.Value));
 }
