@@ -12,16 +12,25 @@ internal static class LongFile
     /// <summary>False when the file cannot be opened or read; lines before that were given.</summary>
     public static bool Read(string path, Line each)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
         try
         {
             using var handle = File.OpenHandle(path);
-            Read(handle, buffer, each);
+            Read((bytes, offset) => RandomAccess.Read(handle, bytes, offset), each);
             return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return false;
+        }
+    }
+
+    /// <summary>Of a file that need not be on a disk, as fuzzing has it.</summary>
+    internal static void Read(ReadAt file, Line each)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+        try
+        {
+            Read(file, buffer, each);
         }
         finally
         {
@@ -29,27 +38,33 @@ internal static class LongFile
         }
     }
 
-    private static void Read(Microsoft.Win32.SafeHandles.SafeFileHandle handle, byte[] buffer, Line each)
+    private static void Read(ReadAt file, byte[] buffer, Line each)
     {
-        var (kept, offset) = (0, 0L);
+        var (kept, offset, isTooLong) = (0, 0L, false);
         while (true)
         {
-            var read = RandomAccess.Read(handle, buffer.AsSpan(kept), offset);
+            var read = file(buffer.AsSpan(kept), offset);
             if (read == 0) break;
             offset += read;
             var rest = buffer.AsSpan(0, kept + read);
             for (var end = rest.IndexOf((byte)'\n'); end >= 0; end = rest.IndexOf((byte)'\n'))
             {
-                each(rest[..end]);
+                if (!isTooLong) each(rest[..end]);
+                isTooLong = false;
                 rest = rest[(end + 1)..];
             }
 
-            // A line longer than the buffer is none that means anything.
-            if (rest.Length == buffer.Length) rest = [];
+            // A line longer than the buffer is none that means anything, nor is its end.
+            if (rest.Length == buffer.Length)
+            {
+                rest = [];
+                isTooLong = true;
+            }
+
             rest.CopyTo(buffer);
             kept = rest.Length;
         }
 
-        if (kept > 0) each(buffer.AsSpan(0, kept));
+        if (kept > 0 && !isTooLong) each(buffer.AsSpan(0, kept));
     }
 }
