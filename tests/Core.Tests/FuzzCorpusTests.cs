@@ -99,7 +99,7 @@ public sealed class FuzzCorpusTests
         yield return ("token", "content", Json(Token, WireJson.Default.TokenContent));
         yield return ("host", "json", Json(HostTargets.AnyHost, PreflightJson.Default.HostFacts));
         foreach (var (name, text) in WireSeeds()) yield return ("wire", name, text);
-        foreach (var (name, text) in KernelSeeds) yield return ("kernel", name, Encoding.UTF8.GetBytes(text));
+        foreach (var (name, text) in KernelTextSeeds) yield return ("kernel", name, Encoding.UTF8.GetBytes(text));
         yield return ("kernel", "build-id", [4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, .. "GNU\0"u8, .. new byte[20]]);
         // One list with one entry: a size, no header, an owner, and what should be a certificate.
         yield return ("kernel", "efi-list", [0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a, 0x87, 0xb5, 0xab, 0x15, 0x5c, 0x2b, 0xf0, 0x72, 64, 0, 0, 0, 0, 0, 0, 0, 36, 0, 0, 0, .. new byte[16], .. new byte[20]]);
@@ -111,6 +111,7 @@ public sealed class FuzzCorpusTests
         yield return ("memory", "notes", [5, 0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, .. "CORE\0\0\0\0"u8, .. new byte[8], 11, 0, 0, 0, (byte)CoreInfo.Length, 0, 0, 0, 0, 0, 0, 0, .. "VMCOREINFO\0\0"u8, .. Encoding.UTF8.GetBytes(CoreInfo)]);
         yield return ("memory", "symbols", PackedSymbolsTests.Tables(["_stext", "do_exit", "exit", "do_fork", "do_exit", "do_exit.cold", "undo_exit"]));
         yield return ("memory", "long-symbols", PackedSymbolsTests.Tables(["x", string.Concat(Enumerable.Repeat("do_exit_to_", 40)), "_stext"]));
+        foreach (var (target, name, bytes) in KernelSeeds.All().Concat(InstalledSeeds.All())) yield return (target, name, bytes);
         yield return ("state", "fresh", StateJson.Write(new AgentState()));
         yield return ("state", "full", StateJson.Write(State));
         yield return ("history", "lines", Encoding.UTF8.GetBytes(string.Join('\n', State.History.Pending)));
@@ -131,7 +132,7 @@ public sealed class FuzzCorpusTests
         yield return ("preflight", [(byte)'n', .. Json(new PreflightReport { Module = "m", Checks = [new CheckFinding("vermagic", CheckOutcome.Refused, "found", "cure")] }, PreflightJson.Default.PreflightReport)]);
     }
 
-    private static readonly (string, string)[] KernelSeeds =
+    private static readonly (string, string)[] KernelTextSeeds =
     [
         ("lockdown", "none [integrity] confidentiality\n"),
         ("cmdline", "BOOT_IMAGE=/vmlinuz root=/dev/sda1 livepatch_agent=observe quiet\n"),

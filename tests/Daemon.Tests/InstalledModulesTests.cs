@@ -80,6 +80,30 @@ public sealed partial class InstalledModulesTests
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
     }
 
+    /// <summary>A few bytes that say that they were 60 MiB, or do not say how many they were.</summary>
+    [Theory]
+    [InlineData(".gz", "1f8b0800000000000003030000000000" + "0000c003")]
+    [InlineData(".zst", "28b52ffd" + "a0" + "0000c003" + "010000")]
+    [InlineData(".zst", "28b52ffd" + "0050" + "010000")]
+    public void Unpack_OfAFileThatSaysTooMuch_TakesNoMemoryForIt(string packed, string file)
+    {
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        _ = CompressedModule.Unpack(Convert.FromHexString(file), packed);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
+    }
+
+    [Fact]
+    public void List_WithWhatIsNoPath_LeavesItOut()
+    {
+        using var root = new FakeRoot();
+        // A line with a zero; one that is longer than any, whose end looks like another.
+        root.Write("modules.dep", $"kernel/a\0b/zero.ko:\n{new string('x', 70_000)}/end.ko:\nkernel/fs/good.ko:\n{new string('y', 70_000)}/last.ko:");
+        root.Write("modules.builtin", "");
+        var modules = new InstalledModules(root.Folder, null);
+        Assert.Equal(["good"], modules.Names!);
+        Assert.Null(modules.File("zero"));
+    }
+
     [Fact]
     public void Read_OfAFilePackedThroughAPipe_HasItWhole()
     {

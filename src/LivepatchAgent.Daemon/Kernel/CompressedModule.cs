@@ -16,6 +16,9 @@ internal static partial class CompressedModule
 
     private const int MaxPacked = 32 << 20;
 
+    /// <summary>Modules shrink to a third or a tenth. What says that it shrank to far less does not get the memory to try.</summary>
+    private const int MaxRatio = 256;
+
     /// <summary>Null when it cannot be read.</summary>
     public static byte[]? Read(string path)
     {
@@ -26,6 +29,20 @@ internal static partial class CompressedModule
             if (file.Length > (kind == ".ko" ? MaxSize : MaxPacked)) return null;
             var packed = new byte[file.Length];
             file.ReadExactly(packed);
+            return Unpack(packed, kind);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    /// <param name="kind">The end of the file's name.</param>
+    /// <returns>Null when it is not packed so, or cannot be unpacked here.</returns>
+    public static byte[]? Unpack(byte[] packed, string kind)
+    {
+        try
+        {
             return kind switch
             {
                 ".ko" => packed,
@@ -35,7 +52,7 @@ internal static partial class CompressedModule
                 _ => null,
             };
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException or DllNotFoundException or EntryPointNotFoundException)
+        catch (Exception e) when (e is InvalidDataException or DllNotFoundException or EntryPointNotFoundException)
         {
             return null;
         }
@@ -44,7 +61,7 @@ internal static partial class CompressedModule
     /// <summary>The last four bytes are the length of what was packed (RFC 1952).</summary>
     private static byte[]? Gunzip(byte[] packed)
     {
-        if (packed.Length < sizeof(uint) || BinaryPrimitives.ReadUInt32LittleEndian(packed.AsSpan(packed.Length - sizeof(uint))) is not (<= MaxSize and var size)) return null;
+        if (packed.Length < sizeof(uint) || BinaryPrimitives.ReadUInt32LittleEndian(packed.AsSpan(packed.Length - sizeof(uint))) is var size && size > Room(packed)) return null;
         using var stream = new GZipStream(new MemoryStream(packed), CompressionMode.Decompress);
         var plain = new byte[(int)size];
         return stream.ReadAtLeast(plain, plain.Length, throwOnEndOfStream: false) == plain.Length && stream.ReadByte() < 0 ? plain : null;
@@ -63,7 +80,7 @@ internal static partial class CompressedModule
         if (LzmaIndex(ref index, ref memory, 0, packed, ref at, (nuint)(packed.Length - Footer)) != 0) return null;
         var size = LzmaSize(index);
         LzmaEnd(index, 0);
-        if (size > MaxSize) return null;
+        if (size > Room(packed)) return null;
 
         var plain = new byte[(int)size];
         memory = 128 << 20; // what xz -9 needs to unpack is 65 MiB, and not the heap's
@@ -76,11 +93,13 @@ internal static partial class CompressedModule
     {
         const ulong Unknown = ulong.MaxValue;
         var size = ZstdSize(packed, (nuint)packed.Length);
-        if (size is > MaxSize and not Unknown) return null;
-        var plain = size == Unknown ? GC.AllocateUninitializedArray<byte>(MaxSize) : new byte[(int)size];
+        if (size > Room(packed) && size != Unknown) return null;
+        var plain = size == Unknown ? GC.AllocateUninitializedArray<byte>((int)Room(packed)) : new byte[(int)size];
         var written = ZstdDecompress(plain, (nuint)plain.Length, packed, (nuint)packed.Length);
         return ZstdIsError(written) != 0 ? null : (int)written == plain.Length ? plain : plain[..(int)written];
     }
+
+    private static ulong Room(byte[] packed) => Math.Min(MaxSize, (ulong)packed.Length * MaxRatio);
 
     [LibraryImport("liblzma.so.5", EntryPoint = "lzma_stream_buffer_decode")]
     private static partial int LzmaDecode(ref ulong memory, uint flags, nint allocator, byte[] packed, ref nuint read, nuint size, [Out] byte[] plain, ref nuint written, nuint room);

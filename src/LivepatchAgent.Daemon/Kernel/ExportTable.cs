@@ -29,9 +29,6 @@ internal static class ExportTable
     /// <summary>A row's offset of the text that is the symbol's namespace, counted from where the offset stands; 0 or an empty text where there is none.</summary>
     private const int NamespaceAt = 8;
 
-    /// <summary>All names and namespaces of exports together have some 300 KiB.</summary>
-    private const ulong MaxTexts = 8 << 20;
-
     private const int MaxNamespace = 256;
 
     /// <summary>Namespaces by name, of those symbols that have an address and stand in one; null when the kernel's memory cannot be read.</summary>
@@ -72,13 +69,10 @@ internal static class ExportTable
 
     private static int ByAddress((string Name, ulong Address) a, (string Name, ulong Address) b) => a.Address.CompareTo(b.Address);
 
-    /// <summary>They lie together, or are none.</summary>
     private static Dictionary<string, string>? Texts(KernelMemory memory, List<(string Name, ulong Address)> places)
     {
         var found = new Dictionary<string, string>();
-        if (places.Count == 0) return found;
         places.Sort(ByAddress);
-        if (places[^1].Address - places[0].Address > MaxTexts) return null;
         var window = new MemoryWindow(memory);
         foreach (var (name, text) in places)
         {

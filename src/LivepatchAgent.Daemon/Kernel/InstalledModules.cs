@@ -13,15 +13,21 @@ internal sealed class InstalledModules
 
     /// <param name="wanted">Null for all.</param>
     public InstalledModules(string folder, IReadOnlySet<string>? wanted)
+        : this(folder, wanted, (list, each) => LongFile.Read(Path.Combine(folder, list), each))
+    {
+    }
+
+    /// <param name="lines">Of a list; false when it cannot be read.</param>
+    internal InstalledModules(string folder, IReadOnlySet<string>? wanted, Func<string, LongFile.Line, bool> lines)
     {
         _folder = folder;
-        _isKnown = LongFile.Read(Path.Combine(folder, "modules.dep"), line =>
+        _isKnown = lines("modules.dep", line =>
         {
             // "kernel/fs/overlayfs/overlay.ko.xz: kernel/…"
             var colon = line.IndexOf((byte)':');
             if (colon > 0 && Wanted(line[..colon], wanted, out var file) is { } name) _files.TryAdd(name, file);
         });
-        LongFile.Read(Path.Combine(folder, "modules.builtin"), line =>
+        lines("modules.builtin", line =>
         {
             if (Wanted(line, wanted, out _) is { } name && !_files.ContainsKey(name)) _builtIn.Add(name);
         });
@@ -52,7 +58,7 @@ internal sealed class InstalledModules
         file = Encoding.UTF8.GetString(line);
         var start = file.LastIndexOf('/') + 1;
         var end = file.IndexOf(".ko", start, StringComparison.Ordinal);
-        if (end < 0) return null;
+        if (end < 0 || file.Contains('\0')) return null; // no path has a zero in it
         var name = file[start..end].Replace('-', '_');
         return wanted?.Contains(name) != false ? name : null;
     }

@@ -4,28 +4,40 @@ using Microsoft.Win32.SafeHandles;
 
 namespace LivepatchAgent.Daemon.Kernel;
 
-/// <summary>The running kernel's memory as an ELF core file, /proc/kcore: read only, and not at all under lockdown's confidentiality.</summary>
+/// <summary>How much of a file could be read from a place on; 0 at its end. As pread(2).</summary>
+internal delegate int ReadAt(Span<byte> bytes, long offset);
+
+/// <summary>
+/// The running kernel's memory as an ELF core file, /proc/kcore: read only, and not at all under lockdown's confidentiality.
+/// It goes on changing while it is read.
+/// </summary>
 internal sealed class KernelMemory : IDisposable
 {
     private const int HeaderSize = 64, ProgramSize = 56, MaxPrograms = 512, MaxNotes = 64 * 1024;
     private const uint Load = 1, Note = 4;
 
-    private readonly SafeFileHandle _file;
+    private readonly ReadAt _read;
+    private readonly SafeFileHandle? _file;
     private readonly List<(ulong Address, ulong Size, long Offset)> _segments = [];
 
     private KernelMemory(SafeFileHandle file)
+        : this((bytes, offset) => RandomAccess.Read(file, bytes, offset)) => _file = file;
+
+    /// <summary>Of a file that need not be on a disk, as fuzzing has it.</summary>
+    internal KernelMemory(ReadAt read)
     {
-        _file = file;
+        _read = read;
         var header = new byte[HeaderSize];
-        if (RandomAccess.Read(file, header, 0) < HeaderSize || !header.AsSpan().StartsWith("\u007fELF"u8)) return;
+        if (read(header, 0) < HeaderSize || !header.AsSpan().StartsWith("\u007fELF"u8)) return;
         var rows = new byte[Math.Min((int)BinaryPrimitives.ReadUInt16LittleEndian(header.AsSpan(56)), MaxPrograms) * ProgramSize];
-        var read = RandomAccess.Read(file, rows, Math.Max(0, BinaryPrimitives.ReadInt64LittleEndian(header.AsSpan(32))));
-        for (ReadOnlySpan<byte> row = rows.AsSpan(0, read); row.Length >= ProgramSize; row = row[ProgramSize..])
+        var length = read(rows, Math.Max(0, BinaryPrimitives.ReadInt64LittleEndian(header.AsSpan(32))));
+        var isTold = false;
+        for (ReadOnlySpan<byte> row = rows.AsSpan(0, length); row.Length >= ProgramSize; row = row[ProgramSize..])
         {
             var (kind, offset, size) = (BinaryPrimitives.ReadUInt32LittleEndian(row), BinaryPrimitives.ReadInt64LittleEndian(row[8..]), BinaryPrimitives.ReadUInt64LittleEndian(row[32..]));
             if (offset < 0) continue;
-            if (kind == Load) _segments.Add((BinaryPrimitives.ReadUInt64LittleEndian(row[16..]), BinaryPrimitives.ReadUInt64LittleEndian(row[40..]), offset));
-            else if (kind == Note && size <= MaxNotes) Symbols = Notes(offset, (int)size);
+            if (kind == Load) _segments.Add((BinaryPrimitives.ReadUInt64LittleEndian(row[16..]), Math.Min(BinaryPrimitives.ReadUInt64LittleEndian(row[40..]), (ulong)(long.MaxValue - offset)), offset)); // no file is longer
+            else if (kind == Note && size <= MaxNotes && !isTold) (Symbols, isTold) = (Notes(offset, (int)size), true); // there is one
         }
     }
 
@@ -58,9 +70,9 @@ internal sealed class KernelMemory : IDisposable
             var read = 0;
             try
             {
-                while (read < length && RandomAccess.Read(_file, bytes[read..length], offset + (long)(at - address) + read) is var more and > 0) read += more;
+                while (read < length && _read(bytes[read..length], offset + (long)(at - address) + read) is var more and > 0) read += more;
             }
-            catch (IOException)
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 // What was read before is good.
             }
@@ -79,11 +91,11 @@ internal sealed class KernelMemory : IDisposable
         return Read(at, bytes[..size]) == size ? BinaryPrimitives.ReadUInt64LittleEndian(bytes) : null;
     }
 
-    public void Dispose() => _file.Dispose();
+    public void Dispose() => _file?.Dispose();
 
     private IReadOnlyDictionary<string, ulong> Notes(long offset, int size)
     {
         var notes = new byte[size];
-        return CoreTexts.Symbols(notes.AsSpan(0, RandomAccess.Read(_file, notes, offset)));
+        return CoreTexts.Symbols(notes.AsSpan(0, _read(notes, offset)));
     }
 }

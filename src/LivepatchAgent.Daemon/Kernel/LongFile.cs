@@ -9,21 +9,13 @@ internal static class LongFile
 
     public delegate void Line(ReadOnlySpan<byte> line);
 
-    private delegate int Source(Span<byte> bytes);
-
     /// <summary>False when the file cannot be opened or read; lines before that were given.</summary>
     public static bool Read(string path, Line each)
     {
         try
         {
             using var handle = File.OpenHandle(path);
-            var offset = 0L;
-            Read(bytes =>
-            {
-                var read = RandomAccess.Read(handle, bytes, offset);
-                offset += read;
-                return read;
-            }, each);
+            Read((bytes, offset) => RandomAccess.Read(handle, bytes, offset), each);
             return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -34,7 +26,7 @@ internal static class LongFile
 
     /// <summary>The same of what is unpacked as it is read, up to so many bytes.</summary>
     public static void Read(Stream stream, int most, Line each) => Read(
-        bytes =>
+        (bytes, _) =>
         {
             var read = stream.Read(bytes[..Math.Min(bytes.Length, most)]);
             most -= read;
@@ -42,12 +34,13 @@ internal static class LongFile
         },
         each);
 
-    private static void Read(Source source, Line each)
+    /// <summary>Of a file that need not be on a disk, as fuzzing has it.</summary>
+    internal static void Read(ReadAt file, Line each)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
         try
         {
-            Read(source, buffer, each);
+            Read(file, buffer, each);
         }
         finally
         {
@@ -55,26 +48,33 @@ internal static class LongFile
         }
     }
 
-    private static void Read(Source source, byte[] buffer, Line each)
+    private static void Read(ReadAt file, byte[] buffer, Line each)
     {
-        var kept = 0;
+        var (kept, offset, isTooLong) = (0, 0L, false);
         while (true)
         {
-            var read = source(buffer.AsSpan(kept));
+            var read = file(buffer.AsSpan(kept), offset);
             if (read == 0) break;
+            offset += read;
             var rest = buffer.AsSpan(0, kept + read);
             for (var end = rest.IndexOf((byte)'\n'); end >= 0; end = rest.IndexOf((byte)'\n'))
             {
-                each(rest[..end]);
+                if (!isTooLong) each(rest[..end]);
+                isTooLong = false;
                 rest = rest[(end + 1)..];
             }
 
-            // A line longer than the buffer is none that means anything.
-            if (rest.Length == buffer.Length) rest = [];
+            // A line longer than the buffer is none that means anything, nor is its end.
+            if (rest.Length == buffer.Length)
+            {
+                rest = [];
+                isTooLong = true;
+            }
+
             rest.CopyTo(buffer);
             kept = rest.Length;
         }
 
-        if (kept > 0) each(buffer.AsSpan(0, kept));
+        if (kept > 0 && !isTooLong) each(buffer.AsSpan(0, kept));
     }
 }

@@ -37,7 +37,9 @@ internal static class ModuleMemory
                 if (memory.Read(symbols, buffer.AsSpan(0, length)) < length) return null;
                 for (ReadOnlySpan<byte> row = buffer.AsSpan(0, length); row.Length > 0; row = row[SymbolSize..])
                 {
-                    var name = Name(text, BinaryPrimitives.ReadUInt32LittleEndian(row));
+                    var at = BinaryPrimitives.ReadUInt32LittleEndian(row);
+                    if (at >= (uint)text.Length) return null; // it has changed since its names were read
+                    var name = Name(text, at);
                     if (name.IsEmpty) continue; // as kallsyms leaves it out
                     var address = BinaryPrimitives.ReadUInt64LittleEndian(row[ValueAt..]);
                     isProven |= address == module && name.SequenceEqual("__this_module"u8);
@@ -85,9 +87,21 @@ internal static class ModuleMemory
             count -= piece.Length / SymbolSize;
         }
 
-        if (last > MaxNames) return null;
-        var text = new byte[(int)last + MaxName];
-        return memory.Read(names, text) > last ? text : null;
+        return last > MaxNames ? null : Text(memory, names, (int)last);
+    }
+
+    /// <summary>Up to a place and a name's length beyond. What is not there is given no room, whatever the symbols say.</summary>
+    private static byte[]? Text(KernelMemory memory, ulong at, int last)
+    {
+        var text = new byte[Math.Min(last + MaxName, PieceSize)];
+        var filled = 0;
+        while (true)
+        {
+            filled += memory.Read(at + (ulong)filled, text.AsSpan(filled));
+            if (filled < text.Length) return filled > last ? text : null;
+            if (text.Length == last + MaxName) return text;
+            Array.Resize(ref text, Math.Min(last + MaxName, 2 * text.Length));
+        }
     }
 
     private static ReadOnlySpan<byte> Name(byte[] text, uint at)

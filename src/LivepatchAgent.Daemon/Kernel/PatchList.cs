@@ -25,20 +25,23 @@ internal static class PatchList
     // struct klp_state: id, version, data; one of zeros ends them
     private const int Version = 8, StateSize = 24;
 
-    private const int MaxPatches = 256, MaxStates = 4096;
+    private const int MaxPatches = 256;
+
+    /// <summary>Of all patches together.</summary>
+    private const int MaxStates = 4096;
 
     /// <summary>By the patch's name; null when the list cannot be read.</summary>
     public static IReadOnlyDictionary<string, IReadOnlyList<SystemState>>? Read(KernelMemory? memory, IReadOnlyDictionary<string, ulong> addresses, IReadOnlyList<LoadedPatch> shown)
     {
         if (memory is null || !addresses.TryGetValue(Symbol, out var head)) return null;
         var found = new Dictionary<string, IReadOnlyList<SystemState>>();
-        var (before, at) = (head, memory.Number(head));
+        var (before, at, left) = (head, memory.Number(head), MaxStates);
         while (at is { } node && node != head && found.Count < MaxPatches)
         {
             var patch = Bytes(memory, node - List, PatchSize);
             if (Pointer(patch, List + sizeof(ulong)) != before || Pointer(patch, 0) is not { } module || Pointer(patch, States) is not { } states || patch[Replace] > 1) return null;
             var name = Bytes(memory, module + Name, NameSize);
-            if (StatesAt(memory, states) is not { } ofPatch || !found.TryAdd(Encoding.UTF8.GetString(name.AsSpan(0, Math.Max(0, name.AsSpan().IndexOf((byte)0)))), ofPatch)) return null;
+            if (StatesAt(memory, states, ref left) is not { } ofPatch || !found.TryAdd(Encoding.UTF8.GetString(name.AsSpan(0, Math.Max(0, name.AsSpan().IndexOf((byte)0)))), ofPatch)) return null;
             (before, at) = (node, Pointer(patch, List));
         }
 
@@ -46,11 +49,11 @@ internal static class PatchList
         return at == head && shown.All(p => !p.Enabled || found.ContainsKey(p.Name)) && found.Keys.All(name => shown.Any(p => p.Name == name)) ? found : null;
     }
 
-    private static List<SystemState>? StatesAt(KernelMemory memory, ulong at)
+    private static List<SystemState>? StatesAt(KernelMemory memory, ulong at, ref int left)
     {
         List<SystemState> states = [];
         if (at == 0) return states;
-        for (; states.Count < MaxStates; at += StateSize)
+        for (; left > 0; at += StateSize, left--)
         {
             var row = Bytes(memory, at, StateSize);
             if (Pointer(row, 0) is not { } id || row.Length < StateSize) return null;

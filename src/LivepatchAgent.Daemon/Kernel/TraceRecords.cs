@@ -20,7 +20,7 @@ internal static class TraceRecords
     /// <summary>struct dyn_ftrace: ip and flags; nothing of the architecture's on x86.</summary>
     private const int RecordSize = 16;
 
-    private const int MaxGroups = 100_000, MaxRecords = 1_000_000;
+    private const int MaxGroups = 10_000, MaxRecords = 1_000_000;
 
     /// <summary>ENDBR64 comes before the call to ftrace; elsewhere than on x86 other things do.</summary>
     private const uint EndBranch = 4;

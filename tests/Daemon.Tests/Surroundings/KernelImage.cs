@@ -96,7 +96,23 @@ internal sealed class KernelImage
         WriteTokens();
         WriteRecords();
         damage?.Invoke(_memory);
-        return [.. Head(), .. _memory];
+        return [.. Head((0, Size)), .. _memory];
+    }
+
+    /// <summary>The same without what is all zeros: a segment for each piece.</summary>
+    public byte[] BuildSmall()
+    {
+        const int Page = 128;
+        _ = Build();
+        List<(int Start, int Size)> pieces = [];
+        for (var at = 0; at < Size; at += Page)
+        {
+            if (!_memory.AsSpan(at, Page).ContainsAnyExcept((byte)0)) continue;
+            if (pieces is [.., var (start, size)] && start + size == at) pieces[^1] = (start, size + Page);
+            else pieces.Add((at, Page));
+        }
+
+        return [.. Head([.. pieces]), .. pieces.SelectMany(p => _memory.AsSpan(p.Start, p.Size).ToArray())];
     }
 
     /// <summary>Places in the memory, for those who damage it.</summary>
@@ -105,19 +121,27 @@ internal sealed class KernelImage
         public const int FirstName = Names, FirstOffset = Offsets, FirstToken = Tokens, SymbolCount = Numbers, FirstGroupsRecords = FirstGroup + 8, FirstGroupsCount = FirstGroup + 16, FirstRecord = Records, Module = 0x9a00, ModuleSymbolCount = Module + 80, ModuleSymbol = 0x9b00;
     }
 
-    private static byte[] Head()
+    private static byte[] Head(params (int Start, int Size)[] pieces)
     {
         var text = new StringBuilder("OSRELEASE=6.12.0\n");
         foreach (var (name, at) in new[] { ("_stext", 0), ("init_uts_ns", 0x9800), ("swapper_pg_dir", 0x9900), ("kallsyms_names", Names), ("kallsyms_num_syms", Numbers), ("kallsyms_token_table", Tokens), ("kallsyms_token_index", TokenIndex), ("kallsyms_offsets", Offsets), ("kallsyms_relative_base", Numbers + 8) })
             text.Append(System.Globalization.CultureInfo.InvariantCulture, $"SYMBOL({name})={Base + (ulong)at:x}\n");
         byte[] note = [5, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, .. "CORE\0\0\0\0"u8, 1, 2, 3, 4, 11, 0, 0, 0, .. BitConverter.GetBytes(text.Length), 0, 0, 0, 0, .. "VMCOREINFO\0\0"u8, .. Encoding.ASCII.GetBytes(text.ToString())];
-        var head = new byte[Segment];
+        var (noteAt, rowAt) = (64 + (56 * (pieces.Length + 1)), 64 + 56);
+        var head = new byte[pieces.Length == 1 ? Segment : noteAt + note.Length];
+        var offset = head.Length;
         "\u007fELF"u8.CopyTo(head);
         BinaryPrimitives.WriteInt64LittleEndian(head.AsSpan(32), 64);
-        BinaryPrimitives.WriteInt16LittleEndian(head.AsSpan(56), 2);
-        Program(head.AsSpan(64), 4, 0x200, 0, note.Length);
-        Program(head.AsSpan(64 + 56), 1, Segment, Base, Size);
-        note.CopyTo(head, 0x200);
+        BinaryPrimitives.WriteInt16LittleEndian(head.AsSpan(56), (short)(pieces.Length + 1));
+        Program(head.AsSpan(64), 4, noteAt, 0, note.Length);
+        note.CopyTo(head, noteAt);
+        foreach (var (start, size) in pieces)
+        {
+            Program(head.AsSpan(rowAt), 1, offset, Base + (ulong)start, size);
+            rowAt += 56;
+            offset += size;
+        }
+
         return head;
     }
 

@@ -28,6 +28,11 @@ internal sealed record FuzzTarget(string Name, Parse Parse, int BytesPerByte)
         new("local", LocalTargets.Local, 128),
         new("kernel", TextTargets.Kernel, 64),
         new("memory", MemoryTargets.Memory, 64),
+        new("kcore", KernelTargets.Core, 64),
+        new("structures", KernelTargets.Structures, 64),
+        // What is packed may become 256 times as large, and is copied once if its length was not known.
+        new("packed", InstalledTargets.Packed, 600),
+        new("depmod", InstalledTargets.Depmod, 128),
         new("state", TextTargets.State, 128),
         new("history", TextTargets.History, 128),
         new("host", HostTargets.Host, 256),
