@@ -12,7 +12,7 @@ internal static class SignatureReader
     /// <summary>How far from the end a signature is looked for that has bytes behind it.</summary>
     private const int SearchLength = 64 * 1024;
 
-    private const int MaxSigners = 16;
+    public const int MaxSigners = 16;
 
     private const string SignedDataId = "1.2.840.113549.1.7.2";
 

@@ -12,8 +12,6 @@ namespace LivepatchAgent.Core.Trust;
 /// </summary>
 public static class ModuleProof
 {
-    private const int MaxSigners = 16;
-
     /// <summary>Null when none of the certificates is a signer's, or the signature cannot be read or is of a kind that modules do not have.</summary>
     public static bool? SignatureHolds(ReadOnlySpan<byte> file, ModuleSignature signature, IReadOnlyList<X509Certificate2> certificates)
     {
@@ -24,7 +22,7 @@ public static class ModuleProof
             var infos = SignatureReader.SignerInfos(file.Slice((int)signature.ContentLength, signature.Pkcs7Length));
             for (var count = 0; !infos.IsEmpty; count++)
             {
-                if (count == MaxSigners) return null;
+                if (count == SignatureReader.MaxSigners) return null;
                 var signer = SignerFields.Of(infos.Sequence());
                 if (Find(signer, certificates) is { } certificate && Holds(signer, certificate, file[..(int)signature.ContentLength]) is { } own) holds = holds == true || own;
             }
