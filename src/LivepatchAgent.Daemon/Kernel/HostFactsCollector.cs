@@ -103,7 +103,10 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
     {
         Dictionary<string, string>? versions = null;
         foreach (var patch in patches)
+        {
             if (SmallFile.Read(Path.Combine(paths.Module(patch.Name), "version")) is { Length: > 0 } version) (versions ??= [])[patch.Name] = version;
+        }
+
         return versions;
     }
 

@@ -13,7 +13,7 @@ internal static class PatchStackCheck
 {
     private const string Carry = "give it the states of the patches before it, with versions that do not fall (struct klp_state)";
 
-    private const string Newest = "load it only to go back on purpose";
+    private const string GoBack = "load it only to go back on purpose";
 
     public static CheckResult Run(ModuleFacts module, HostFacts host)
     {
@@ -21,7 +21,7 @@ internal static class PatchStackCheck
         if (others.Count == 0) return CheckResult.Ok("no other livepatch is loaded");
         if (Incompatible(module, host, others) is { } state) return CheckResult.Refused(state, Carry);
         var (said, cure) = Stacking(module, others);
-        if (Ages(module, host, others) is var (age, isOlder) && age is not null) (said, cure) = ($"{said}; {age}", isOlder ? cure ?? Newest : cure);
+        if (Ages(module, host, others) is var (age, isOlder) && age is not null) (said, cure) = ($"{said}; {age}", isOlder ? cure ?? GoBack : cure);
         if (Unknown(module, host, others) is { } unknown) return CheckResult.CannotTell($"{said}; {unknown}", cure ?? Carry);
         return cure is null ? CheckResult.Ok(said) : CheckResult.Warning(said, cure);
     }
