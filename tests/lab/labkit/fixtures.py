@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from . import images, kernels, launch, prune, qemu
+from . import emulator, images, kernels, launch, prune, qemu
 from .config import FIXTURES, LabError, digest, locked, say
 
 SETTLED_SECONDS = 180
@@ -65,7 +65,7 @@ def spec_of(choice):
 def base(choice):
     spec = spec_of(choice)
     shape = "\n".join(qemu.arguments(spec, "HOST", 3, 4))
-    key = digest(shape, spec["disk"], spec["vars"] or "", qemu.identity())
+    key = digest(shape, spec["disk"], spec["vars"] or "", emulator.identity())
     mode = "revoking" if choice["revoked"] else "secure" if choice["secure_boot"] else "plain"
     fixture = Fixture(key, f"base-{choice['series']}-{mode}")
     if not fixture.complete:

@@ -1,27 +1,17 @@
 """QEMU: which accelerator works here, the command line of a host, the monitor."""
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 
+from . import emulator
 from .config import CACHE, LabError, digest, locked
 
-PROGRAM = "qemu-system-x86_64"
 # tsc=reliable: on a busy machine the emulated clocks look unstable to the kernel, and it would change to a slow one.
 CONSOLE = "console=ttyS0 panic=-1 quiet tsc=reliable"
-
-
-def identity():
-    """Changes with the installed QEMU: a frozen state is resumed only by the QEMU that made it."""
-    program = shutil.which(PROGRAM)
-    if not program:
-        raise LabError(f"cannot find {PROGRAM}: not installed; run tests/lab/install-deps")
-    stat = os.stat(program)
-    return f"{program} {stat.st_size} {stat.st_mtime_ns}"
 
 
 def accelerator(vmlinuz):
@@ -32,7 +22,7 @@ def accelerator(vmlinuz):
         return chosen
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg"
-    note = CACHE / "accel" / digest(identity(), Path("/proc/sys/kernel/random/boot_id"))
+    note = CACHE / "accel" / digest(emulator.identity(), Path("/proc/sys/kernel/random/boot_id"))
     if not note.exists():
         with locked("accel"):
             note.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +32,7 @@ def accelerator(vmlinuz):
 
 def _boots_under_kvm(vmlinuz):
     """Without a root disk a kernel that works panics within a second, and -no-reboot makes that a clean exit."""
-    argv = [PROGRAM, *_accelerated("kvm"), "-m", "512", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
+    argv = [*emulator.command_line(), *_accelerated("kvm"), "-m", "512", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
             "-kernel", str(vmlinuz), "-append", "console=ttyS0 panic=-1"]
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
@@ -60,7 +50,7 @@ def _accelerated(name):
 def arguments(spec, folder, agent_fd, monitor_fd):
     """The command line of a host. All of it but the paths is part of a frozen state's name."""
     argv = [
-        PROGRAM, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-rtc", "base=utc",
+        *emulator.command_line(), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-rtc", "base=utc",
         *_accelerated(spec["accel"]), "-smp", str(spec["cpus"]), "-m", str(spec["memory"]),
         "-kernel", f"{spec['kernel']}", "-initrd", f"{spec['initrd']}",
         "-append", " ".join(word for word in (CONSOLE, spec["append"]) if word),
