@@ -111,6 +111,18 @@ public sealed class ArchitectureTests
             Assert.All(roots, r => Assert.DoesNotContain(r, File.ReadAllText(file), StringComparison.Ordinal));
     }
 
+    /// <summary>So that another algorithm is added in one place. Envelopes are the platform's to check, and their algorithms are in the same tables.</summary>
+    [Theory]
+    [InlineData("Algorithms.cs", "VerifyHash(", "VerifyData(", "VerifyMu(")]
+    [InlineData("CmsEnvelope.cs", "CheckSignature(", "CheckHash(")]
+    [InlineData("Algorithms.cs, SignatureAlgorithms.cs", "\"1.2.840.113549.1.1.", "\"1.2.840.10045.", "\"2.16.840.1.101.3.4.")]
+    public void Signatures_AreJudgedInOnePlace(string files, params string[] signs)
+    {
+        var found = Directory.EnumerateDirectories(Sources).SelectMany(p => Code(Path.GetFileName(p)))
+            .Where(f => File.ReadAllText(f) is var text && signs.Any(s => text.Contains(s, StringComparison.Ordinal)));
+        Assert.Equal(files, string.Join(", ", found.Select(Path.GetFileName).Order(StringComparer.Ordinal)));
+    }
+
     [Fact]
     public void Files_AreShortEnoughToRead() =>
         Assert.All(Directory.EnumerateDirectories(Sources).SelectMany(p => Code(Path.GetFileName(p))), f => Assert.True(File.ReadLines(f).Count() <= 400, f));

@@ -6,12 +6,11 @@ using LivepatchAgent.Core.Modules;
 namespace LivepatchAgent.Core.Trust;
 
 /// <summary>
-/// Every algorithm that a signature may be made with: here and nowhere else. All others are refused by the names that
-/// SignatureAlgorithms has for them. A new one of this kind, a signature over a hash, is a line here and there.
-/// ML-DSA (FIPS 204, which the kernel takes from 7.0 on) is of another kind: what it signs is no hash that one knows without the
-/// key. It takes lines here and an arm in <see cref="KeyFault"/>; for a module also another <see cref="Verifies"/>, and a
-/// ModuleVerifier and a ModuleProof that feed FIPS 204's mu (SHAKE256 over the key's hash and the content) in the place of the
-/// hash. Envelopes go by the platform's SignedCms, which has it where OpenSSL has (3.5).
+/// Every algorithm that a signature may be made with, and what is done with content and key to check one: here and nowhere else. All
+/// others are refused by the names that SignatureAlgorithms has for them. One that signs a hash is a line in these tables. One of
+/// another kind, as ML-DSA (FIPS 204, which the kernel takes from 7.0 on, and which signs no hash that one knows without the key), is
+/// also an arm in <see cref="KeyFault"/> and a <see cref="SignatureCheck"/> beside <see cref="OverHash"/>. Envelopes are read by the
+/// platform's SignedCms, which has ML-DSA where OpenSSL has (3.5): for them the tables are all.
 /// </summary>
 public static class Algorithms
 {
@@ -91,21 +90,9 @@ public static class Algorithms
         }
     }
 
-    /// <summary>Whether the signature is the key's over the hash; false for whatever cannot be decided.</summary>
-    public static bool Verifies(X509Certificate2 certificate, byte[] hash, byte[] signature, HashAlgorithmName digest)
-    {
-        try
-        {
-            using var rsa = certificate.GetRSAPublicKey();
-            if (rsa is not null) return rsa.VerifyHash(hash, signature, digest, RSASignaturePadding.Pkcs1);
-            using var ecdsa = certificate.GetECDsaPublicKey();
-            return ecdsa is not null && ecdsa.VerifyHash(hash, signature, DSASignatureFormat.Rfc3279DerSequence);
-        }
-        catch (CryptographicException)
-        {
-            return false;
-        }
-    }
+    /// <summary>What decides about one signature.</summary>
+    /// <param name="digest">That the signature names, of those that <see cref="Digest"/> knows.</param>
+    public static SignatureCheck Check(X509Certificate2 certificate, HashAlgorithmName digest) => new OverHash(certificate, digest);
 
     /// <summary>The named curve; null for one that is spelled out, which could be any.</summary>
     private static string? Curve(PublicKey key)
@@ -118,5 +105,38 @@ public static class Algorithms
         {
             return null;
         }
+    }
+
+    /// <summary>RSA with PKCS#1 padding and ECDSA, as modules are signed.</summary>
+    private sealed class OverHash(X509Certificate2 certificate, HashAlgorithmName digest) : SignatureCheck
+    {
+        private IncrementalHash? _content;
+        private byte[]? _hash;
+
+        public override HashAlgorithmName? Hash => digest;
+
+        public override void Append(ReadOnlySpan<byte> content) => Content.AppendData(content);
+
+        public override void Take(byte[] hash) => _hash = hash;
+
+        public override bool Holds(byte[] signature)
+        {
+            try
+            {
+                var hash = _hash ?? Content.GetCurrentHash();
+                using var rsa = certificate.GetRSAPublicKey();
+                if (rsa is not null) return rsa.VerifyHash(hash, signature, digest, RSASignaturePadding.Pkcs1);
+                using var ecdsa = certificate.GetECDsaPublicKey();
+                return ecdsa is not null && ecdsa.VerifyHash(hash, signature, DSASignatureFormat.Rfc3279DerSequence);
+            }
+            catch (CryptographicException)
+            {
+                return false;
+            }
+        }
+
+        protected override void Dispose(bool disposing) => _content?.Dispose();
+
+        private IncrementalHash Content => _content ??= IncrementalHash.CreateHash(digest);
     }
 }

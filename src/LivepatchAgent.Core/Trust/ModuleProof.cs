@@ -60,11 +60,12 @@ public static class ModuleProof
         return false;
     }
 
-    /// <summary>By the content's hash, so that a module need not be copied. Null for what modules are not signed with: attributes, weak algorithms.</summary>
-    private static bool? Holds(scoped SignerFields signer, X509Certificate2 certificate, ReadOnlySpan<byte> content) =>
-        signer.HasSignedAttributes
-        || Algorithms.SignatureFault(new Oid(signer.Algorithm), module: true) is not null
-        || Algorithms.Digest(new Oid(signer.Digest)) is not { } digest
-            ? null
-            : Algorithms.Verifies(certificate, CryptographicOperations.HashData(digest, content), signer.Signature(), digest);
+    /// <summary>Null for what modules are not signed with: attributes, weak algorithms.</summary>
+    private static bool? Holds(scoped SignerFields signer, X509Certificate2 certificate, ReadOnlySpan<byte> content)
+    {
+        if (signer.HasSignedAttributes || Algorithms.SignatureFault(new Oid(signer.Algorithm), module: true) is not null || Algorithms.Digest(new Oid(signer.Digest)) is not { } digest) return null;
+        using var check = Algorithms.Check(certificate, digest);
+        check.Append(content);
+        return check.Holds(signer.Signature());
+    }
 }

@@ -29,31 +29,28 @@ public sealed class VerifiedModule
 
 /// <summary>
 /// Verifies one module file in a single pass of its bytes: <see cref="Append"/> every byte in order, then
-/// <see cref="Finish"/>. Both hashes (the manifest's over the file, the signature's over the content) are taken on the
-/// way, so memory does not grow with the file. Where both are SHA-256 the content's is a stop on the way to the file's; else
-/// a large file can be read twice at a time instead, once for each hash.
+/// <see cref="Finish"/>. What the manifest binds (the file's SHA-256) and what the signature is over are taken on the way, so
+/// memory does not grow with the file. Where the signature is over a SHA-256 too, that is a stop on the way to the file's; else a
+/// large file can be read twice at a time instead, once for each.
 /// </summary>
 public sealed class ModuleVerifier : IDisposable
 {
     private readonly VerifiedManifest _manifest;
-    private readonly IReadOnlyList<X509Certificate2> _publishers;
     private readonly ModuleSignature _signature;
     private readonly SignerInfo _signer;
-    private readonly HashAlgorithmName _algorithm;
+    private readonly X509Certificate2? _certificate;
+    private readonly SignatureCheck? _check;
     private readonly IncrementalHash _fileHash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-    private readonly IncrementalHash? _contentHash;
-    private byte[]? _contentDigest;
     private long _seen;
     private long _seenOfContent;
 
-    private ModuleVerifier(VerifiedManifest manifest, IReadOnlyList<X509Certificate2> publishers, ModuleSignature signature, SignerInfo signer, HashAlgorithmName algorithm)
+    private ModuleVerifier(VerifiedManifest manifest, IReadOnlyList<X509Certificate2> publishers, ModuleSignature signature, SignerInfo signer)
     {
         _manifest = manifest;
-        _publishers = publishers;
         _signature = signature;
         _signer = signer;
-        _algorithm = algorithm;
-        _contentHash = algorithm == HashAlgorithmName.SHA256 ? null : IncrementalHash.CreateHash(algorithm);
+        _certificate = SignerCertificate.Find(signer, publishers);
+        if (_certificate is not null) _check = Algorithms.Check(_certificate, Algorithms.Digest(signer.DigestAlgorithm)!.Value);
     }
 
     /// <summary>Looks at the end of the file; the bytes of the body come later.</summary>
@@ -68,31 +65,31 @@ public sealed class ModuleVerifier : IDisposable
         if (tail.Length < signature.Pkcs7Length + ModuleSignature.TrailerLength)
             return new Problem(ProblemCode.ModuleMalformed, $"cannot load {name}: its signature is cut off", PublisherCure);
         return DecodeSigner(name, tail.Slice(tail.Length - ModuleSignature.TrailerLength - signature.Pkcs7Length, signature.Pkcs7Length)).TryGet(out var signer, out var problem)
-            ? new ModuleVerifier(manifest, publishers, signature, signer, Algorithms.Digest(signer.DigestAlgorithm)!.Value)
+            ? new ModuleVerifier(manifest, publishers, signature, signer)
             : problem;
     }
 
     /// <summary>How many bytes, from the beginning of the file on, the module's own signature covers.</summary>
     public long ContentLength => _signature.ContentLength;
 
-    /// <summary>Whether the two hashes are different ones, so that <see cref="AppendToContent"/> has work of its own.</summary>
-    public bool HashesTwice => _contentHash is not null;
+    /// <summary>Whether the file's hash on its way is not what the signature is over, so that <see cref="AppendToContent"/> has work of its own.</summary>
+    public bool ReadsTwice => _check is not null && _check.Hash != HashAlgorithmName.SHA256;
 
     /// <summary>The next bytes of the file, in order.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
     {
-        if (HashesTwice && _seenOfContent < ContentLength) AppendToContent(bytes[..(int)Math.Min(bytes.Length, ContentLength - _seenOfContent)]);
+        if (ReadsTwice && _seenOfContent < ContentLength) AppendToContent(bytes[..(int)Math.Min(bytes.Length, ContentLength - _seenOfContent)]);
         AppendToFile(bytes);
     }
 
     /// <summary>The next bytes of the file, for the manifest's digest. It and <see cref="AppendToContent"/> may be fed by two threads.</summary>
     public void AppendToFile(ReadOnlySpan<byte> bytes)
     {
-        if (!HashesTwice && _seen < ContentLength && ContentLength - _seen <= bytes.Length)
+        if (!ReadsTwice && _seen < ContentLength && ContentLength - _seen <= bytes.Length)
         {
             var rest = (int)(ContentLength - _seen);
             _fileHash.AppendData(bytes[..rest]);
-            _contentDigest = _fileHash.GetCurrentHash();
+            _check?.Take(_fileHash.GetCurrentHash());
             _seen = _seenOfContent = ContentLength;
             bytes = bytes[rest..];
         }
@@ -101,10 +98,10 @@ public sealed class ModuleVerifier : IDisposable
         _seen += bytes.Length;
     }
 
-    /// <summary>The next of the first <see cref="ContentLength"/> bytes, for the module's own signature alone; only if <see cref="HashesTwice"/>.</summary>
+    /// <summary>The next of the first <see cref="ContentLength"/> bytes, for the module's own signature alone; only if <see cref="ReadsTwice"/>.</summary>
     public void AppendToContent(ReadOnlySpan<byte> bytes)
     {
-        _contentHash!.AppendData(bytes);
+        _check!.Append(bytes);
         _seenOfContent += bytes.Length;
     }
 
@@ -119,24 +116,24 @@ public sealed class ModuleVerifier : IDisposable
         if (digest != module.Sha256) return Mismatch(module.Name, $"its SHA-256 is {digest[..12]}… and the manifest says {module.Sha256[..12]}…");
         if (!read.TryGet(out var facts, out var fault)) return fault;
 
-        if (SignerCertificate.Find(_signer, _publishers) is not { } certificate)
+        if (_certificate is null || _check is null)
             return new Problem(ProblemCode.ModuleSignerUnknown, $"cannot load {module.Name}: no publisher that this host trusts has signed it ({SignerCertificate.Describe(_signer)})", PublisherCure);
-        if (Algorithms.KeyFault(certificate) is { } weak)
+        if (Algorithms.KeyFault(_certificate) is { } weak)
             return new Problem(ProblemCode.ModuleSignatureInvalid, $"cannot load {module.Name}: its signer's key is {weak}", PublisherCure);
-        if (!Algorithms.Verifies(certificate, _contentDigest ?? _contentHash?.GetHashAndReset() ?? [], _signer.GetSignature(), _algorithm))
+        if (!_check.Holds(_signer.GetSignature()))
             return new Problem(ProblemCode.ModuleSignatureInvalid, $"cannot load {module.Name}: its signature does not fit its content", PublisherCure);
 
         if (!facts.IsLivepatch) return new Problem(ProblemCode.ModuleNotLivepatch, $"cannot load {module.Name}: it is not a livepatch (modinfo has no livepatch=Y)", PublisherCure);
         if (facts.Name != module.Name) return new Problem(ProblemCode.ModuleNameMismatch, $"cannot load {module.Name}: the file names itself {facts.Name}", PublisherCure);
         if (_manifest.Content.KernelRelease != kernelRelease || facts.KernelRelease != kernelRelease || facts.Architecture != architecture)
             return new Problem(ProblemCode.ModuleKernelMismatch, $"cannot load {module.Name}: it was built for {facts.KernelRelease} {facts.Architecture}, this host runs {kernelRelease} {architecture}", "publish a patch built for this kernel");
-        return new VerifiedModule(_manifest, facts, Certificates.Fingerprint(certificate));
+        return new VerifiedModule(_manifest, facts, Certificates.Fingerprint(_certificate));
     }
 
     public void Dispose()
     {
         _fileHash.Dispose();
-        _contentHash?.Dispose();
+        _check?.Dispose();
     }
 
     private static Result<SignerInfo> DecodeSigner(string name, ReadOnlySpan<byte> pkcs7)

@@ -55,7 +55,7 @@ internal sealed class VerifiedModuleFile : IDisposable
         if (!ModuleVerifier.Begin(manifest, publishers, length, tail).TryGet(out var verifier, out var problem)) return problem;
         using (verifier)
         {
-            if (length < LargeFile || !verifier.HashesTwice) Read(handle, length, buffer.AsSpan(0, ChunkSize), verifier.Append);
+            if (length < LargeFile || !verifier.ReadsTwice) Read(handle, length, buffer.AsSpan(0, ChunkSize), verifier.Append);
             else ReadTwice(handle, length, buffer.AsSpan(0, ChunkSize), verifier);
             return verifier.Finish(MappedFile.Read(handle, ModuleReader.Read), kernelRelease, architecture);
         }

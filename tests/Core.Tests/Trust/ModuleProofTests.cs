@@ -99,7 +99,10 @@ public sealed class ModuleProofTests
             if (cms.SignerInfos.Count != 1) return null;
             var signer = cms.SignerInfos[0];
             if (signer.SignedAttributes.Count > 0 || Algorithms.SignatureFault(signer.SignatureAlgorithm, module: true) is not null || Algorithms.Digest(signer.DigestAlgorithm) is not { } digest) return null;
-            return SignerCertificate.Find(signer, Known) is { } certificate ? Algorithms.Verifies(certificate, CryptographicOperations.HashData(digest, Module), signer.GetSignature(), digest) : null;
+            if (SignerCertificate.Find(signer, Known) is not { } certificate) return null;
+            using var check = Algorithms.Check(certificate, digest);
+            check.Take(CryptographicOperations.HashData(digest, Module));
+            return check.Holds(signer.GetSignature());
         }
         catch (Exception e) when (e is CryptographicException or AsnContentException)
         {
