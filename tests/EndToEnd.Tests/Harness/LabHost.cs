@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using LivepatchAgent.Core.Wire;
 
@@ -10,6 +11,8 @@ internal sealed class LabHost : IAsyncDisposable
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1.5);
 
     private readonly string _name;
+    private readonly ConcurrentBag<ExecLines> _started = [];
+    private readonly ConcurrentBag<ExecLines> _idle = [];
     private bool _down;
 
     private LabHost(string name) => _name = name;
@@ -25,10 +28,17 @@ internal sealed class LabHost : IAsyncDisposable
     }
 
     /// <summary>A shell script in the host, whatever its status.</summary>
-    public Task<Ran> TryAsync(string script, string? input = null, int seconds = 120)
+    public async Task<Ran> TryAsync(string script, string? input = null, int seconds = 120)
     {
-        string[] words = ["exec", _name, "--timeout", $"{seconds}"];
-        return Command.RunAsync(Checkout.Lab, input is null ? [.. words, "--", "sh", "-c", script] : [.. words, "--stdin", "--", "sh", "-c", script], input, TimeSpan.FromSeconds(seconds + 90));
+        if (!_idle.TryTake(out var lines))
+        {
+            lines = new ExecLines(_name);
+            _started.Add(lines);
+        }
+
+        var ran = await lines.RunAsync(script, input, seconds);
+        _idle.Add(lines);
+        return ran;
     }
 
     /// <summary>Its standard output; its status must be 0.</summary>
@@ -102,6 +112,7 @@ internal sealed class LabHost : IAsyncDisposable
     {
         if (_down) return;
         _down = true;
+        foreach (var lines in _started) lines.Dispose();
         await LabAsync("down", _name);
     }
 }

@@ -169,9 +169,33 @@ def up(options):
 
 
 def execute(options):
+    if options.lines:
+        return _execute_lines(hosts.Host(options.host))
     if not options.words:
         raise LabError("cannot run: no command; write it after --, as in 'lab exec NAME -- uname -r'")
     return hosts.Host(options.host).run(options.words, options.timeout, 0 if options.stdin else None, _writer(1), _writer(2))
+
+
+def _execute_lines(host):
+    """One command after the other, each a line of JSON: {"words": […], "input": TEXT or null, "timeout": SECONDS}, answered by
+    {"status": N, "out": TEXT, "error": TEXT}. For who has many: starting this program takes longer than most commands."""
+    import json
+    import tempfile
+
+    for line in sys.stdin:
+        asked = json.loads(line)
+        out, error = bytearray(), bytearray()
+        with tempfile.TemporaryFile() as given:
+            given.write((asked["input"] or "").encode())
+            given.seek(0)
+            try:
+                status = host.run(asked["words"], asked["timeout"], None if asked["input"] is None else given.fileno(), out.extend, error.extend)
+            except LabError as failed:
+                status = failed.code
+                error += f"lab: {failed}\n".encode()
+        answer = {"status": status, "out": out.decode(errors="replace"), "error": error.decode(errors="replace")}
+        print(json.dumps(answer), flush=True)
+    return 0
 
 
 def put(options):

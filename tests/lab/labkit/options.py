@@ -39,6 +39,7 @@ def parser(commands_of):
     inside = add("exec", commands_of.execute, "a command (after --) in a host that is up", parents=[timed])
     inside.add_argument("host")
     inside.add_argument("--stdin", action="store_true", help="pass standard input to the command")
+    inside.add_argument("--lines", action="store_true", help="no command: many, as lines of JSON on standard input (see README.md)")
     for name, function, first, second in (("put", commands_of.put, "local", "remote"), ("get", commands_of.get, "remote", "local")):
         command = add(name, function, f"{name} a file", parents=[timed])
         for argument in ("host", first, second):
