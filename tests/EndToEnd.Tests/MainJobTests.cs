@@ -96,11 +96,11 @@ public sealed class MainJobTests(Workshop workshop)
         var clock = Stopwatch.StartNew();
         await server.PublishAsync(second);
         var published = clock.Elapsed;
-        await host.DoAsync("until grep -q live /proc/version && [ \"$(cat /sys/kernel/livepatch/livepatch_cmdline_v2/transition)\" = 0 ]; do sleep 0.1; done", seconds: 60);
+        await host.DoAsync("until grep -q live /proc/version && [ \"$(cat /sys/kernel/livepatch/livepatch_cmdline_v2/transition)\" = 0 ]; do sleep 0.3; done", seconds: 60);
         Scenario.Say($"published in {published.TotalSeconds:F1} s; on the host {clock.Elapsed.TotalSeconds:F1} s after the publisher's command was given");
         Assert.True(clock.Elapsed - published < TimeSpan.FromSeconds(10), $"publish to patched took {clock.Elapsed - published}");
         await host.UntilAppliedAsync("2.0");
-        await host.DoAsync("for i in $(seq 100); do [ ! -e /sys/module/livepatch_cmdline ] && exit; sleep 0.1; done; exit 1");
+        await host.DoAsync("for i in $(seq 100); do [ ! -e /sys/module/livepatch_cmdline ] && exit; sleep 0.3; done; exit 1");
     }
 
     private async Task UnsignedIsRefusedByPublisherAsync()

@@ -47,7 +47,7 @@ public sealed class PowerCutTests(Workshop workshop)
         await AppliedWithoutServerAsync(host);
 
         await host.DoAsync("sed -i 's/^# probation-minutes.*/probation-minutes = 0/' /etc/livepatch-agent/agent.conf && systemctl reload livepatch-agentd");
-        await host.DoAsync($"for i in $(seq 100); do {LabHost.Journal} | grep -q 'has survived its probation' && exit; sleep 0.1; done; exit 1");
+        await host.DoAsync($"for i in $(seq 100); do {LabHost.Journal} | grep -q 'has survived its probation' && exit; sleep 0.3; done; exit 1");
         await host.DoAsync("sync");
         await host.CutPowerAsync();
         await AppliedWithoutServerAsync(host);
@@ -67,7 +67,7 @@ public sealed class PowerCutTests(Workshop workshop)
         await host.DoAsync("sed -i '/^probation-minutes/d' /etc/livepatch-agent/agent.conf && mkdir -p /run/systemd/system/livepatch-agentd.service.d && "
             + "printf '[Service]\\nRestart=no\\nEnvironment=LIVEPATCH_AGENTD_FAILPOINT=load:after\\n' >/run/systemd/system/livepatch-agentd.service.d/x.conf && systemctl daemon-reload && systemctl restart livepatch-agentd");
         await server.PublishAsync(await workshop.PatchAsync(HostKind.Plain, "livepatch_cmdline_v2", "2.0", 2));
-        await host.DoAsync("while systemctl -q is-active livepatch-agentd; do sleep 0.1; done", seconds: 60);
+        await host.DoAsync("while systemctl -q is-active livepatch-agentd; do sleep 0.3; done", seconds: 60);
 
         await host.CutPowerAsync();
         var status = await host.UntilAsync("back on the last good one", x => x is { Settled: true, CheckIn.Result: CheckInResult.Succeeded } && x.Loaded.Any(p => p is { Name: "livepatch_cmdline", Enabled: true, Transition: false }), 90);

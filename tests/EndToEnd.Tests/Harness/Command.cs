@@ -53,7 +53,7 @@ internal static class Command
         StandardErrorEncoding = Encoding.UTF8,
     };
 
-    private static string Shown(string program, string[] words)
+    public static string Shown(string program, string[] words)
     {
         var text = $"{Path.GetFileName(program)} {string.Join(' ', words)}";
         return text.Length > 300 ? text[..300] + "…" : text;

@@ -17,9 +17,10 @@ internal sealed class ExecLines : IDisposable
     }
 
     /// <exception cref="TimeoutException">It can be asked nothing more.</exception>
-    public async Task<Ran> RunAsync(string script, string? input, int seconds)
+    public async Task<Ran> RunAsync(string[] words, string? input, int seconds)
     {
-        var asked = new JsonObject { ["words"] = new JsonArray("sh", "-c", script), ["input"] = input, ["timeout"] = seconds };
+        var asked = new JsonObject { ["words"] = new JsonArray([.. words.Select(word => (JsonNode)word)]), ["input"] = input, ["timeout"] = seconds };
+        var shown = Command.Shown(words[0], words[1..]);
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(seconds + 90));
         try
         {
@@ -27,11 +28,11 @@ internal sealed class ExecLines : IDisposable
             await _process.StandardInput.FlushAsync(limit.Token);
             var answer = await _process.StandardOutput.ReadLineAsync(limit.Token) ?? throw new InvalidOperationException("lab exec --lines ended");
             var said = JsonNode.Parse(answer)!;
-            return new Ran(script.Length > 300 ? script[..300] + "…" : script, (int)said["status"]!, (string)said["out"]!, (string)said["error"]!);
+            return new Ran(shown, (int)said["status"]!, (string)said["out"]!, (string)said["error"]!);
         }
         catch (OperationCanceledException)
         {
-            throw new TimeoutException($"{script} did not end in time");
+            throw new TimeoutException($"{shown} did not end in time");
         }
     }
 

@@ -8,11 +8,13 @@ namespace LivepatchAgent.EndToEnd.Tests.Harness;
 internal sealed class LabHost : IAsyncDisposable
 {
     private const string Agent = "livepatch-agent";
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1.5);
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(0.5);
+    private static readonly TimeSpan AskedAgain = TimeSpan.FromSeconds(3);
 
     private readonly string _name;
     private readonly ConcurrentBag<ExecLines> _started = [];
     private readonly ConcurrentBag<ExecLines> _idle = [];
+    private StatusWatch? _watch;
     private bool _down;
 
     private LabHost(string name) => _name = name;
@@ -28,7 +30,9 @@ internal sealed class LabHost : IAsyncDisposable
     }
 
     /// <summary>A shell script in the host, whatever its status.</summary>
-    public async Task<Ran> TryAsync(string script, string? input = null, int seconds = 120)
+    public Task<Ran> TryAsync(string script, string? input = null, int seconds = 120) => RunAsync(["sh", "-c", script], input, seconds);
+
+    private async Task<Ran> RunAsync(string[] words, string? input = null, int seconds = 120)
     {
         if (!_idle.TryTake(out var lines))
         {
@@ -36,7 +40,7 @@ internal sealed class LabHost : IAsyncDisposable
             _started.Add(lines);
         }
 
-        var ran = await lines.RunAsync(script, input, seconds);
+        var ran = await lines.RunAsync(words, input, seconds);
         _idle.Add(lines);
         return ran;
     }
@@ -55,14 +59,14 @@ internal sealed class LabHost : IAsyncDisposable
 
     public Task<Ran> EnableAsync(string token, string options = "", int seconds = 150) => TryAsync($"{Agent} enable - {options}", token, seconds);
 
-    public Task<Ran> RefreshAsync(string options = "") => TryAsync($"{Agent} refresh {options}");
+    public Task<Ran> RefreshAsync(params string[] options) => RunAsync([Agent, "refresh", .. options]);
 
-    public Task<Ran> StatusTextAsync() => TryAsync($"{Agent} status");
+    public Task<Ran> StatusTextAsync() => RunAsync([Agent, "status"]);
 
     /// <summary>What the daemon says; null while it is away.</summary>
     public async Task<AgentStatus?> StatusAsync()
     {
-        var ran = await TryAsync($"{Agent} status --format json");
+        var ran = await RunAsync([Agent, "status", "--format", "json"]);
         return ran.Status == 4 ? null : JsonSerializer.Deserialize(ran.Out, WireJson.Default.AgentStatus) ?? throw new InvalidOperationException($"{ran}");
     }
 
@@ -70,20 +74,21 @@ internal sealed class LabHost : IAsyncDisposable
     public async Task<AgentStatus> UntilAsync(string what, Func<AgentStatus, bool> asItShould, int seconds = 60)
     {
         var end = DateTime.UtcNow.AddSeconds(seconds);
-        AgentStatus? last;
-        // Asking is work for the emulator, and there are hosts beside this one: what takes long is asked ever more seldom.
-        var pause = TimeSpan.FromMilliseconds(200);
-        do
+        var (last, asked) = (await StatusAsync(), DateTime.UtcNow);
+        while (last is null || !asItShould(last))
         {
-            last = await StatusAsync();
-            if (last is not null && asItShould(last)) return last;
-            await Task.Delay(pause);
-            pause = pause * 1.3 < LongestPause ? pause * 1.3 : LongestPause;
-        }
-        while (DateTime.UtcNow < end);
+            if (DateTime.UtcNow > end)
+            {
+                Assert.Fail($"{what}: not within {seconds} s. Status: {(last is null ? "the daemon is away" : JsonSerializer.Serialize(last, WireJson.Readable.AgentStatus))}\n{await JournalAsync()}");
+            }
 
-        Assert.Fail($"{what}: not within {seconds} s. Status: {(last is null ? "the daemon is away" : JsonSerializer.Serialize(last, WireJson.Readable.AgentStatus))}\n{await JournalAsync()}");
-        throw new System.Diagnostics.UnreachableException();
+            if (_watch is null or { HasEnded: true }) _watch = new StatusWatch(_name);
+            // What is waited for may be no news of the daemon's.
+            if (await _watch.AboveAsync(last?.Revision ?? 0, Pause) is { } news) last = news;
+            else if (DateTime.UtcNow > asked + AskedAgain) (last, asked) = (await StatusAsync(), DateTime.UtcNow);
+        }
+
+        return last;
     }
 
     public Task<AgentStatus> UntilAppliedAsync(string version, int seconds = 60) =>
@@ -113,6 +118,7 @@ internal sealed class LabHost : IAsyncDisposable
         if (_down) return;
         _down = true;
         foreach (var lines in _started) lines.Dispose();
+        _watch?.Dispose();
         await LabAsync("down", _name);
     }
 }
