@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import abis, config, fixtures, hosts, images, kernels, launch, options
+from . import abis, config, emulator, fixtures, hosts, images, kernels, launch, options
 from .config import EXIT_LAB, LabError, say
 
 
@@ -288,6 +288,12 @@ def clean(_options):
     for name in hosts.names():
         hosts.Host(name).down()
     shutil.rmtree(config.CACHE, ignore_errors=True)
+
+
+def emulated_by(_options):
+    program = emulator.command_line()[0]
+    print(program)
+    print(config.command(program, "--version").decode().splitlines()[0])
 
 
 def abi(options):

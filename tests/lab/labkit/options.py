@@ -61,6 +61,7 @@ def parser(commands_of):
     add("clean", commands_of.clean, "end all hosts, remove the cache")
     add("abi", commands_of.abi, "the exact kernel ABI", parents=[kernel])
     add("headers", commands_of.headers, "the folder for make -C, to build modules", parents=[kernel])
+    add("emulator", commands_of.emulated_by, "the QEMU that hosts run in, and its version")
     add("mok-cert", commands_of.mok, "the certificate that Secure Boot hosts trust (PEM)").set_defaults(which=0)
     add("mok-key", commands_of.mok, "its key (PEM, no passphrase)").set_defaults(which=1)
     return top
