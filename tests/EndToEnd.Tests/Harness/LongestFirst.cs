@@ -5,10 +5,10 @@ using Xunit.v3;
 
 namespace LivepatchAgent.EndToEnd.Tests.Harness;
 
-/// <summary>What waits for minutes, as a hostile server's slow answers do, begins before all others: at the end it would wait alone.</summary>
+/// <summary>A class's tests run one after the other: those that take longest in all begin before all others, so that none runs on alone at the end.</summary>
 public sealed class LongestFirst : ITestCollectionOrderer
 {
-    private static readonly string[] Longest = [nameof(HostileServerTests), nameof(CrashTests)];
+    private static readonly string[] Longest = [nameof(CrashTests), nameof(PackageTests), nameof(PowerCutTests), nameof(HostileServerTests), nameof(ServiceTests), nameof(RefusedModulesTests)];
 
     public IReadOnlyCollection<T> OrderTestCollections<T>(IReadOnlyCollection<T> testCollections)
         where T : ITestCollection =>

@@ -72,7 +72,16 @@ internal sealed class StatusWatch : IDisposable
     private void Take(string? line)
     {
         if (line is null) return;
-        var status = JsonSerializer.Deserialize(line, WireJson.Default.AgentStatus);
+        AgentStatus? status;
+        try
+        {
+            status = JsonSerializer.Deserialize(line, WireJson.Default.AgentStatus);
+        }
+        catch (JsonException)
+        {
+            return; // the daemon died while it answered
+        }
+
         lock (_gate)
         {
             _latest = status;
