@@ -82,7 +82,12 @@ internal sealed class LabHost : IAsyncDisposable
                 Assert.Fail($"{what}: not within {seconds} s. Status: {(last is null ? "the daemon is away" : JsonSerializer.Serialize(last, WireJson.Readable.AgentStatus))}\n{await JournalAsync()}");
             }
 
-            if (_watch is null or { HasEnded: true }) _watch = new StatusWatch(_name);
+            if (_watch is null or { HasEnded: true })
+            {
+                _watch?.Dispose();
+                _watch = new StatusWatch(_name);
+            }
+
             // What is waited for may be no news of the daemon's.
             if (await _watch.AboveAsync(last?.Revision ?? 0, Pause) is { } news) last = news;
             else if (DateTime.UtcNow > asked + AskedAgain) (last, asked) = (await StatusAsync(), DateTime.UtcNow);
