@@ -63,6 +63,14 @@ internal sealed class LabHost : IAsyncDisposable
 
     public Task<Ran> StatusTextAsync() => RunAsync([Agent, "status"]);
 
+    /// <summary>The same, of a host whose kernel must still run a patch of /proc/cmdline.</summary>
+    public async Task<Ran> StatusTextOfPatchedAsync()
+    {
+        var ran = await TryAsync($"grep -q 'live patched' /proc/cmdline || echo gone; read enabled </sys/kernel/livepatch/livepatch_cmdline/enabled; echo enabled=$enabled; exec {Agent} status");
+        Assert.StartsWith("enabled=1\n", ran.Out, StringComparison.Ordinal);
+        return ran;
+    }
+
     /// <summary>What the daemon says; null while it is away.</summary>
     public async Task<AgentStatus?> StatusAsync()
     {
