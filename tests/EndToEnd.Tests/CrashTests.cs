@@ -79,7 +79,7 @@ public sealed class CrashTests(Workshop workshop)
         await server.PublishAsync(two);
         await AllPassedAsync(host, Removal);
         await host.UntilAppliedAsync("2.0");
-        await host.DoAsync("for i in $(seq 100); do [ ! -e /sys/module/livepatch_cmdline ] && exit; sleep 0.3; done; exit 1");
+        await host.DoAsync("for i in $(seq 40); do [ ! -e /sys/module/livepatch_cmdline ] && exit; sleep 0.3; done; exit 1");
         await LoadedOnceAsync(host, "livepatch_cmdline_v2");
 
         // What is heard of it later: that it is withdrawn, with none left to go back to, and whom to trust from now on.
@@ -92,7 +92,7 @@ public sealed class CrashTests(Workshop workshop)
         await ArmAsync(host, Pins);
         (await server.PublisherAsync("pins", "publish", await workshop.PinsAsync(server, 1))).Good();
         await AllPassedAsync(host, Pins);
-        await host.DoAsync("for i in $(seq 100); do [ $(livepatch-agent history | grep -c pins-changed) = 1 ] && exit; sleep 0.3; done; exit 1");
+        await host.DoAsync("for i in $(seq 50); do [ $(livepatch-agent history | grep -c pins-changed) = 1 ] && exit; sleep 0.3; done; exit 1");
         await LoadedOnceAsync(host, "livepatch_cmdline_v2");
         Assert.StartsWith("✓ whole: ", (await host.TryAsync("LANG=C.UTF-8 livepatch-agent history --verify")).Good(), StringComparison.Ordinal);
     });
@@ -110,7 +110,7 @@ public sealed class CrashTests(Workshop workshop)
         await AllPassedAsync(host, Reversal, seconds: 110);
         var reversed = await host.UntilAsync("reversed", x => x is { State: PatchState.ApplyFailed, Settled: true });
         Assert.Equal(ProblemCode.TransitionReversed, reversed.Problem!.Code);
-        await host.DoAsync("for i in $(seq 100); do [ ! -e /sys/module/livepatch_stall ] && exit; sleep 0.3; done; exit 1");
+        await host.DoAsync("for i in $(seq 40); do [ ! -e /sys/module/livepatch_stall ] && exit; sleep 0.3; done; exit 1");
         Assert.Equal("1", await host.DoAsync("dmesg | grep -c \"livepatch: enabling patch 'livepatch_stall'\""));
     });
 
@@ -134,15 +134,15 @@ public sealed class CrashTests(Workshop workshop)
                 (sleep $moment; systemctl kill -s KILL livepatch-agentd) &
                 livepatch-agent enable --token-file /run/token --timeout 20 >/run/said 2>&1
                 wait
-                for i in $(seq 100); do livepatch-agent status >/dev/null 2>&1; [ $? != 4 ] && break; sleep 0.3; done
+                for i in $(seq 50); do livepatch-agent status >/dev/null 2>&1; [ $? != 4 ] && break; sleep 0.3; done
                 # A daemon that was killed before it had heard of the token was asked for nothing.
                 livepatch-agent status --format json | grep -q '"enrolment"' || livepatch-agent enable --token-file /run/token >/run/said 2>&1
-                for i in $(seq 100); do applied && break; sleep 0.3; done
+                for i in $(seq 50); do applied && break; sleep 0.3; done
                 applied || { echo "round $round ($moment): not applied"; cat /run/said; livepatch-agent status; exit 1; }
                 loaded=$(dmesg | grep -c "livepatch: enabling patch 'livepatch_cmdline'")
                 [ $loaded = $round ] || { echo "round $round ($moment): loaded $loaded times"; exit 1; }
                 livepatch-agent disable && echo 0 >/sys/kernel/livepatch/livepatch_cmdline/enabled || exit 1
-                for i in $(seq 50); do [ ! -e /sys/module/livepatch_cmdline ] && break; sleep 0.3; done
+                for i in $(seq 20); do [ ! -e /sys/module/livepatch_cmdline ] && break; sleep 0.3; done
                 [ ! -e /sys/module/livepatch_cmdline ] || rmmod livepatch_cmdline
             done
             """,
@@ -158,7 +158,7 @@ public sealed class CrashTests(Workshop workshop)
 
     private static async Task AllPassedAsync(LabHost host, string[] points, int seconds = 30)
     {
-        var ran = await host.TryAsync($"for i in $(seq {seconds * 2}); do [ ! -s /run/failpoints ] && [ ! -s /run/failpoint.env ] && exit; sleep 0.3; done; cat /run/failpoint.env /run/failpoints; exit 1", seconds: seconds + 90);
+        var ran = await host.TryAsync($"for i in $(seq {seconds * 4}); do [ ! -s /run/failpoints ] && [ ! -s /run/failpoint.env ] && exit; sleep 0.3; done; cat /run/failpoint.env /run/failpoints; exit 1", seconds: seconds + 90);
         Assert.True(ran.Status == 0, $"not all fail points were passed\n{ran}\n{await host.JournalAsync()}");
         Assert.Equal($"NRestarts={points.Length}", await host.DoAsync("systemctl show -p NRestarts livepatch-agentd"));
     }

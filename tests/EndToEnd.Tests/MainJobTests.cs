@@ -100,7 +100,7 @@ public sealed class MainJobTests(Workshop workshop)
         Scenario.Say($"published in {published.TotalSeconds:F1} s; on the host {clock.Elapsed.TotalSeconds:F1} s after the publisher's command was given");
         Assert.True(clock.Elapsed - published < TimeSpan.FromSeconds(10), $"publish to patched took {clock.Elapsed - published}");
         await host.UntilAppliedAsync("2.0");
-        await host.DoAsync("for i in $(seq 100); do [ ! -e /sys/module/livepatch_cmdline ] && exit; sleep 0.3; done; exit 1");
+        await host.DoAsync("for i in $(seq 40); do [ ! -e /sys/module/livepatch_cmdline ] && exit; sleep 0.3; done; exit 1");
     }
 
     private async Task UnsignedIsRefusedByPublisherAsync()

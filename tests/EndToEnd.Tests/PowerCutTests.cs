@@ -47,7 +47,7 @@ public sealed class PowerCutTests(Workshop workshop)
         await AppliedWithoutServerAsync(host);
 
         await host.DoAsync("sed -i 's/^# probation-minutes.*/probation-minutes = 0/' /etc/livepatch-agent/agent.conf && systemctl reload livepatch-agentd");
-        await host.DoAsync($"for i in $(seq 100); do {LabHost.Journal} | grep -q 'has survived its probation' && exit; sleep 0.3; done; exit 1");
+        await host.DoAsync($"for i in $(seq 50); do {LabHost.Journal} | grep -q 'has survived its probation' && exit; sleep 0.3; done; exit 1");
         await host.DoAsync("sync");
         await host.CutPowerAsync();
         await AppliedWithoutServerAsync(host);

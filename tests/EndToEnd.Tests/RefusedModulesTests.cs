@@ -112,7 +112,7 @@ public sealed class RefusedModulesTests(Workshop workshop)
     {
         await server.PublishAsync(BadPatches.Crafted(module, "livepatch_init_fails", $"{sequence}.0", sequence, release));
         await host.RefreshAsync("--timeout", "5");
-        await host.DoAsync("for i in $(seq 300); do livepatch-agent status | grep -A 1 'the kernel is busy' | grep -q 'cure: it is tried again' && exit; sleep 0.3; done; exit 1");
+        await host.DoAsync("for i in $(seq 150); do livepatch-agent status | grep -A 1 'the kernel is busy' | grep -q 'cure: it is tried again' && exit; sleep 0.3; done; exit 1");
         var status = (await host.StatusAsync())!;
         Assert.Equal(PatchState.Applying, status.State);
         Assert.Equal("1.0", status.Patch!.Version);

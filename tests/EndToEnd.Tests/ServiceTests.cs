@@ -34,7 +34,7 @@ public sealed class ServiceTests(Workshop workshop)
         Assert.Equal("WatchdogUSec=15min", await host.DoAsync($"systemctl show -p WatchdogUSec {Unit}"));
         await host.DoAsync($"mkdir -p /run/systemd/system/{Unit}.service.d; printf '[Service]\\nWatchdogSec=4s\\n' >/run/systemd/system/{Unit}.service.d/watchdog.conf; systemctl daemon-reload; systemctl restart {Unit}; sleep 14");
         Assert.Equal("NRestarts=0", await host.DoAsync($"systemctl show -p NRestarts {Unit}"));
-        await host.DoAsync($"systemctl kill -s STOP {Unit}; for i in $(seq 300); do [ $(systemctl show --value -p NRestarts {Unit}) = 1 ] && systemctl -q is-active {Unit} && exit; sleep 0.3; done; exit 1");
+        await host.DoAsync($"systemctl kill -s STOP {Unit}; for i in $(seq 150); do [ $(systemctl show --value -p NRestarts {Unit}) = 1 ] && systemctl -q is-active {Unit} && exit; sleep 0.3; done; exit 1");
         Assert.Equal(PatchState.NotEnrolled, (await host.UntilAsync("the new daemon answers", _ => true)).State);
     });
 
@@ -97,8 +97,8 @@ public sealed class ServiceTests(Workshop workshop)
             "[Service]\nWatchdogSec=30s\nEnvironmentFile=-/run/hang.env\nExecStopPost=+/bin/rm -f /run/hang.env\n");
         await server.PublishAsync(await workshop.PatchAsync(HostKind.Plain, "livepatch_cmdline", "1.0", 1));
         await host.UntilAsync("it hangs", x => x.Activity?.Kind == Core.Wire.ActivityKind.Verifying);
-        await host.DoAsync($"for i in $(seq 10); do curl -sf --max-time 2 --unix-socket /run/livepatch-agent/agent.sock http://localhost/metrics >/dev/null || break; echo $i; sleep 0.3; done | tail -n 1 | grep -qx 10; [ $(systemctl show --value -p NRestarts {Unit}) = 0 ]");
-        await host.DoAsync($"for i in $(seq 600); do [ $(systemctl show --value -p NRestarts {Unit}) = 1 ] && exit; sleep 0.3; done; exit 1");
+        await host.DoAsync($"for i in $(seq 10); do curl -sf --max-time 2 --unix-socket /run/livepatch-agent/agent.sock http://localhost/metrics >/dev/null || break; echo $i; sleep 0.1; done | tail -n 1 | grep -qx 10; [ $(systemctl show --value -p NRestarts {Unit}) = 0 ]");
+        await host.DoAsync($"for i in $(seq 300); do [ $(systemctl show --value -p NRestarts {Unit}) = 1 ] && exit; sleep 0.3; done; exit 1");
         Assert.Contains("Watchdog timeout (limit 30s)", await host.DoAsync($"{LabHost.Journal} -u {Unit} -o cat"), StringComparison.Ordinal);
         await host.UntilAppliedAsync("1.0");
         Assert.Equal("1", await host.DoAsync("dmesg | grep -c \"livepatch: enabling patch 'livepatch_cmdline'\""));

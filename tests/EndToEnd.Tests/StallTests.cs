@@ -33,7 +33,7 @@ public sealed class StallTests(Workshop workshop)
         var reversed = await host.UntilAsync("reversed", x => x is { State: PatchState.ApplyFailed, Settled: true }, 90);
         Assert.Equal(ProblemCode.TransitionReversed, reversed.Problem!.Code);
         await host.UntilAsync("nothing is patched", x => x.Loaded.Count == 0);
-        await host.DoAsync("for i in $(seq 100); do [ ! -e /sys/module/livepatch_stall ] && exit; sleep 0.3; done; exit 1");
+        await host.DoAsync("for i in $(seq 40); do [ ! -e /sys/module/livepatch_stall ] && exit; sleep 0.3; done; exit 1");
 
         // And the host takes the next one.
         await server.PublishAsync(await workshop.PatchAsync(HostKind.Plain, "livepatch_cmdline", "2.0", 2));

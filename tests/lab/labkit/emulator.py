@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .abis import APT
 from .config import CACHE, LabError, command, install_dependencies, locked, replace_directory, say
+from .packages import unpack
 
 PROGRAM = "qemu-system-x86_64"
 PACKAGES = ("qemu-system-x86", "qemu-system-common", "qemu-system-data", "seabios")
@@ -45,13 +46,13 @@ def _chosen():
 
 def _newer():
     """Whether the cache has the newer one, after a try to get it."""
-    if (HOME / "version").exists():
+    if (HOME / "package").exists():
         return True
     note = CACHE / "qemu-not-to-be-had"
     if note.exists() and time.time() - note.stat().st_mtime < AGAIN_SECONDS:
         return False
     with locked("qemu"):
-        if (HOME / "version").exists():
+        if (HOME / "package").exists():
             return True
         install_dependencies()  # Debian 12's QEMU brings the libraries
         say("downloading QEMU of bookworm-backports")
@@ -67,15 +68,11 @@ def _newer():
 def _download():
     if "VERSION_CODENAME=bookworm\n" not in Path("/etc/os-release").read_text():
         raise LabError("cannot take QEMU of bookworm-backports: its libraries are Debian 12's, and this is none")
-    temporary = Path(f"{HOME}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:
         apt = _apt(Path(folder))
         command("apt-get", *apt, "update", timeout=300)
-        command("apt-get", *apt, "download", *(f"{name}/bookworm-backports" for name in PACKAGES), cwd=folder, timeout=600)
-        for deb in sorted(Path(folder).glob("*.deb")):
-            command("dpkg-deb", "-x", deb, temporary)
-    (temporary / "version").write_bytes(command(temporary / "usr/bin" / PROGRAM, "--version"))
+        temporary = unpack(HOME, *(f"{name}/bookworm-backports" for name in PACKAGES), apt=apt)
+    command(temporary / "usr/bin" / PROGRAM, "--version")  # one that does not run here is none
     replace_directory(temporary, HOME)
 
 

@@ -1,11 +1,10 @@
 """A kernel's files in the cache: vmlinuz, modules, headers."""
 import os
 import re
-import shutil
-from pathlib import Path
 
-from .abis import APT, with_abi
+from .abis import with_abi
 from .config import CACHE, LabError, command, install_dependencies, locked, replace_directory, say
+from .packages import unpack
 
 
 class Kernel:
@@ -35,21 +34,8 @@ def _fetched(kernel):
         if not (kernel.folder / "package").exists():
             install_dependencies()
             say(f"downloading linux-image-{kernel.abi}")
-            replace_directory(_unpack(kernel.folder, f"linux-image-{kernel.abi}"), kernel.folder)
+            replace_directory(unpack(kernel.folder, f"linux-image-{kernel.abi}"), kernel.folder)
     return kernel
-
-
-def _unpack(folder, *packages):
-    temporary = Path(f"{folder}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
-    (temporary / "debs").mkdir(parents=True)
-    command("apt-get", *APT, "download", *packages, cwd=temporary / "debs", timeout=600)
-    names = sorted(deb.name for deb in (temporary / "debs").glob("*.deb"))
-    for name in names:
-        command("dpkg-deb", "-x", temporary / "debs" / name, temporary)
-    shutil.rmtree(temporary / "debs")
-    (temporary / "package").write_text(" ".join(names) + "\n")
-    return temporary
 
 
 def headers(series):
@@ -74,7 +60,7 @@ def _unpack_headers(abi, final):
     """The headers of a flavour, the common ones, kbuild's tools; their absolute links and includes turned to the cache."""
     common = re.sub(r"-cloud-amd64$", "-common", abi)
     kbuild = _dependency(f"linux-headers-{abi}", r"linux-kbuild-\S+")
-    temporary = _unpack(final, f"linux-headers-{abi}", f"linux-headers-{common}", kbuild)
+    temporary = unpack(final, f"linux-headers-{abi}", f"linux-headers-{common}", kbuild)
     sources = temporary / "usr" / "src"
     for file in [sources / f"linux-headers-{abi}" / "Makefile", sources / f"linux-headers-{abi}" / ".kernelvariables"]:
         if file.exists():
