@@ -254,8 +254,14 @@ def console(options):
 def list_hosts(_options):
     for name in hosts.names():
         host = hosts.Host(name)
-        if host.alive:
-            _show(host.ask("status"))
+        if not host.alive:
+            continue
+        try:
+            status = host.ask("status")
+        except LabError as error:  # most likely on its way down, which must not hide the others
+            say(str(error))
+            continue
+        _show(status)
 
 
 def _show(status):
