@@ -27,6 +27,9 @@ internal sealed class HostPaths(string root)
 
     public string OsReleaseFile => Under("etc/os-release");
 
+    /// <summary>Where the system may have its CAs in one file: Debian and Alpine, Fedora and RHEL, openSUSE.</summary>
+    public IReadOnlyList<string> CaBundles => [Under("etc/ssl/certs/ca-certificates.crt"), Under("etc/pki/tls/certs/ca-bundle.crt"), Under("etc/ssl/ca-bundle.pem"), Under("etc/ssl/cert.pem")];
+
     public string Config => Under("etc/livepatch-agent/agent.conf");
 
     /// <summary>The kill switch as a file: <c>off</c> or <c>observe</c>.</summary>

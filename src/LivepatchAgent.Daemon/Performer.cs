@@ -84,7 +84,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
 
     private async Task<StepResult> EnrolAsync(EnrolmentIntent intent, CancellationToken ct)
     {
-        using var channel = new ServerChannel(intent.Token.Server, intent.Token.Tls, settings.Current, time);
+        using var channel = new ServerChannel(intent.Token.Server, intent.Token.Tls, settings.Current, paths, time);
         var credential = Base64Url.DecodeFromChars(intent.Credential);
         var answer = await new PatchServerClient(channel, null).EnrolAsync(
             new EnrolmentRequest
@@ -262,7 +262,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         {
             _channel?.Dispose();
             (_channel, _channelFrom) = (null, null);
-            _channel = new ServerChannel(enrolment.Server, enrolment.TlsPins, settings.Current, time);
+            _channel = new ServerChannel(enrolment.Server, enrolment.TlsPins, settings.Current, paths, time);
             _channelFrom = from;
         }
 

@@ -9,6 +9,7 @@ using LivepatchAgent.Daemon.LocalApi;
 using LivepatchAgent.Daemon.PatchServer;
 using LivepatchAgent.Daemon.Store;
 using LivepatchAgent.Daemon.Systemd;
+using LivepatchAgent.Shared.Tls;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Hosting.Systemd;
@@ -35,6 +36,8 @@ switch (args)
         Console.Error.WriteLine($"cannot understand \"{PrintableText.Of(string.Join(' ', args))}\": the daemon takes no arguments; settings are in /etc/livepatch-agent/agent.conf, see livepatch-agentd --help");
         return 64;
 }
+
+SystemTrust.LeaveUnread(); // a server without a pin is judged by SystemAuthorities
 
 // A root other than / is for tests.
 var paths = new HostPaths(Environment.GetEnvironmentVariable("LIVEPATCH_AGENTD_ROOT") ?? "/");

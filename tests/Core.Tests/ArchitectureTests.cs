@@ -24,7 +24,7 @@ public sealed class ArchitectureTests
     [Theory]
     [MemberData(nameof(Hosts))]
     public void Host_CompilesNothingOfAnother(string host) =>
-        Assert.DoesNotContain(Included(host, "Compile"), i => i.Contains("..", StringComparison.Ordinal) && i != "../Shared/*.cs");
+        Assert.DoesNotContain(Included(host, "Compile"), i => i.Contains("..", StringComparison.Ordinal) && !i.StartsWith("../Shared/", StringComparison.Ordinal));
 
     [Fact]
     public void Core_ReferencesNothingOfOursAndFewOfOthers()

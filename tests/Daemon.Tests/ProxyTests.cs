@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
@@ -93,6 +94,42 @@ public sealed class ProxyTests
     }
 
     [Theory]
+    [InlineData(null, "etc/ssl/certs/ca-certificates.crt")]
+    [InlineData("SSL_CERT_FILE", "srv/ca.pem")]
+    [InlineData("SSL_CERT_DIR", "srv")]
+    public async Task ServerOfACaOfTheSystem_IsBelieved_ByWhatItSendsAlone(string? variable, string path)
+    {
+        using var ca = Authority("CN=System CA");
+        using var between = IssuedBy(ca, "CA between", authority: true);
+        await using var host = new HostUnderTest();
+        host.Write(path == "srv" ? "srv/ca.pem" : path, ca.ExportCertificatePem());
+        await host.Server.StopAsync();
+        using var elsewhere = new TcpListener(IPAddress.Loopback, 0);
+        elsewhere.Start();
+        host.Server.Certificate = IssuedBy(between, "localhost", moreAt: $"http://127.0.0.1:{((IPEndPoint)elsewhere.LocalEndpoint).Port}/between.cer");
+        host.Server.Start();
+        host.Server.Publish(One);
+        string[] variables = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+        var before = variables.Select(Environment.GetEnvironmentVariable).ToArray();
+        foreach (var one in variables) Environment.SetEnvironmentVariable(one, one == variable ? host.Path(path) : null);
+        try
+        {
+            await host.StartAsync();
+            await host.EnableAsync(host.Server.Token with { Tls = [] });
+            HostUnderTest.AssertTold((await host.UntilAsync("refused", s => s.Settled && s.Problem is not null)).Problem, ProblemCode.ServerCertificateMismatch, host.Server.Url);
+            Assert.False(elsewhere.Pending()); // a certificate makes no host call where it says
+
+            host.Server.CertificatesAbove.Add(between);
+            await host.EnableAsync(host.Server.Token with { Tls = [] });
+            await host.SettledAsync(PatchState.Applied);
+        }
+        finally
+        {
+            foreach (var (one, value) in variables.Zip(before)) Environment.SetEnvironmentVariable(one, value);
+        }
+    }
+
+    [Theory]
     [InlineData(-20, -10, 2, true)]
     [InlineData(10, 20, 40, true)]
     [InlineData(-20, -10, -9, true)]
@@ -127,15 +164,19 @@ public sealed class ProxyTests
         return request.CreateSelfSigned(from, to);
     }
 
-    private static X509Certificate2 IssuedBy(X509Certificate2 ca, string name) => IssuedBy(ca, name, DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddDays(1));
+    private static X509Certificate2 IssuedBy(X509Certificate2 ca, string name, bool authority = false, string? moreAt = null) =>
+        IssuedBy(ca, name, DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddDays(1), authority, moreAt);
 
-    private static X509Certificate2 IssuedBy(X509Certificate2 ca, string name, DateTimeOffset from, DateTimeOffset to)
+    /// <param name="moreAt">Where, by the certificate, its issuer's is to be had.</param>
+    private static X509Certificate2 IssuedBy(X509Certificate2 ca, string name, DateTimeOffset from, DateTimeOffset to, bool authority = false, string? moreAt = null)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
         var names = new SubjectAlternativeNameBuilder();
         names.AddDnsName(name);
         request.CertificateExtensions.Add(names.Build());
+        if (authority) request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        if (moreAt is not null) request.CertificateExtensions.Add(new X509AuthorityInformationAccessExtension([], [moreAt]));
         using var certificate = request.Create(ca.SubjectName, X509SignatureGenerator.CreateForECDsa(ca.GetECDsaPrivateKey()!), from, to, [1, 2, 3, 4]);
         return certificate.CopyWithPrivateKey(key);
     }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net.Security;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core.Trust;
 
@@ -8,28 +9,42 @@ namespace LivepatchAgent.Daemon.PatchServer;
 /// <summary>Why a server's certificate is not taken, and what to do about it.</summary>
 internal sealed record CertificateRefusal(string Why, string Cure);
 
-/// <summary>Whether a certificate is the server's: by pinned keys when the token named some, else by the system's or the configured CAs.</summary>
-internal static class CertificateCheck
+/// <summary>Whether a certificate is the server's: by pinned keys when the token named some, else by the configured or the system's CAs.</summary>
+/// <param name="authorities">The configured CAs, which stand in the place of the system's.</param>
+/// <param name="bundles">Where the system's are.</param>
+internal sealed class CertificateCheck(IReadOnlyList<string> pins, X509Certificate2Collection? authorities, IReadOnlyList<string> bundles, TimeProvider time)
 {
+    private static readonly Oid ServerAuthentication = new("1.3.6.1.5.5.7.3.1"); // RFC 5280, 4.2.1.12
+
     private static readonly CertificateRefusal NotTheServer = new(
         "its certificate is not the one that the token pins, nor signed by a trusted CA", "if the server's key was changed, make a new token; otherwise somebody is in the way");
 
+    /// <summary>Of the chain that the framework builds before it asks us, and which decides nothing here: a certificate must not make this host call wherever it says.</summary>
+    public static X509ChainPolicy Unasked => new() { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };
+
     /// <summary>Null when it is taken.</summary>
-    public static CertificateRefusal? Refusal(X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors, IReadOnlyList<string> pins, X509Certificate2Collection? authorities, DateTimeOffset now)
+    /// <param name="chain">With what the server sent beside its certificate.</param>
+    /// <param name="errors">As the framework found them; only what it says of the name counts.</param>
+    public CertificateRefusal? Refusal(X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors)
     {
         if (certificate is null) return NotTheServer;
         // A pinned key is the server, whatever its certificate says of names and dates: nothing to expire on a host whose clock is wrong.
         if (pins.Count > 0) return pins.Contains(Certificates.KeyPin(certificate)) ? null : NotTheServer;
-        if (errors == SslPolicyErrors.None) return null;
-        if (chain is null || errors != SslPolicyErrors.RemoteCertificateChainErrors) return NotTheServer;
-        if (authorities is not null)
-        {
-            chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-            chain.ChainPolicy.CustomTrustStore.AddRange(authorities);
-            if (chain.Build(certificate)) return null;
-        }
+        if ((errors & ~SslPolicyErrors.RemoteCertificateChainErrors) != SslPolicyErrors.None) return NotTheServer;
 
-        return OutOfTime(chain, now) ?? NotTheServer;
+        var trusted = authorities ?? SystemAuthorities.Read(bundles);
+        try
+        {
+            using var judged = new X509Chain { ChainPolicy = Unasked };
+            judged.ChainPolicy.ApplicationPolicy.Add(ServerAuthentication);
+            judged.ChainPolicy.CustomTrustStore.AddRange(trusted);
+            if (chain is not null) judged.ChainPolicy.ExtraStore.AddRange(chain.ChainPolicy.ExtraStore);
+            return judged.Build(certificate) ? null : OutOfTime(judged, time.GetUtcNow()) ?? NotTheServer;
+        }
+        finally
+        {
+            if (authorities is null) foreach (var read in trusted) read.Dispose();
+        }
     }
 
     /// <summary>When nothing speaks against it but the dates: as likely it is this host's clock that is wrong.</summary>

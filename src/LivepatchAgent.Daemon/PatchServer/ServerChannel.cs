@@ -23,13 +23,13 @@ internal sealed class ServerChannel : IDisposable
 
     private volatile CertificateRefusal? _refusedCertificate;
 
-    public ServerChannel(string server, IReadOnlyList<string> tlsPins, AgentSettings settings, TimeProvider time)
+    public ServerChannel(string server, IReadOnlyList<string> tlsPins, AgentSettings settings, HostPaths paths, TimeProvider time)
     {
         Time = time;
         Retrying = RetryingWith(time);
         Server = new Uri(server.TrimEnd('/') + "/");
         Proxy = settings.Proxy ?? HttpClient.DefaultProxy.GetProxy(Server);
-        var authorities = settings.CaFile is { } file ? Authorities(file) : null;
+        var check = new CertificateCheck(tlsPins, settings.CaFile is { } file ? Authorities(file) : null, paths.CaBundles, time);
         Http = new HttpClient(new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
@@ -43,7 +43,8 @@ internal sealed class ServerChannel : IDisposable
             Proxy = settings.Proxy is { } proxy ? ProxyAt(proxy) : null,
             SslOptions = new SslClientAuthenticationOptions
             {
-                RemoteCertificateValidationCallback = (_, certificate, chain, errors) => (_refusedCertificate = CertificateCheck.Refusal(certificate as X509Certificate2, chain, errors, tlsPins, authorities, time.GetUtcNow())) is null,
+                CertificateChainPolicy = CertificateCheck.Unasked,
+                RemoteCertificateValidationCallback = (_, certificate, chain, errors) => (_refusedCertificate = check.Refusal(certificate as X509Certificate2, chain, errors)) is null,
             },
         })
         {

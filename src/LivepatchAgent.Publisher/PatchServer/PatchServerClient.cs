@@ -9,6 +9,7 @@ using LivepatchAgent.Core;
 using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Shared.Tls;
 
 namespace LivepatchAgent.Publisher.PatchServer;
 
@@ -50,7 +51,12 @@ internal sealed class PatchServerClient : IDisposable
             MaxResponseDrainSize = 0,
         };
         if (server.KeyPin is not null) handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) => MatchesPin(certificate);
-        else if (server.Authorities is not null) handler.SslOptions.CertificateChainPolicy = Policy(server.Authorities);
+        if (server.KeyPin is not null || server.Authorities is not null)
+        {
+            SystemTrust.LeaveUnread();
+            handler.SslOptions.CertificateChainPolicy = Policy(server.Authorities ?? []);
+        }
+
         _http = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
     }
 
@@ -97,7 +103,7 @@ internal sealed class PatchServerClient : IDisposable
 
     private static X509ChainPolicy Policy(X509Certificate2Collection authorities)
     {
-        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };
         policy.CustomTrustStore.AddRange(authorities);
         return policy;
     }

@@ -3,6 +3,7 @@ using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
 using LivepatchAgent.Server.Trust;
+using LivepatchAgent.Shared.Tls;
 
 namespace LivepatchAgent.Server.Commands;
 
@@ -51,6 +52,7 @@ internal static class ServeCommand
 
     private static async Task<int> RunAsync(ServeSettings settings, CancellationToken ct)
     {
+        SystemTrust.LeaveUnread();
         var openFiles = OpenFiles.Raise();
         if (!(await PatchServer.StartAsync(settings, TimeProvider.System, ct)).TryGet(out var server, out var problem)) return Exit.Fail(problem);
         await using (server)

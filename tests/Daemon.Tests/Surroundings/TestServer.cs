@@ -35,6 +35,9 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
 
     public X509Certificate2? Certificate { get; set; }
 
+    /// <summary>Sent beside <see cref="Certificate"/>.</summary>
+    public X509Certificate2Collection CertificatesAbove { get; } = [];
+
     public X509Certificate2 CatalogueSigner { get; set; } = Workshop.CatalogueKey;
 
     public Func<Catalogue, Catalogue> Cataloguing { get; set; } = c => c;
@@ -127,7 +130,7 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
             using var _ = client;
             client.NoDelay = true;
             await using var line = new SslStream(client.GetStream());
-            await line.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = Certificate ?? _own }, closing);
+            await line.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = SslStreamCertificateContext.Create(Certificate ?? _own, CertificatesAbove, offline: true) }, closing);
             while (await Call.ReadAsync(line, closing) is { } call)
             {
                 Calls.Enqueue(call);
