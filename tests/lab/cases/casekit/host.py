@@ -52,7 +52,7 @@ def run(environment, folder, names, numbers, asked):
     try:
         lost = ""
         try:
-            host.run(["sh", "-c", _script(names, numbers, asked)], BATCH_SECONDS, stdout=output.extend, stderr=_noise)
+            host.run(["bash", "-c", _script(names, numbers, asked)], BATCH_SECONDS, stdout=output.extend, stderr=_noise)
         except LabError as error:
             if error.code not in (EXIT_PANIC, EXIT_TIMEOUT, 123):
                 raise

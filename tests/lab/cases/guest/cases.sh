@@ -4,7 +4,10 @@ cd /root/cases
 patches=/sys/kernel/livepatch
 tmp=$(mktemp -d)
 
-# Processes are what costs time here: one that starts takes milliseconds, emulated on a busy machine a tenth of a second.
+# Processes are what costs time here: one that starts takes milliseconds, emulated on a busy machine a tenth of a second. So this is
+# bash, which can wait without one.
+mkfifo "$tmp/never" && exec 9<>"$tmp/never"
+pause() { read -rt "$1" -u 9; }
 say() { printf '@%s\n' "$*"; }
 each() { while read -r line || [ -n "$line" ]; do say "$1" "$line"; done; }
 mark() { echo "cases: $1" >/dev/kmsg; step=$1; }
@@ -13,7 +16,7 @@ load() { ./load "$@"; }
 # within SECONDS COMMAND…: until the command succeeds
 within() {
     tries=$(($1 * 20)); shift
-    while [ $tries -gt 0 ]; do "$@" && return 0; sleep 0.05; tries=$((tries - 1)); done
+    while [ $tries -gt 0 ]; do "$@" && return 0; pause 0.05; tries=$((tries - 1)); done
     return 1
 }
 is() { read -r is_value 2>/dev/null <"$1" && [ "$is_value" = "$2" ]; }
@@ -47,24 +50,26 @@ untrace() { echo nop >/sys/kernel/tracing/current_tracer; echo >/sys/kernel/trac
 
 # The kernel's log since the last time; after a fault in it there is no going on.
 log() {
-    fault=
+    fault= said=()
     dmesg -c -t >"$tmp/log"
     while read -r line; do
         case $line in
+            'cases: load') said=() && continue ;; # what came before it is not the module's
             cases:*) continue ;;
             *'BUG: '*|*Oops*|*'general protection'*|*'invalid opcode'*|*'kernel BUG'*|*int3:*) fault=${fault:-$line} ;;
         esac
-        say log "$line"
+        said+=("$line")
     done <"$tmp/log"
+    for line in "${said[@]}"; do say log "$line"; done
     [ -z "$fault" ] || { say crash "$step" "$fault"; exit 3; }
 }
 clean() {
     [ "$(echo $patches/*)" = "$patches/*" ] || within 30 one_off || { log; say dirty "$(echo $patches/*) cannot be switched off"; exit 4; }
     # Whole before the first is removed: a list that shrinks while it is read is read with gaps.
-    cat /proc/modules >"$tmp/modules"
-    while read -r module _; do
+    mapfile -t listed </proc/modules
+    for module in "${listed[@]%% *}"; do
         case $module in cases_*) within 10 removed "$module" || { log; say dirty "$module cannot be removed"; exit 4; } ;; esac
-    done <"$tmp/modules"
+    done
 }
 
 # try ID FILE MODULE BEFORE CALL AFTER; $asked is empty when preflight is not asked
@@ -81,7 +86,6 @@ try() {
             say status $?
             each preflight <"$tmp/report"
         fi
-        dmesg -C
         mark load
         answer=$(load "$2")
         say load "${answer:-killed}"
