@@ -56,6 +56,8 @@ public sealed class MainJobTests(Workshop workshop)
         await host.UntilAppliedAsync("3.0");
         Assert.Contains("VMALLOCCHUNK", await host.DoAsync("cat /proc/meminfo"), StringComparison.Ordinal);
         Assert.Contains("livepatch_meminfo", await host.DoAsync("livepatch-agent patches"), StringComparison.Ordinal);
+        await host.DoAsync("livepatch-agent disable");
+        await host.StopsAtOnceAsync("with nothing to do", alone: true);
     });
 
     private static async Task StatusIsAsPromisedAsync(LabHost host, string release)
@@ -115,7 +117,8 @@ public sealed class MainJobTests(Workshop workshop)
     private async Task TamperedIsRefusedByHostAsync(PatchServer server, LabHost host)
     {
         // A burglar on the server changes the file in the moment before any host has fetched it.
-        await host.DoAsync("systemctl stop livepatch-agentd");
+        await host.UntilAsync("listening", x => x.CheckIn.Listening);
+        await host.StopsAtOnceAsync("with a held check-in open", alone: true);
         var third = await workshop.PatchAsync(HostKind.Secure, "livepatch_meminfo", "3.0", 3);
         await server.PublishAsync(third);
         var stored = await File.ReadAllBytesAsync(server.Blob(third));

@@ -1,23 +1,29 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using LivepatchAgent.Shared.Tls;
 
 namespace LivepatchAgent.Daemon.PatchServer;
 
 /// <summary>
 /// The CAs that this system trusts, for servers whose token pins no key: read when a server is to be judged and let go, since they
-/// take more memory than all else that the daemon keeps.
+/// take more memory than much that the daemon keeps.
 /// </summary>
 internal static class SystemAuthorities
 {
     private const long MaxFile = 16 * 1024 * 1024;
+    private static readonly EnumerationOptions Readable = new() { IgnoreInaccessible = true };
 
     /// <summary><c>SSL_CERT_FILE</c>, else the first of the system's bundles that is there, and what is in the folders of <c>SSL_CERT_DIR</c> (openssl-env(7)). What cannot be read vouches for nobody.</summary>
     public static X509Certificate2Collection Read(IEnumerable<string> bundles)
     {
         var found = new X509Certificate2Collection();
-        if ((Environment.GetEnvironmentVariable("SSL_CERT_FILE") ?? bundles.FirstOrDefault(File.Exists)) is { } bundle) Add(found, bundle);
-        var folders = Environment.GetEnvironmentVariable("SSL_CERT_DIR")?.Split(':', StringSplitOptions.RemoveEmptyEntries) ?? [];
-        foreach (var file in folders.Where(Directory.Exists).SelectMany(Directory.EnumerateFiles)) Add(found, file);
+        var (file, folders) = SystemTrust.Variables;
+        if ((file ?? bundles.FirstOrDefault(File.Exists)) is { } bundle) Add(found, bundle);
+        foreach (var folder in folders?.Split(':', StringSplitOptions.RemoveEmptyEntries).Where(Directory.Exists) ?? [])
+        {
+            foreach (var one in Directory.EnumerateFiles(folder, "*", Readable)) Add(found, one);
+        }
+
         return found;
     }
 
@@ -25,7 +31,11 @@ internal static class SystemAuthorities
     {
         try
         {
-            if (new FileInfo(file) is { Exists: true, Length: <= MaxFile }) found.ImportFromPemFile(file);
+            using var handle = File.OpenHandle(file);
+            var length = RandomAccess.GetLength(handle);
+            if (length > MaxFile) return;
+            var text = new byte[length];
+            found.ImportFromPem(System.Text.Encoding.Latin1.GetString(text, 0, RandomAccess.Read(handle, text, 0)));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
         {

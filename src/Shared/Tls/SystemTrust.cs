@@ -9,11 +9,16 @@ namespace LivepatchAgent.Shared.Tls;
 /// </summary>
 internal static partial class SystemTrust
 {
-    /// <summary>For the life of the process, so to be said before its first TLS; <c>SSL_CERT_FILE</c> and <c>SSL_CERT_DIR</c> stay as they were to <see cref="Environment"/>.</summary>
+    private static (string? File, string? Folders)? _before;
+
+    /// <summary><c>SSL_CERT_FILE</c> and <c>SSL_CERT_DIR</c> as the program was given them, see openssl-env(7).</summary>
+    public static (string? File, string? Folders) Variables => _before ?? (Environment.GetEnvironmentVariable("SSL_CERT_FILE"), Environment.GetEnvironmentVariable("SSL_CERT_DIR"));
+
+    /// <summary>For the life of the process, so to be said before its first TLS.</summary>
     public static void LeaveUnread()
     {
-        // Once read, the framework's copy of the environment no longer follows libc's.
-        _ = Environment.GetEnvironmentVariable("SSL_CERT_FILE");
+        _before ??= Variables;
+        // The framework's native part asks libc, which Environment.SetEnvironmentVariable does not change.
         _ = SetEnvironment("SSL_CERT_FILE", "/dev/null", 1);
         _ = SetEnvironment("SSL_CERT_DIR", "/dev/null", 1);
     }

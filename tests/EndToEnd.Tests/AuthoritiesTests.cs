@@ -1,0 +1,71 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using LivepatchAgent.EndToEnd.Tests.Harness;
+
+namespace LivepatchAgent.EndToEnd.Tests;
+
+/// <summary>Whose word the host takes for its server: the system's CAs where the token pins no key, and else nobody's.</summary>
+public sealed class AuthoritiesTests(Workshop workshop)
+{
+    private const string Bundle = "/etc/ssl/certs/ca-certificates.crt";
+
+    [Fact]
+    public Task SystemsCas_VouchForServerWithoutPin_AndAreNotReadForOneWith() => Scenario.RunAsync(async s =>
+    {
+        var (server, front) = await s.StolenServerAsync();
+        await server.PublishAsync(await workshop.PatchAsync(HostKind.Plain, "livepatch_cmdline", "1.0", 1));
+        var host = await s.HostAsync(HostKind.Plain);
+        var pinned = front.Certificate;
+        using var ca = Authority();
+        front.Certificate = IssuedBy(ca);
+
+        await WatchAsync(host);
+        var refused = await host.EnableAsync(await server.TokenAsync("--uses 0 --system-ca"));
+        Assert.Equal(1, refused.Status);
+        Assert.Contains("nor signed by a trusted CA", refused.Error, StringComparison.Ordinal);
+        Assert.True(await OpenedAsync(host));
+
+        await host.DoAsync($"cat >>{Bundle}", ca.ExportCertificatePem() + "\n");
+        (await host.EnableAsync(await server.TokenAsync("--uses 0 --system-ca"))).Good();
+        await host.UntilAppliedAsync("1.0");
+
+        await host.DoAsync("livepatch-agent disable && systemctl restart livepatch-agentd");
+        front.Certificate = pinned;
+        await WatchAsync(host);
+        (await host.EnableAsync(await server.TokenAsync())).Good();
+        await host.UntilAppliedAsync("1.0");
+        Assert.False(await OpenedAsync(host));
+    });
+
+    /// <summary>From now on, which of the system's CAs the daemon opens.</summary>
+    private static Task WatchAsync(LabHost host) => host.DoAsync(
+        """
+        pid=$(systemctl show --value -p MainPID livepatch-agentd)
+        strace -f -q -e trace=openat -o /run/opened -p $pid </dev/null >/dev/null 2>&1 &
+        until grep -q 'TracerPid:.[1-9]' /proc/$pid/status; do sleep 0.1; done
+        """);
+
+    private static async Task<bool> OpenedAsync(LabHost host) => await host.DoAsync("pkill strace; grep -c -E '/etc/(ssl|pki)/|/usr/lib/ssl/cert|/usr/share/ca-' /run/opened; true") != "0";
+
+    private static X509Certificate2 Authority()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=A CA of the system", key, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(2));
+    }
+
+    private static X509Certificate2 IssuedBy(X509Certificate2 ca)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=the server", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddIpAddress(IPAddress.Parse("10.0.2.2"));
+        request.CertificateExtensions.Add(names.Build());
+        using var certificate = request.Create(ca.SubjectName, X509SignatureGenerator.CreateForECDsa(ca.GetECDsaPrivateKey()!), DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1), [1, 2, 3, 4]);
+        using var both = certificate.CopyWithPrivateKey(key);
+        // SslStream wants a key that is not only in this object.
+        return X509CertificateLoader.LoadPkcs12(both.Export(X509ContentType.Pfx), null);
+    }
+}
