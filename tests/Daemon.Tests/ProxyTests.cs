@@ -91,6 +91,7 @@ public sealed class ProxyTests
         await host.RefreshAsync();
         var status = await host.UntilAsync("another's name", s => s.CheckIn.Result == CheckInResult.Failed && s.CheckIn.Problem!.Code == ProblemCode.ServerCertificateMismatch);
         Assert.Equal(PatchState.Applied, status.State);
+        Assert.Contains("its certificate is for another name", status.CheckIn.Problem!.Message, StringComparison.Ordinal);
     }
 
     [Theory]

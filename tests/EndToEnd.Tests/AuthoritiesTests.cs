@@ -23,7 +23,7 @@ public sealed class AuthoritiesTests(Workshop workshop)
         await WatchAsync(host);
         var refused = await host.EnableAsync(await server.TokenAsync("--uses 0 --system-ca"));
         Assert.Equal(1, refused.Status);
-        Assert.Contains("nor signed by a trusted CA", refused.Error, StringComparison.Ordinal);
+        Assert.Contains("its certificate is not signed by a trusted CA", refused.Error, StringComparison.Ordinal);
         Assert.True(await OpenedAsync(host));
 
         await host.DoAsync($"cat >>{Bundle}", ca.ExportCertificatePem() + "\n");

@@ -16,8 +16,14 @@ internal sealed class CertificateCheck(IReadOnlyList<string> pins, X509Certifica
 {
     private static readonly Oid ServerAuthentication = new("1.3.6.1.5.5.7.3.1"); // RFC 5280, 4.2.1.12
 
-    private static readonly CertificateRefusal NotTheServer = new(
-        "its certificate is not the one that the token pins, nor signed by a trusted CA", "if the server's key was changed, make a new token; otherwise somebody is in the way");
+    private static readonly CertificateRefusal NotPinned = new(
+        "its key is not the one that the token pins", "if the server's key was changed, make a new token; otherwise somebody is in the way");
+
+    private static readonly CertificateRefusal OfAnotherName = new(
+        "its certificate is for another name", "give it a certificate for this one, or make a token for the other; otherwise somebody is in the way");
+
+    private static readonly CertificateRefusal NotVouchedFor = new(
+        "its certificate is not signed by a trusted CA", "name its CA by `ca-file` in agent.conf, and let it send the certificates between; otherwise somebody is in the way");
 
     /// <summary>Of the chain that the framework builds before it asks us, and which decides nothing here: a certificate must not make this host call wherever it says.</summary>
     public static X509ChainPolicy Unasked => new() { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };
@@ -27,10 +33,10 @@ internal sealed class CertificateCheck(IReadOnlyList<string> pins, X509Certifica
     /// <param name="errors">As the framework found them; only what it says of the name counts.</param>
     public CertificateRefusal? Refusal(X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors)
     {
-        if (certificate is null) return NotTheServer;
+        if (certificate is null) return pins.Count > 0 ? NotPinned : NotVouchedFor;
         // A pinned key is the server, whatever its certificate says of names and dates: nothing to expire on a host whose clock is wrong.
-        if (pins.Count > 0) return pins.Contains(Certificates.KeyPin(certificate)) ? null : NotTheServer;
-        if ((errors & ~SslPolicyErrors.RemoteCertificateChainErrors) != SslPolicyErrors.None) return NotTheServer;
+        if (pins.Count > 0) return pins.Contains(Certificates.KeyPin(certificate)) ? null : NotPinned;
+        if ((errors & ~SslPolicyErrors.RemoteCertificateChainErrors) != SslPolicyErrors.None) return OfAnotherName;
 
         var trusted = authorities ?? SystemAuthorities.Read(bundles);
         try
@@ -39,7 +45,7 @@ internal sealed class CertificateCheck(IReadOnlyList<string> pins, X509Certifica
             judged.ChainPolicy.ApplicationPolicy.Add(ServerAuthentication);
             judged.ChainPolicy.CustomTrustStore.AddRange(trusted);
             if (chain is not null) judged.ChainPolicy.ExtraStore.AddRange(chain.ChainPolicy.ExtraStore);
-            return judged.Build(certificate) ? null : OutOfTime(judged, time.GetUtcNow()) ?? NotTheServer;
+            return judged.Build(certificate) ? null : OutOfTime(judged, time.GetUtcNow()) ?? NotVouchedFor;
         }
         finally
         {
