@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Wire;
@@ -67,10 +66,10 @@ public sealed class ProxyTests
     [Fact]
     public async Task ServerOfACompanysCa_IsBelievedByCaFileAlone()
     {
-        using var ca = Authority("CN=Company CA");
+        using var ca = TestAuthority.Make("CN=Company CA");
         await using var host = new HostUnderTest();
         await host.Server.StopAsync();
-        host.Server.Certificate = IssuedBy(ca, "localhost");
+        host.Server.Certificate = TestAuthority.Issue(ca, "localhost");
         host.Server.Start();
         host.Write("etc/livepatch-agent/ca.pem", ca.ExportCertificatePem());
         var unpinned = host.Server.Token with { Tls = [] };
@@ -86,7 +85,7 @@ public sealed class ProxyTests
         await host.SettledAsync(PatchState.Applied);
 
         await host.Server.StopAsync();
-        host.Server.Certificate = IssuedBy(ca, "elsewhere.example");
+        host.Server.Certificate = TestAuthority.Issue(ca, "elsewhere.example");
         host.Server.Start();
         await host.RefreshAsync();
         var status = await host.UntilAsync("another's name", s => s.CheckIn.Result == CheckInResult.Failed && s.CheckIn.Problem!.Code == ProblemCode.ServerCertificateMismatch);
@@ -100,14 +99,14 @@ public sealed class ProxyTests
     [InlineData("SSL_CERT_DIR", "srv")]
     public async Task ServerOfACaOfTheSystem_IsBelieved_ByWhatItSendsAlone(string? variable, string path)
     {
-        using var ca = Authority("CN=System CA");
-        using var between = IssuedBy(ca, "CA between", authority: true);
+        using var ca = TestAuthority.Make("CN=System CA");
+        using var between = TestAuthority.Issue(ca, "CA between", authority: true);
         await using var host = new HostUnderTest();
         host.Write(path == "srv" ? "srv/ca.pem" : path, ca.ExportCertificatePem());
         await host.Server.StopAsync();
         using var elsewhere = new TcpListener(IPAddress.Loopback, 0);
         elsewhere.Start();
-        host.Server.Certificate = IssuedBy(between, "localhost", moreAt: $"http://127.0.0.1:{((IPEndPoint)elsewhere.LocalEndpoint).Port}/between.cer");
+        host.Server.Certificate = TestAuthority.Issue(between, "localhost", moreAt: $"http://127.0.0.1:{((IPEndPoint)elsewhere.LocalEndpoint).Port}/between.cer");
         host.Server.Start();
         host.Server.Publish(One);
         string[] variables = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
@@ -137,10 +136,10 @@ public sealed class ProxyTests
     [InlineData(-20, -10, 2, false)]
     public async Task ServerOfACa_OutOfTimeByThisHostsClock_IsToldWithItsDates(int from, int to, int caTo, bool known)
     {
-        using var ca = Authority("CN=Company CA", DateTimeOffset.UtcNow.AddDays(-30), DateTimeOffset.UtcNow.AddDays(caTo));
+        using var ca = TestAuthority.Make("CN=Company CA", DateTimeOffset.UtcNow.AddDays(-30), DateTimeOffset.UtcNow.AddDays(caTo));
         await using var host = new HostUnderTest();
         await host.Server.StopAsync();
-        host.Server.Certificate = IssuedBy(ca, "localhost", DateTimeOffset.UtcNow.AddDays(from), DateTimeOffset.UtcNow.AddDays(to));
+        host.Server.Certificate = TestAuthority.Issue(ca, "localhost", DateTimeOffset.UtcNow.AddDays(from), DateTimeOffset.UtcNow.AddDays(to));
         host.Server.Start();
         host.Write("etc/livepatch-agent/ca.pem", ca.ExportCertificatePem());
         if (known) host.Write("etc/livepatch-agent/agent.conf", $"ca-file = {host.Path("etc/livepatch-agent/ca.pem")}\n");
@@ -152,33 +151,5 @@ public sealed class ProxyTests
         Assert.Equal(known, problem.Message.Contains(naming, StringComparison.Ordinal));
         Assert.Equal(known, problem.Cure.Contains("set the clock", StringComparison.Ordinal));
         Assert.NotEqual(known, problem.Cure.Contains("somebody is in the way", StringComparison.Ordinal));
-    }
-
-    private static X509Certificate2 Authority(string subject) => Authority(subject, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(2));
-
-    private static X509Certificate2 Authority(string subject, DateTimeOffset from, DateTimeOffset to)
-    {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256);
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, true));
-        return request.CreateSelfSigned(from, to);
-    }
-
-    private static X509Certificate2 IssuedBy(X509Certificate2 ca, string name, bool authority = false, string? moreAt = null) =>
-        IssuedBy(ca, name, DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddDays(1), authority, moreAt);
-
-    /// <param name="moreAt">Where, by the certificate, its issuer's is to be had.</param>
-    private static X509Certificate2 IssuedBy(X509Certificate2 ca, string name, DateTimeOffset from, DateTimeOffset to, bool authority = false, string? moreAt = null)
-    {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
-        var names = new SubjectAlternativeNameBuilder();
-        names.AddDnsName(name);
-        request.CertificateExtensions.Add(names.Build());
-        if (authority) request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        if (moreAt is not null) request.CertificateExtensions.Add(new X509AuthorityInformationAccessExtension([], [moreAt]));
-        using var certificate = request.Create(ca.SubjectName, X509SignatureGenerator.CreateForECDsa(ca.GetECDsaPrivateKey()!), from, to, [1, 2, 3, 4]);
-        return certificate.CopyWithPrivateKey(key);
     }
 }

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.EndToEnd.Tests.Harness;
 
@@ -17,8 +15,10 @@ public sealed class AuthoritiesTests(Workshop workshop)
         await server.PublishAsync(await workshop.PatchAsync(HostKind.Plain, "livepatch_cmdline", "1.0", 1));
         var host = await s.HostAsync(HostKind.Plain);
         var pinned = front.Certificate;
-        using var ca = Authority();
-        front.Certificate = IssuedBy(ca);
+        using var ca = TestAuthority.Make("CN=A CA of the system");
+        using var issued = TestAuthority.Issue(ca, "10.0.2.2");
+        // SslStream wants a key that is not only in this object.
+        front.Certificate = X509CertificateLoader.LoadPkcs12(issued.Export(X509ContentType.Pfx), null);
 
         await WatchAsync(host);
         var refused = await host.EnableAsync(await server.TokenAsync("--uses 0 --system-ca"));
@@ -47,25 +47,4 @@ public sealed class AuthoritiesTests(Workshop workshop)
         """);
 
     private static async Task<bool> OpenedAsync(LabHost host) => await host.DoAsync("pkill strace; grep -c -E '/etc/(ssl|pki)/|/usr/lib/ssl/cert|/usr/share/ca-' /run/opened; true") != "0";
-
-    private static X509Certificate2 Authority()
-    {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest("CN=A CA of the system", key, HashAlgorithmName.SHA256);
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(2));
-    }
-
-    private static X509Certificate2 IssuedBy(X509Certificate2 ca)
-    {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest("CN=the server", key, HashAlgorithmName.SHA256);
-        var names = new SubjectAlternativeNameBuilder();
-        names.AddIpAddress(IPAddress.Parse("10.0.2.2"));
-        request.CertificateExtensions.Add(names.Build());
-        using var certificate = request.Create(ca.SubjectName, X509SignatureGenerator.CreateForECDsa(ca.GetECDsaPrivateKey()!), DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1), [1, 2, 3, 4]);
-        using var both = certificate.CopyWithPrivateKey(key);
-        // SslStream wants a key that is not only in this object.
-        return X509CertificateLoader.LoadPkcs12(both.Export(X509ContentType.Pfx), null);
-    }
 }
