@@ -1,4 +1,3 @@
-using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.EndToEnd.Tests.Harness;
 
 namespace LivepatchAgent.EndToEnd.Tests;
@@ -16,9 +15,7 @@ public sealed class AuthoritiesTests(Workshop workshop)
         var host = await s.HostAsync(HostKind.Plain);
         var pinned = front.Certificate;
         using var ca = TestAuthority.Make("CN=A CA of the system");
-        using var issued = TestAuthority.Issue(ca, "10.0.2.2");
-        // SslStream wants a key that is not only in this object.
-        front.Certificate = X509CertificateLoader.LoadPkcs12(issued.Export(X509ContentType.Pfx), null);
+        front.Certificate = TestAuthority.Issue(ca, "10.0.2.2");
 
         await WatchAsync(host);
         var refused = await host.EnableAsync(await server.TokenAsync("--uses 0 --system-ca"));
