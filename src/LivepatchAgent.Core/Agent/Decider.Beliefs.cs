@@ -47,19 +47,34 @@ public static partial class Decider
         };
     }
 
-    /// <summary>Not again, and back to the last patch that is known to be good.</summary>
+    /// <summary>
+    /// Never loaded again on this host, and no longer what a crash falls back to. The last good patch takes its place,
+    /// unless that one is quarantined as well.
+    /// </summary>
     private static AgentState Quarantine(AgentState state, PatchRef patch, string reason, HostSnapshot host)
     {
         var quarantined = new Quarantined(patch.Manifest, patch.Version, reason, host.At);
         var problem = Problems.Quarantined(quarantined);
-        var fallback = state.Enrolment is not null && state.LastGood is { } good && good.Manifest != patch.Manifest && good.KernelRelease == host.KernelRelease ? good : null;
-        return Refusing(Told(state, host, HappeningKind.Quarantined, patch.Manifest, problem, patch.Manifest + host.BootId), new Phase.Refused(patch.Manifest, patch, problem), fallback) with
+        var recorded = state with
         {
             Quarantine = [.. state.Quarantine.Where(q => q.Manifest != patch.Manifest), quarantined],
+            LastGood = Other(state.LastGood, patch),
             Running = null,
             LoadAttempts = 0,
         };
+        var reported = Told(recorded, host, HappeningKind.Quarantined, patch.Manifest, problem, patch.Manifest + host.BootId);
+        return Refusing(reported, new Phase.Refused(patch.Manifest, patch, problem), Fallback(recorded, host));
     }
+
+    /// <summary>The patch to load in place of one that took the host down.</summary>
+    private static PatchRef? Fallback(AgentState state, HostSnapshot host)
+    {
+        if (state.Enrolment is null || state.LastGood is not { } good) return null;
+        return good.KernelRelease == host.KernelRelease && QuarantineOf(state, good.Manifest) is null ? good : null;
+    }
+
+    private static Quarantined? QuarantineOf(AgentState state, string manifest) =>
+        state.Quarantine.FirstOrDefault(q => q.Manifest == manifest);
 
     private static Step.Believe Refuse(AgentState state, string manifest, Problem problem, PatchRef? patch = null) =>
         new(Refusing(state, new Phase.Refused(manifest, patch, problem)), problem.Message);

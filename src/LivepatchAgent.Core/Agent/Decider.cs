@@ -113,7 +113,7 @@ public static partial class Decider
             return refused is null || refused.Manifest == assignment.Manifest ? null : new Step.Believe(state with { Phase = new Phase.Resting() }, "what was refused is no longer assigned");
         if (refused?.Manifest == assignment.Manifest) return null;
         if (!host.LivepatchSupported) return Refuse(state, assignment.Manifest, Problems.KernelWithoutLivepatch(host.KernelRelease));
-        if (state.Quarantine.FirstOrDefault(q => q.Manifest == assignment.Manifest) is { } quarantined) return Refuse(state, assignment.Manifest, Problems.Quarantined(quarantined));
+        if (QuarantineOf(state, assignment.Manifest) is { } quarantined) return Refuse(state, assignment.Manifest, Problems.Quarantined(quarantined));
         return new Step.Believe(
             state with
             {
@@ -152,6 +152,9 @@ public static partial class Decider
     private static Step AfterVerifying(AgentState state, PatchRef patch, string? patchBuildId, Step next, HostSnapshot host)
     {
         if (host.KillSwitch == KillSwitch.Observe) return Refuse(state, patch.Manifest, Problems.SwitchedOff(patch), patch);
+        // Asked once more where every way to a load comes by, so that no way can forget it.
+        if (QuarantineOf(state, patch.Manifest) is { } quarantined)
+            return Refuse(state, patch.Manifest, Problems.Quarantined(quarantined), patch);
         var sighting = host.Sight(patch.Name);
         switch (sighting)
         {

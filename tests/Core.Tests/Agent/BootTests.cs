@@ -96,6 +96,32 @@ public class BootTests
         Assert.Empty(state.Quarantine);
     }
 
+    /// <summary>A good patch is blamed for a boot that ended while it was loaded again; then its successor takes the host down.</summary>
+    [Fact]
+    public void Next_AfterACrashOfTheSuccessor_DoesNotBringAQuarantinedPatchBack()
+    {
+        var loading = Given.Enrolled(new Phase.Loading(One, Before), One.Manifest) with { LastGood = One };
+        var judged = AfterTheBoot(loading, 1);
+        Assert.Equal(One.Manifest, Assert.Single(judged.Quarantine).Manifest);
+        Assert.Null(judged.LastGood);
+        var crashed = judged with { Phase = new Phase.Resting(), Running = Ran(Two, "boot-1"), StoppedCleanly = false };
+        var after = AfterTheBoot(crashed, 2);
+        Assert.Equal(Two.Manifest, Assert.IsType<Phase.Refused>(after.Phase).Manifest);
+        Assert.Equal([One.Manifest, Two.Manifest], after.Quarantine.Select(q => q.Manifest));
+    }
+
+    /// <summary>Whatever an older journal still believes of a fallback: the last question before a load is the quarantine.</summary>
+    [Theory]
+    [InlineData("verified")]
+    [InlineData("cleared")]
+    public void Next_BeforeALoadOfAQuarantinedPatch_RefusesIt(string phase)
+    {
+        var quarantined = new Quarantined(Two.Manifest, Two.Version, "the host went down", Given.Now);
+        var state = Given.Enrolled(On(phase), Two.Manifest) with { LastGood = Two, Quarantine = [quarantined] };
+        var refused = Assert.IsType<Phase.Refused>(Assert.IsType<Step.Believe>(Next(state, Given.Host())).After.Phase);
+        Assert.Equal(ProblemCode.PatchQuarantined, refused.Problem.Code);
+    }
+
     private static AgentState AfterTheBoot(AgentState state, int boot) => Assert.IsType<Step.Believe>(Next(state, Given.Host() with { BootId = $"boot-{boot}" })).After;
 
     private static AgentState Loaded(AgentState state, int boot) => state with
