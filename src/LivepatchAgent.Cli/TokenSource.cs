@@ -2,6 +2,7 @@ using System.Text;
 using LivepatchAgent.Cli.Local;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Cli;
 
@@ -20,7 +21,7 @@ internal static class TokenSource
         var text = (argument, file) switch
         {
             ({ } given, null) when given != StandardInput => given,
-            (null, { } path) when path != StandardInput => OfBytes(BoundedFile.Read(path, EnrolmentToken.MaxLength), $"the token file {path}"),
+            (null, { } path) when path != StandardInput => OfBytes(BoundedFile.TryRead(path, EnrolmentToken.MaxLength), $"the token file {path}"),
             _ => OfBytes(surroundings.ReadInput(Prompt, ReadLine), "the token on standard input"),
         };
         if (!text.TryGet(out var token, out var problem)) return problem;

@@ -58,13 +58,13 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         {
             // What was begun would keep the journal from being written; it is no use while it cannot grow.
             if (step is Step.Download download) store.Drop(download.Patch.ModuleSha256);
-            return new StepResult.Failed(AtomicFile.Explain((IOException)e.InnerException!, "store the module"), InPassing: true);
+            return new StepResult.Failed(DiskFault.Explain((IOException)e.InnerException!, "store the module"), InPassing: true);
         }
         catch (IOException e)
         {
             // What the disk cannot read back is fetched anew.
             if (step is Step.Verify verify) store.TryDrop(verify.Patch.ModuleSha256);
-            return new StepResult.Failed(AtomicFile.Explain(e, "use " + paths.StateFolder), InPassing: true);
+            return new StepResult.Failed(DiskFault.Explain(e, "use " + paths.StateFolder), InPassing: true);
         }
         catch (UnauthorizedAccessException e)
         {

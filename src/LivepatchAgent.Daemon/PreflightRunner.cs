@@ -46,7 +46,7 @@ internal sealed class PreflightRunner(HostPaths paths, HostObserver observer)
         }
         catch (IOException e)
         {
-            return AtomicFile.Explain(e, $"read {path}");
+            return DiskFault.Explain(e, $"read {path}");
         }
 
         return MappedFile.Read(file, bytes => OfFile(bytes, patch.Name));

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Daemon.Kernel;
-using LivepatchAgent.Daemon.Store;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Daemon;
 
@@ -11,7 +11,6 @@ namespace LivepatchAgent.Daemon;
 /// </summary>
 internal sealed class StatusBoard(HostPaths paths, Func<AgentStatus> initial)
 {
-    private const UnixFileMode ReadableByAll = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
     private readonly Lock _lock = new();
     private AgentStatus? _status;
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -72,6 +71,7 @@ internal sealed class StatusBoard(HostPaths paths, Func<AgentStatus> initial)
     /// </summary>
     private long LastRevision()
     {
+        AtomicFile.RemoveLeftovers(paths.StatusFile);
         try
         {
             return SmallFile.ReadBytes(paths.StatusFile) is { } text ? JsonSerializer.Deserialize(text, WireJson.Default.AgentStatus)?.Revision ?? 0 : 0;
@@ -87,7 +87,7 @@ internal sealed class StatusBoard(HostPaths paths, Func<AgentStatus> initial)
         try
         {
             Directory.CreateDirectory(paths.RunFolder);
-            AtomicFile.Write(paths.StatusFile, JsonSerializer.SerializeToUtf8Bytes(status, WireJson.Readable.AgentStatus), ReadableByAll);
+            AtomicFile.Write(paths.StatusFile, JsonSerializer.SerializeToUtf8Bytes(status, WireJson.Readable.AgentStatus), FileRights.ReadableByAll);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

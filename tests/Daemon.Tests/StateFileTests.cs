@@ -188,16 +188,27 @@ public sealed class StateFileTests
     }
 
     [Fact]
-    public void SyncFolder_ThatCannotBe_Throws()
+    public void DiskFault_SaysWhatCouldNotBeDone_AndWhy()
     {
         using var root = new FakeRoot();
-        AtomicFile.SyncFolder(root.Folder);
-        AtomicFile.SyncFolder("/proc"); // which says EINVAL: there is nothing to sync
-        var fault = Assert.Throws<IOException>(() => AtomicFile.SyncFolder(root.Path("missing")));
-        HostUnderTest.AssertTold(AtomicFile.Explain(fault, "save it"), ProblemCode.DiskError, root.Path("missing"));
-        root.Write("file", "");
-        Assert.Throws<IOException>(() => AtomicFile.SyncFolder(root.Path("file")));
-        Assert.Equal(ProblemCode.DiskFull, AtomicFile.Explain(new IOException("x", 28), "save it").Code);
+        var fault = Assert.ThrowsAny<IOException>(() => File.ReadAllText(root.Path("missing")));
+        HostUnderTest.AssertTold(DiskFault.Explain(fault, "save it"), ProblemCode.DiskError, root.Path("missing"));
+        foreach (var full in new[] { 28, 122 }) // ENOSPC, EDQUOT
+            Assert.Equal(ProblemCode.DiskFull, DiskFault.Explain(new IOException("x", full), "save it").Code);
+    }
+
+    [Theory]
+    [InlineData("journal.json.new")] // as older versions left it
+    [InlineData("journal.json.0a1b2c3d.4e5.new")]
+    public void Load_RemovesWhatACrashLeftOfAWrite(string name)
+    {
+        using var root = new FakeRoot();
+        var folder = Directory.CreateDirectory(root.Path("state")).FullName;
+        var store = new StateStore(folder);
+        Assert.Null(store.Save(new AgentState()));
+        File.WriteAllText(Path.Combine(folder, name), "half of a jour");
+        Assert.Null(new StateStore(folder).Load().Problem);
+        Assert.Equal(["journal.json"], Directory.GetFiles(folder).Select(Path.GetFileName));
     }
 
     [Fact]

@@ -5,6 +5,7 @@ using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Server.Commands;
 using LivepatchAgent.Server.Storage;
 using LivepatchAgent.Server.Trust;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Server.Tests;
 
@@ -26,7 +27,7 @@ public sealed class ServerKeysTests : IDisposable
         var first = ServerKeys.Tls(_folder, null, ["a.example", "localhost"], Now).Value[0];
         var second = ServerKeys.Tls(_folder, null, ["a.example", "localhost"], Now).Value[0];
         Assert.Equal(first.Thumbprint, second.Thumbprint);
-        Assert.Equal(Durable.OwnerOnly, File.GetUnixFileMode(_folder.TlsKey));
+        Assert.Equal(FileRights.OwnerOnly, File.GetUnixFileMode(_folder.TlsKey));
         Assert.True(first.MatchesHostname("a.example") && first.MatchesHostname("localhost") && !first.MatchesHostname("b.example"));
     }
 

@@ -1,5 +1,6 @@
 using LivepatchAgent.Core;
 using LivepatchAgent.Server.Storage;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Server.Tests;
 
@@ -47,18 +48,7 @@ public sealed class StorageTests : IDisposable
     [Fact]
     public void Database_AndKeys_AreTheOwnersAlone()
     {
-        using (Database.Open(DatabasePath).Value) Assert.Equal(Durable.OwnerOnly, File.GetUnixFileMode(DatabasePath));
-    }
-
-    [Fact]
-    public void Durable_Write_ReplacesWholeAndLeavesNothingBeside()
-    {
-        var path = Path.Combine(_root.FullName, "file");
-        Durable.Write(path, "one", Durable.OwnerOnly);
-        Durable.Write(path, "two", Durable.OwnerOnly);
-        Assert.Equal("two", File.ReadAllText(path));
-        Assert.Equal(Durable.OwnerOnly, File.GetUnixFileMode(path));
-        Assert.Single(_root.GetFiles());
+        using (Database.Open(DatabasePath).Value) Assert.Equal(FileRights.OwnerOnly, File.GetUnixFileMode(DatabasePath));
     }
 
     public void Dispose() => _root.Delete(recursive: true);

@@ -6,6 +6,7 @@ using LivepatchAgent.Cli.Views;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Modules;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Cli.Commands;
 
@@ -51,7 +52,7 @@ internal static class CheckCommand
             return ExitCode.Usage;
         }
 
-        if (BoundedFile.Read(host, Size(host)) is not { } facts)
+        if (BoundedFile.TryRead(host, Size(host)) is not { } facts)
         {
             error.WriteLine($"cannot use {style.Clean(host)}: it cannot be read, or has more than {MaxFacts >> 20} MiB; make it with `livepatch-agent facts`");
             return ExitCode.Failed;

@@ -1,3 +1,5 @@
+using LivepatchAgent.Shared.Files;
+
 namespace LivepatchAgent.Cli.Local;
 
 /// <summary>The status that the daemon last wrote: what is known while it is away.</summary>
@@ -8,7 +10,7 @@ internal static class LastStatus
     /// <summary>Null when there is none that can be read.</summary>
     public static (byte[] Json, StatusReading Reading)? Read(string path)
     {
-        if (BoundedFile.Read(path, HttpAnswer.MaxBytes) is not { } json) return null;
+        if (BoundedFile.TryRead(path, HttpAnswer.MaxBytes) is not { } json) return null;
         return StatusReader.Read(json).TryGet(out var reading, out _) ? (json, reading) : null;
     }
 }

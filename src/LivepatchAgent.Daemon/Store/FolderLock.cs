@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using LivepatchAgent.Shared.Files;
 using Microsoft.Win32.SafeHandles;
 
 namespace LivepatchAgent.Daemon.Store;

@@ -2,6 +2,7 @@ using System.Text;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.History;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Daemon.Store;
 
@@ -44,7 +45,7 @@ internal sealed class HistoryLog(string folder, long maxSize = 4 << 20)
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                start = new HistoryStart(mark, mark.Count, [new HistoryEvent(HistoryKind.Damaged) { Note = AtomicFile.Explain(e, $"read {_file}").Message }]);
+                start = new HistoryStart(mark, mark.Count, [new HistoryEvent(HistoryKind.Damaged) { Note = DiskFault.Explain(e, $"read {_file}").Message }]);
             }
 
             (_mark, _written, _started) = (start.Mark, start.Written, true);
@@ -86,7 +87,7 @@ internal sealed class HistoryLog(string folder, long maxSize = 4 << 20)
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 _unsure = true;
-                return AtomicFile.Explain(e, $"write {_file}");
+                return DiskFault.Explain(e, $"write {_file}");
             }
         }
     }

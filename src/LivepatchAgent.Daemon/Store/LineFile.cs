@@ -1,5 +1,6 @@
 using System.Text;
 using LivepatchAgent.Core.History;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Daemon.Store;
 

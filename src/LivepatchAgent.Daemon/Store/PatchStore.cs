@@ -1,12 +1,11 @@
 using LivepatchAgent.Core;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Daemon.Store;
 
 /// <summary>Manifests and modules by digest. What lies here is not believed: it is verified each time it is used.</summary>
 internal sealed class PatchStore
 {
-    private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-
     /// <summary>Journal and manifests are kilobytes.</summary>
     private const long Reserve = 128 * 1024;
 
@@ -30,14 +29,14 @@ internal sealed class PatchStore
     public void SaveManifest(string digest, ReadOnlySpan<byte> envelope)
     {
         Directory.CreateDirectory(_manifests);
-        AtomicFile.Write(Manifest(digest), envelope, Private);
+        AtomicFile.Write(Manifest(digest), envelope, FileRights.OwnerOnly);
     }
 
     /// <summary>The download's file, to be appended to.</summary>
     public FileStream OpenPartial(string digest)
     {
         Directory.CreateDirectory(_modules);
-        return new FileStream(Partial(digest), new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, UnixCreateMode = Private, BufferSize = 0, Options = FileOptions.Asynchronous });
+        return new FileStream(Partial(digest), new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, UnixCreateMode = FileRights.OwnerOnly, BufferSize = 0, Options = FileOptions.Asynchronous });
     }
 
     /// <summary>Null when the disk has room for so much more and for the journal beside it.</summary>
@@ -50,11 +49,7 @@ internal sealed class PatchStore
     }
 
     /// <summary>A whole download takes its place.</summary>
-    public void Complete(string digest)
-    {
-        File.Move(Partial(digest), Module(digest), overwrite: true);
-        AtomicFile.SyncFolder(_modules);
-    }
+    public void Complete(string digest) => AtomicFile.Commit(Partial(digest), Module(digest));
 
     public void Drop(string digest)
     {

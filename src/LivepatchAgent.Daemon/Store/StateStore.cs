@@ -1,5 +1,6 @@
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Daemon.Store;
 
@@ -26,6 +27,7 @@ internal sealed class StateStore(string folder)
         try
         {
             Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            AtomicFile.RemoveLeftovers(_file);
             if (!Path.Exists(_file) && !Path.Exists(Older)) return (new AgentState(), null);
             if (Read(_file).TryGet(out var state, out var problem)) return (state, null);
             var older = Read(Older);
@@ -41,7 +43,7 @@ internal sealed class StateStore(string folder)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            var problem = AtomicFile.Explain(e, $"read {_file}");
+            var problem = DiskFault.Explain(e, $"read {_file}");
             return (Without(problem), problem);
         }
     }
@@ -55,13 +57,13 @@ internal sealed class StateStore(string folder)
         try
         {
             if (File.Exists(_file)) File.Copy(_file, Older, overwrite: true);
-            AtomicFile.Write(_file, text, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            AtomicFile.Write(_file, text, FileRights.OwnerOnly);
             _saved = text;
             return null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return AtomicFile.Explain(e, $"save {_file}");
+            return DiskFault.Explain(e, $"save {_file}");
         }
     }
 

@@ -5,6 +5,7 @@ using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Publisher.Files;
 using LivepatchAgent.Publisher.Keys;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Publisher.Commands;
 
@@ -53,7 +54,7 @@ internal sealed class CosignCommand
                 return new Problem(ProblemCode.ManifestInvalid, $"cannot sign {path}: it is not a CMS message", "give what `manifest` or `pins create` wrote");
             }
 
-            if (LocalFile.Write(path, signed, LocalFile.Public, replace: true) is { } fault) return fault;
+            if (LocalFile.Write(path, signed, FileRights.ReadableByAll, replace: true) is { } fault) return fault;
             _surroundings.Out.WriteLine($"signed: {path} now has {count} signatures, the last by {certificate.Subject} (SHA-256 {Convert.ToHexStringLower(SHA256.HashData(signed))})");
         }
 

@@ -6,6 +6,7 @@ using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Publisher.Files;
 using LivepatchAgent.Publisher.Keys;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Publisher.Commands;
 
@@ -91,9 +92,9 @@ internal sealed class KeygenCommand
             return new Problem(ProblemCode.DiskError, $"cannot make the folder of {stem}.key: {e.Message.TrimEnd('.')}", "choose a folder that you can write to");
         }
 
-        return LocalFile.Write(stem + ".key", Encoding.ASCII.GetBytes(key.PrivatePem + "\n"), LocalFile.Private, replace: false)
-            ?? LocalFile.Write(stem + ".pem", Encoding.ASCII.GetBytes(PemEncoding.WriteString("CERTIFICATE", key.Certificate.RawData) + "\n"), LocalFile.Public, replace: false)
-            ?? (derToo ? LocalFile.Write(stem + ".der", key.Certificate.RawData, LocalFile.Public, replace: false) : null);
+        return LocalFile.Write(stem + ".key", Encoding.ASCII.GetBytes(key.PrivatePem + "\n"), FileRights.OwnerOnly, replace: false)
+            ?? LocalFile.Write(stem + ".pem", Encoding.ASCII.GetBytes(PemEncoding.WriteString("CERTIFICATE", key.Certificate.RawData) + "\n"), FileRights.ReadableByAll, replace: false)
+            ?? (derToo ? LocalFile.Write(stem + ".der", key.Certificate.RawData, FileRights.ReadableByAll, replace: false) : null);
     }
 
     private void Describe(X509Certificate2 certificate, string stem, string kind, bool encrypted)

@@ -8,6 +8,7 @@ using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Publisher.Files;
 using LivepatchAgent.Publisher.Keys;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Publisher.Commands;
 
@@ -56,7 +57,7 @@ internal sealed class ManifestCommand
             var envelope = CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(manifest, WireJson.Readable.PatchManifest), certificate);
             if (!Rehearse(envelope, file, facts, certificate).TryGet(out var verified, out problem)) return problem with { Cure = "a host would refuse it for the same reason: sign the module with this key (--replace-signature)" };
             var target = parsed.GetValue(_out) ?? PathBeside(path);
-            if (LocalFile.Write(target, envelope, LocalFile.Public, replace: true) is { } notWritten) return notWritten;
+            if (LocalFile.Write(target, envelope, FileRights.ReadableByAll, replace: true) is { } notWritten) return notWritten;
             _surroundings.Out.Write(ManifestText.Of(verified.Content, verified.Digest));
             _surroundings.Out.WriteLine($"{"written to:",-14} {target}");
         }

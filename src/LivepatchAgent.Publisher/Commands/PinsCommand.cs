@@ -10,6 +10,7 @@ using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Publisher.Files;
 using LivepatchAgent.Publisher.Keys;
 using LivepatchAgent.Publisher.PatchServer;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Publisher.Commands;
 
@@ -69,7 +70,7 @@ internal sealed class PinsCommand
         using (certificate)
         {
             var path = parsed.GetRequiredValue(_out);
-            if (LocalFile.Write(path, CmsEnvelope.Sign(content, certificate), LocalFile.Public, replace: false) is { } notWritten) return notWritten;
+            if (LocalFile.Write(path, CmsEnvelope.Sign(content, certificate), FileRights.ReadableByAll, replace: false) is { } notWritten) return notWritten;
             Print(pins, signatures: 1);
             _surroundings.Out.WriteLine($"{"written to:",-14} {path}");
         }

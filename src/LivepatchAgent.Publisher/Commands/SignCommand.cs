@@ -4,6 +4,7 @@ using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Publisher.Files;
 using LivepatchAgent.Publisher.Keys;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Publisher.Commands;
 
@@ -50,7 +51,7 @@ internal sealed class SignCommand
         using (certificate)
         {
             var target = parsed.GetValue(_out) ?? path;
-            if (LocalFile.Write(target, ModuleSigner.Sign(content, certificate), LocalFile.Public, replace: true) is { } fault) return fault;
+            if (LocalFile.Write(target, ModuleSigner.Sign(content, certificate), FileRights.ReadableByAll, replace: true) is { } fault) return fault;
             _surroundings.Out.WriteLine($"signed: {target} ({facts.Name}, for {facts.KernelRelease} {facts.Architecture}), by {certificate.Subject}");
         }
 

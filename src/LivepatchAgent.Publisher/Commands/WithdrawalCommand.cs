@@ -7,6 +7,7 @@ using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Publisher.Files;
 using LivepatchAgent.Publisher.Keys;
 using LivepatchAgent.Publisher.PatchServer;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Publisher.Commands;
 
@@ -46,7 +47,7 @@ internal sealed class WithdrawalCommand
         {
             var withdrawal = new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, Manifest = digest, Reason = parsed.GetRequiredValue(_reason) };
             var path = parsed.GetRequiredValue(_out);
-            if (LocalFile.Write(path, CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(withdrawal, WireJson.Default.PatchWithdrawal), certificate), LocalFile.Public, replace: false) is { } fault) return fault;
+            if (LocalFile.Write(path, CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(withdrawal, WireJson.Default.PatchWithdrawal), certificate), FileRights.ReadableByAll, replace: false) is { } fault) return fault;
             _surroundings.Out.WriteLine($"withdrawal of {digest} written to: {path}");
         }
 

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Server.Storage;
 
@@ -17,7 +18,7 @@ internal sealed class BlobStore(DataFolder folder)
     /// <summary>Mends one that is damaged.</summary>
     public void Put(BlobKind kind, string sha256, ReadOnlySpan<byte> content)
     {
-        if (Size(kind, sha256) != content.Length || !content.SequenceEqual(File.ReadAllBytes(folder.Blob(kind, sha256)))) Durable.Write(folder.Blob(kind, sha256), content, Durable.Public);
+        if (Size(kind, sha256) != content.Length || !content.SequenceEqual(File.ReadAllBytes(folder.Blob(kind, sha256)))) AtomicFile.Write(folder.Blob(kind, sha256), content, FileRights.ReadableByAll);
     }
 
     /// <summary>Whether it still is what its name says.</summary>
@@ -52,7 +53,7 @@ internal sealed class Upload : IAsyncDisposable
     {
         _folder = folder;
         _temporary = Path.Combine(folder.Uploads, Guid.NewGuid().ToString("N"));
-        _file = Durable.Create(_temporary, Durable.Public, Buffer);
+        _file = AtomicFile.Create(_temporary, FileRights.ReadableByAll, Buffer);
     }
 
     public long Length { get; private set; }
@@ -69,7 +70,7 @@ internal sealed class Upload : IAsyncDisposable
     public void Commit(BlobKind kind, string sha256)
     {
         _file.Flush(flushToDisk: true);
-        Durable.Commit(_temporary, _folder.Blob(kind, sha256));
+        AtomicFile.Commit(_temporary, _folder.Blob(kind, sha256));
     }
 
     public async ValueTask DisposeAsync()

@@ -1,4 +1,5 @@
 using LivepatchAgent.Core;
+using LivepatchAgent.Shared.Files;
 using Microsoft.Data.Sqlite;
 
 namespace LivepatchAgent.Server.Storage;
@@ -22,7 +23,7 @@ internal sealed class Database : IDisposable
             // A folder that others may enter must not show them machines and tokens' digests.
             new FileStream(path, new FileStreamOptions
             {
-                Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite, UnixCreateMode = Durable.OwnerOnly,
+                Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite, UnixCreateMode = FileRights.OwnerOnly,
             }).Dispose();
             using (var connection = database.Connect()) connection.Run("PRAGMA journal_mode=WAL");
             var version = database.Write(Migrate);

@@ -4,6 +4,7 @@ using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Server.Storage;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Server.Trust;
 
@@ -55,7 +56,7 @@ internal sealed class PinSets(DataFolder folder)
                 return new Problem(ProblemCode.PinsInvalid, "cannot take the pin set: it does not have this server's catalogue certificate, so hosts would refuse every catalogue", "add `catalogue.crt` of the server's folder");
             if (pins.Tls.Count > 0 && !pins.Tls.Contains(Certificates.KeyPin(tls)))
                 return new Problem(ProblemCode.PinsInvalid, "cannot take the pin set: it does not have this server's TLS key, so hosts could not reach it any more", "add what `livepatch-server pin` prints");
-            Durable.Write(Path(version), envelope, Durable.Public);
+            AtomicFile.Write(Path(version), envelope, FileRights.ReadableByAll);
             return true;
         }
     }

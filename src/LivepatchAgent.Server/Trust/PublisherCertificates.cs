@@ -4,6 +4,7 @@ using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Server.Storage;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Server.Trust;
 
@@ -39,7 +40,7 @@ internal static class PublisherCertificates
     }
 
     public static void Add(DataFolder folder, X509Certificate2 certificate) =>
-        Durable.Write(Path.Combine(folder.Publishers, $"{Certificates.Fingerprint(certificate)}.pem"), certificate.ExportCertificatePem() + "\n", Durable.Public);
+        AtomicFile.Write(Path.Combine(folder.Publishers, $"{Certificates.Fingerprint(certificate)}.pem"), certificate.ExportCertificatePem() + "\n", FileRights.ReadableByAll);
 
     /// <summary>Whose patches this server takes: those of the newest pin set, before any those of the folder.</summary>
     /// <param name="threshold">Of tokens; a pin set says it itself.</param>

@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Server.Storage;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Server.Trust;
 
@@ -92,7 +93,7 @@ internal static class ServerKeys
                 certificate = sign(key);
 
                 // One file, so that no crash parts a key from the certificate that hosts know it by.
-                Durable.Write(keyPath, $"{key.ExportPkcs8PrivateKeyPem()}\n{certificate.ExportCertificatePem()}\n", Durable.OwnerOnly);
+                AtomicFile.Write(keyPath, $"{key.ExportPkcs8PrivateKeyPem()}\n{certificate.ExportCertificatePem()}\n", FileRights.OwnerOnly);
             }
 
             Tell(known, certificate);
@@ -121,6 +122,6 @@ internal static class ServerKeys
     private static void Tell(string path, X509Certificate2 certificate)
     {
         var pem = certificate.ExportCertificatePem() + "\n";
-        if (!File.Exists(path) || File.ReadAllText(path) != pem) Durable.Write(path, pem, Durable.Public);
+        if (!File.Exists(path) || File.ReadAllText(path) != pem) AtomicFile.Write(path, pem, FileRights.ReadableByAll);
     }
 }
