@@ -40,6 +40,9 @@ internal sealed class HostPaths(string root)
 
     public string StateFolder => Under("var/lib/livepatch-agent");
 
+    /// <summary>The boot id of the boot that ended last in order: livepatch-agent-clean-end.service writes it, the daemon reads.</summary>
+    public string CleanEnd => Path.Combine(StateFolder, "clean-end");
+
     public string RunFolder => Under("run/livepatch-agent");
 
     public string Socket => Path.Combine(RunFolder, "agent.sock");

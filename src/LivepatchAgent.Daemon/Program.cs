@@ -61,7 +61,8 @@ if (mine is null)
 
 var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
 builder.Services.AddSystemd();
-builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromMilliseconds(1500));
+// Within the unit's TimeoutStopSec=20: a step that cannot be broken off may take seconds, as may the last save on a busy disk.
+builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(10));
 builder.Logging.AddSerilog(serilog);
 
 // Never disposed of: kernel log and network may call to the last moment.

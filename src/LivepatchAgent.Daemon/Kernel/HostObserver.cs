@@ -14,6 +14,7 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
     // These do not change while the kernel runs; /proc/cmdline least of all, though a livepatch may change what it shows.
     private readonly string _bootId = SmallFile.Read(paths.BootId) ?? "unknown";
     private readonly string _release = SmallFile.Read(paths.OsRelease) ?? "unknown";
+    private readonly string? _cleanEnd = CleanEnd(SmallFile.Read(paths.CleanEnd));
     private readonly KillSwitch _commandLine = KernelTexts.CommandLineSwitch(SmallFile.Read(paths.CommandLine) ?? "");
 
     public static string Architecture => RuntimeInformation.ProcessArchitecture switch
@@ -37,6 +38,7 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
             At = now,
             Uptime = uptime,
             BootId = _bootId,
+            CleanEnd = _cleanEnd,
             KernelRelease = _release,
             Architecture = Architecture,
             LivepatchSupported = Directory.Exists(paths.Livepatch),
@@ -61,6 +63,9 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
         AgentVersion = agentVersion,
         BootId = _bootId,
     };
+
+    /// <summary>36 dashes stand for no boot. Whatever else is not a boot id is equal to none.</summary>
+    private static string? CleanEnd(string? mark) => mark is { Length: > 0 and <= 64 } && mark.Any(char.IsAsciiLetterOrDigit) ? mark : null;
 
     private static KillSwitch Stronger(KillSwitch a, KillSwitch b) => a > b ? a : b;
 
