@@ -3,7 +3,6 @@ using System.Security.Cryptography;
 using LivepatchAgent.Core;
 using LivepatchAgent.Server.Commands;
 using LivepatchAgent.Shared;
-using Microsoft.Data.Sqlite;
 
 var root = new RootCommand("livepatch-server: serves signed kernel livepatches to enrolled machines.\n\nExit codes: 0 done, 1 failed, 64 wrong usage.")
 {
@@ -29,7 +28,7 @@ try
     // The host listens to signals itself; a second listener would cut its clean stop short.
     return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
 }
-catch (Exception e) when (e is IOException or UnauthorizedAccessException or SqliteException or CryptographicException)
+catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
 {
     return Exit.Fail(new Problem(ProblemCode.DiskError, $"cannot go on: {e.Message.TrimEnd('.')}", "check the folder given with --data, its owner and its disk"));
 }

@@ -6,11 +6,11 @@ using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Daemon.Tests.Surroundings;
-using LivepatchAgent.Server.Commands;
-using LivepatchAgent.Server.Storage;
+using LivepatchAgent.Server.Files;
+using LivepatchAgent.Server.Registry;
 using LivepatchAgent.Server.Trust;
-using RealServer = LivepatchAgent.Server.PatchServer;
-using ServeSettings = LivepatchAgent.Server.ServeSettings;
+using RealServer = LivepatchAgent.Server.Host.PatchServer;
+using ServeSettings = LivepatchAgent.Server.Host.ServeSettings;
 
 namespace LivepatchAgent.Daemon.Tests;
 
@@ -25,7 +25,7 @@ public sealed class RealServerTests
         var settings = new ServeSettings { Folder = folder, Listen = new IPEndPoint(IPAddress.Loopback, 0), Publishers = [X509CertificateLoader.LoadCertificate(Workshop.Publisher.RawData)] };
         var server = (await RealServer.StartAsync(settings, host.Time, HostUnderTest.Ct)).Value;
         var address = server.Address;
-        var token = EnrolmentToken.Read(TokenMaking.Make(new NewToken(folder, address, 1, host.Time.GetUtcNow().AddDays(1), "test", SystemCa: false), host.Time.GetUtcNow()).Value).Value;
+        var token = EnrolmentToken.Read(TokenIssuer.Issue(new NewToken(folder, address, 1, host.Time.GetUtcNow().AddDays(1), "test", SystemCa: false), host.Time.GetUtcNow()).Value).Value;
         using var publisher = new HttpClient(new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = (_, seen, _, _) => seen is X509Certificate2 certificate && token.Tls.Contains(Certificates.KeyPin(certificate)) } }) { BaseAddress = address };
 
         await host.EnableAsync(token);
@@ -72,7 +72,7 @@ public sealed class RealServerTests
         var settings = new ServeSettings { Folder = folder, Listen = new IPEndPoint(IPAddress.Loopback, 0), Publishers = [X509CertificateLoader.LoadCertificate(Workshop.Publisher.RawData)] };
         var server = (await RealServer.StartAsync(settings, host.Time, HostUnderTest.Ct)).Value;
         var address = server.Address;
-        var token = EnrolmentToken.Read(TokenMaking.Make(new NewToken(folder, address, 1, host.Time.GetUtcNow().AddDays(1), "test", SystemCa: false), host.Time.GetUtcNow()).Value).Value;
+        var token = EnrolmentToken.Read(TokenIssuer.Issue(new NewToken(folder, address, 1, host.Time.GetUtcNow().AddDays(1), "test", SystemCa: false), host.Time.GetUtcNow()).Value).Value;
         using var before = X509CertificateLoader.LoadCertificateFromFile(folder.CatalogueCertificate);
         using var publisher = new HttpClient(new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = (_, seen, _, _) => seen is X509Certificate2 c && (token.Tls.Contains(Certificates.KeyPin(c)) || c.Equals(next)) } }) { BaseAddress = address };
         await PublishAsync(publisher, Workshop.Patch(1));

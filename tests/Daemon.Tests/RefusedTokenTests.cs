@@ -4,10 +4,11 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Daemon.Tests.Surroundings;
-using LivepatchAgent.Server.Commands;
+using LivepatchAgent.Server.Files;
+using LivepatchAgent.Server.Registry;
 using LivepatchAgent.Server.Storage;
-using RealServer = LivepatchAgent.Server.PatchServer;
-using ServeSettings = LivepatchAgent.Server.ServeSettings;
+using RealServer = LivepatchAgent.Server.Host.PatchServer;
+using ServeSettings = LivepatchAgent.Server.Host.ServeSettings;
 
 namespace LivepatchAgent.Daemon.Tests;
 
@@ -59,16 +60,16 @@ public sealed class RefusedTokenTests
         Assert.DoesNotContain(token[5..], ran.Out + ran.Error, StringComparison.Ordinal);
     }
 
-    private static string Token(HostUnderTest host, string folder, RealServer server, DateTimeOffset? expires = null, Action<Microsoft.Data.Sqlite.SqliteConnection, string>? change = null)
+    private static string Token(HostUnderTest host, string folder, RealServer server, DateTimeOffset? expires = null, Action<Session, string>? change = null)
     {
         var data = new DataFolder(host.Path(folder));
-        var token = TokenMaking.Make(new NewToken(data, server.Address, 1, expires ?? Now.AddHours(1), "", SystemCa: false), Now).Value;
+        var token = TokenIssuer.Issue(new NewToken(data, server.Address, 1, expires ?? Now.AddHours(1), "", SystemCa: false), Now).Value;
         using var database = Database.Open(data.Database).Value;
         if (change is not null)
         {
             _ = database.Write(db =>
             {
-                change(db, TokenTable.FindBySecret(db, LivepatchAgent.Server.Api.EnrolmentEndpoint.SecretDigest(EnrolmentToken.Read(token).Value.Secret))!.Id);
+                change(db, TokenTable.FindBySecret(db, TokenSecret.Digest(EnrolmentToken.Read(token).Value.Secret))!.Id);
                 return true;
             });
         }

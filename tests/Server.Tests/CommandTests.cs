@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Server.Commands;
-using LivepatchAgent.Server.Storage;
+using LivepatchAgent.Server.Model;
 using static LivepatchAgent.Server.Tests.ServerUnderTest;
 
 namespace LivepatchAgent.Server.Tests;

@@ -1,5 +1,7 @@
 using System.Net;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Server.Files;
+using LivepatchAgent.Server.Host;
 using static LivepatchAgent.Server.Tests.ServerUnderTest;
 
 namespace LivepatchAgent.Server.Tests;
@@ -69,7 +71,7 @@ public sealed class EndToEndTests
     public async Task PatchServer_WhenItsPortIsTaken_SaysSo()
     {
         await using var server = await StartAsync();
-        var folder = new Storage.DataFolder(Path.Combine(server.Folder.Root, "other"));
+        var folder = new DataFolder(Path.Combine(server.Folder.Root, "other"));
         var second = await PatchServer.StartAsync(new ServeSettings { Folder = folder, Listen = new IPEndPoint(IPAddress.Loopback, server.Server.Address.Port) }, server.Time, Ct);
         Assert.Contains("cannot listen on", second.Problem!.Message, StringComparison.Ordinal);
 

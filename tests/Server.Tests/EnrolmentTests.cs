@@ -2,6 +2,7 @@ using System.Net;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Server.Model;
 using LivepatchAgent.Server.Storage;
 using static LivepatchAgent.Server.Tests.ServerUnderTest;
 

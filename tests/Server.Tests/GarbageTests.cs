@@ -4,6 +4,10 @@ using System.Text.Json.Nodes;
 using CsCheck;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Server.Files;
+using LivepatchAgent.Server.Storage;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
 using static LivepatchAgent.Server.Tests.ServerUnderTest;
 
 namespace LivepatchAgent.Server.Tests;
@@ -93,7 +97,7 @@ public sealed class GarbageTests
     public async Task Failure_InsideTheServer_TellsNothingOfIt()
     {
         await using var server = await StartAsync();
-        Directory.Delete(server.Folder.Blobs(Storage.BlobKind.Manifest));
+        Directory.Delete(server.Folder.Blobs(BlobKind.Manifest));
         var patch = server.Publisher.Patch(1);
         using var answer = await server.Client.PutAsync($"/v1/manifests/{patch.Digest}", new ByteArrayContent(patch.Envelope), Ct);
         Assert.Equal(HttpStatusCode.InternalServerError, answer.StatusCode);
@@ -102,13 +106,31 @@ public sealed class GarbageTests
         Assert.DoesNotContain(server.Folder.Root, text, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task Failure_ForWantOfRoomInTheDatabase_IsTheDisks()
+    /// <summary>SQLite is held to the pages that it has, as on a full disk.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Failure_ForWantOfRoomInTheDatabase_IsTheDisks(bool queued)
     {
-        var call = new Microsoft.AspNetCore.Http.DefaultHttpContext();
-        const int SQLITE_FULL = 13;
-        await Api.Routes.GuardAsync(call, _ => throw new Microsoft.Data.Sqlite.SqliteException("full", SQLITE_FULL), Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
-        Assert.Equal(507, call.Response.StatusCode);
+        var folder = Directory.CreateTempSubdirectory("livepatch-full-");
+        try
+        {
+            await using var database = Database.Open(Path.Combine(folder.FullName, "server.db")).Value;
+            var call = new DefaultHttpContext();
+            await Api.Routes.GuardAsync(call, async _ => _ = queued ? await database.WriteAsync(Fill) : database.Write(Fill), NullLogger.Instance);
+            Assert.Equal(507, call.Response.StatusCode);
+            Assert.Null(database.Read(db => SettingTable.Get(db, "large")));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+
+        static int Fill(Session db)
+        {
+            db.Run("PRAGMA max_page_count=1");
+            return SettingTable.Set(db, "large", new string('x', 1 << 20));
+        }
     }
 
     private static string Replace(JsonNode body, string[] names, string value)

@@ -85,9 +85,9 @@ public sealed class PinsTests
     public async Task Token_WithAThreshold_PinsAsManyPublishers()
     {
         await using var server = await StartAsync();
-        var wanted = new Commands.NewToken(server.Folder, server.Server.Address, 1, null, "", SystemCa: false, Threshold: 2);
-        Assert.Contains("2 publishers are to sign and the server knows 1", Commands.TokenMaking.Make(wanted, server.Time.GetUtcNow()).Problem!.Message, StringComparison.Ordinal);
+        var wanted = new Registry.NewToken(server.Folder, server.Server.Address, 1, null, "", SystemCa: false, Threshold: 2);
+        Assert.Contains("2 publishers are to sign and the server knows 1", Registry.TokenIssuer.Issue(wanted, server.Time.GetUtcNow()).Problem!.Message, StringComparison.Ordinal);
         Trust.PublisherCertificates.Add(server.Folder, new Publisher("second").Certificate);
-        Assert.Equal(2, EnrolmentToken.Read(Commands.TokenMaking.Make(wanted, server.Time.GetUtcNow()).Value).Value.Threshold);
+        Assert.Equal(2, EnrolmentToken.Read(Registry.TokenIssuer.Issue(wanted, server.Time.GetUtcNow()).Value).Value.Threshold);
     }
 }

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Server.Files;
 using static LivepatchAgent.Server.Tests.ServerUnderTest;
 
 namespace LivepatchAgent.Server.Tests;
@@ -47,7 +48,7 @@ public sealed class PublishTests
         var digest = how switch { "wrong digest" => new string('0', 64), "no digest" => "latest", _ => Publisher.Sha256(body) };
         using var answer = await server.Client.PutAsync($"/v1/manifests/{digest}", new ByteArrayContent(body), Ct);
         Assert.Equal((status, code), (answer.StatusCode, (await ProblemAsync(answer)).Code));
-        Assert.Empty(Directory.GetFiles(server.Folder.Blobs(Storage.BlobKind.Manifest)));
+        Assert.Empty(Directory.GetFiles(server.Folder.Blobs(BlobKind.Manifest)));
         Assert.Equal(HttpStatusCode.NotFound, await server.PutAsync("modules", patch.ModuleDigest, patch.Module));
     }
 
@@ -136,7 +137,7 @@ public sealed class PublishTests
         }
 
         Assert.Empty(Directory.GetFiles(server.Folder.Uploads));
-        Assert.Empty(Directory.GetFiles(server.Folder.Blobs(Storage.BlobKind.Module)));
+        Assert.Empty(Directory.GetFiles(server.Folder.Blobs(BlobKind.Module)));
         Assert.Equal(0, (await server.CatalogueAsync()).Sequence);
     }
 
@@ -203,7 +204,7 @@ public sealed class PublishTests
         await using var server = await StartAsync();
         var patch = server.Publisher.Patch(1);
         await server.PublishAsync(patch);
-        foreach (var (kind, digest) in new[] { (Storage.BlobKind.Manifest, patch.Digest), (Storage.BlobKind.Module, patch.ModuleDigest) })
+        foreach (var (kind, digest) in new[] { (BlobKind.Manifest, patch.Digest), (BlobKind.Module, patch.ModuleDigest) })
         {
             var path = server.Folder.Blob(kind, digest);
             var bytes = await File.ReadAllBytesAsync(path, Ct);

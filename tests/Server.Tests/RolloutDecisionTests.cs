@@ -1,4 +1,5 @@
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Server.Model;
 using LivepatchAgent.Server.Rollout;
 
 namespace LivepatchAgent.Server.Tests;

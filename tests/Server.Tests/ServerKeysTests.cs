@@ -2,8 +2,8 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
-using LivepatchAgent.Server.Commands;
-using LivepatchAgent.Server.Storage;
+using LivepatchAgent.Server.Files;
+using LivepatchAgent.Server.Registry;
 using LivepatchAgent.Server.Trust;
 using LivepatchAgent.Shared.Files;
 
@@ -107,7 +107,7 @@ public sealed class ServerKeysTests : IDisposable
     public void Dispose() => _root.Delete(recursive: true);
 
     private TokenContent Token(bool systemCa) =>
-        EnrolmentToken.Read(TokenMaking.Make(new NewToken(_folder, new Uri("https://h:8443"), 1, null, "", systemCa), Now).Value).Value;
+        EnrolmentToken.Read(TokenIssuer.Issue(new NewToken(_folder, new Uri("https://h:8443"), 1, null, "", systemCa), Now).Value).Value;
 
     private KeyFiles Write(string name, ECCurve curve)
     {

@@ -6,8 +6,9 @@ using System.Text.Json.Serialization.Metadata;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
-using LivepatchAgent.Server.Commands;
-using LivepatchAgent.Server.Storage;
+using LivepatchAgent.Server.Files;
+using LivepatchAgent.Server.Host;
+using LivepatchAgent.Server.Registry;
 using Microsoft.Extensions.Time.Testing;
 
 namespace LivepatchAgent.Server.Tests;
@@ -74,7 +75,7 @@ internal sealed class ServerUnderTest : IAsyncDisposable
     public TokenContent Token(long uses = 1, TimeSpan? lifetime = null)
     {
         var expires = Time.GetUtcNow() + (lifetime ?? TimeSpan.FromHours(24));
-        return EnrolmentToken.Read(TokenMaking.Make(new NewToken(Folder, Server.Address, uses, expires, "test", SystemCa: false), Time.GetUtcNow()).Value).Value;
+        return EnrolmentToken.Read(TokenIssuer.Issue(new NewToken(Folder, Server.Address, uses, expires, "test", SystemCa: false), Time.GetUtcNow()).Value).Value;
     }
 
     public async Task<Machine> EnrolAsync(Machine? machine = null, TokenContent? token = null)

@@ -13,10 +13,9 @@ public sealed class StorageTests : IDisposable
     [Fact]
     public async Task WriteQueue_OnePieceThatFails_TakesNoOtherWithIt()
     {
-        using var database = Database.Open(DatabasePath).Value;
-        await using (var writes = new WriteQueue(database))
+        await using (var database = Database.Open(DatabasePath).Value)
         {
-            var all = Enumerable.Range(0, 50).Select(i => writes.RunAsync(db =>
+            var all = Enumerable.Range(0, 50).Select(i => database.WriteAsync(db =>
             {
                 SettingTable.Set(db, $"n{i}", "1");
                 return i % 5 == 0 ? throw new InvalidDataException("no") : i;
@@ -28,7 +27,8 @@ public sealed class StorageTests : IDisposable
             }
         }
 
-        Assert.Equal(40, database.Read(db => db.Query("SELECT count(*) FROM settings", row => row.GetInt64(0)))[0]);
+        using var again = Database.Open(DatabasePath).Value;
+        Assert.Equal(40, again.Read(db => db.Query("SELECT count(*) FROM settings", row => row.GetInt64(0)))[0]);
     }
 
     [Fact]

@@ -1,6 +1,6 @@
 using System.Net;
 using LivepatchAgent.Core;
-using LivepatchAgent.Server.Commands;
+using LivepatchAgent.Server.Registry;
 using LivepatchAgent.Server.Trust;
 using static LivepatchAgent.Server.Tests.ServerUnderTest;
 
@@ -90,5 +90,5 @@ public sealed class ThresholdTests
     }
 
     private static Result<string> Make(ServerUnderTest server, int threshold) =>
-        TokenMaking.Make(new NewToken(server.Folder, server.Server.Address, 1, null, "", SystemCa: false, threshold), server.Time.GetUtcNow());
+        TokenIssuer.Issue(new NewToken(server.Folder, server.Server.Address, 1, null, "", SystemCa: false, threshold), server.Time.GetUtcNow());
 }

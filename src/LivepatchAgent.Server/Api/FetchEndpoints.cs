@@ -1,7 +1,8 @@
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Server.Files;
+using LivepatchAgent.Server.Model;
 using LivepatchAgent.Server.Rollout;
-using LivepatchAgent.Server.Storage;
 using Microsoft.Net.Http.Headers;
 
 namespace LivepatchAgent.Server.Api;

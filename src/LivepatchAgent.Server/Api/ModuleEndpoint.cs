@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using LivepatchAgent.Core;
-using LivepatchAgent.Server.Rollout;
-using LivepatchAgent.Server.Storage;
+using LivepatchAgent.Server.Files;
+using LivepatchAgent.Server.Registry;
 
 namespace LivepatchAgent.Server.Api;
 
@@ -10,7 +10,7 @@ namespace LivepatchAgent.Server.Api;
 /// manifest says. A place and a file are for modules that are not here yet: the digests of those that are here are known
 /// to all, and strangers must not take the places of the one that hosts wait for.
 /// </summary>
-internal sealed class ModuleEndpoint(Bodies bodies, BlobStore blobs, WriteQueue writes, Database database, Shelf shelf, TimeProvider time, ILogger log)
+internal sealed class ModuleEndpoint(Bodies bodies, BlobStore blobs, Publishing publishing, ILogger log)
 {
     /// <summary>A module may be large; unfinished ones must not fill the disk.</summary>
     public const int MaxUploads = 8;
@@ -22,7 +22,7 @@ internal sealed class ModuleEndpoint(Bodies bodies, BlobStore blobs, WriteQueue 
     public async Task PutAsync(HttpContext call)
     {
         var digest = FetchEndpoints.Route(call, "sha256");
-        var sizes = Hex.IsSha256(digest) ? database.Read(db => PatchTable.ModuleSizes(db, digest)) : [];
+        var sizes = Hex.IsSha256(digest) ? publishing.ModuleSizes(digest) : [];
         if (sizes.Count == 0)
         {
             await call.RefuseAsync(log, new Problem(ProblemCode.NotFound, "cannot take the module: no manifest here names its digest", "publish its manifest first"));
@@ -39,10 +39,7 @@ internal sealed class ModuleEndpoint(Bodies bodies, BlobStore blobs, WriteQueue 
             return;
         }
 
-        var now = time.GetUtcNow();
-        var changed = await writes.RunAsync(db => PatchTable.PublishModule(db, digest, taken.Size, now));
-        shelf.Replace(changed);
-        PublishEndpoints.LogPublished(log, changed);
+        await publishing.ModuleAsync(digest, taken.Size);
         call.Response.StatusCode = taken.New ? StatusCodes.Status201Created : StatusCodes.Status200OK;
     }
 

@@ -1,13 +1,14 @@
 using System.Globalization;
-using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
+using LivepatchAgent.Server.Registry;
 using LivepatchAgent.Server.Rollout;
 using LivepatchAgent.Server.Trust;
 
 namespace LivepatchAgent.Server.Api;
 
 /// <summary>Sets of pins by version. Like all that is signed they are open to all, and whoever has one that the publishers signed may bring it.</summary>
-internal sealed class PinsEndpoints(Bodies bodies, PinSets pins, Publishers publishers, Shelf shelf, X509Certificate2 catalogue, X509Certificate2 tls, ILogger log)
+internal sealed class PinsEndpoints(
+    Bodies bodies, PinSets pins, Publishers publishers, Shelf shelf, ServerCertificates own, ILogger log)
 {
     public async Task GetAsync(HttpContext call)
     {
@@ -31,7 +32,7 @@ internal sealed class PinsEndpoints(Bodies bodies, PinSets pins, Publishers publ
 
         if (!(await bodies.ReadEnvelopeAsync(call)).TryGet(out var envelope, out var problem)
             || !publishers.BeforePins().TryGet(out var first, out problem)
-            || !pins.Put(version, envelope, first, catalogue, tls).TryGet(out var isNew, out problem))
+            || !pins.Put(version, envelope, first, own).TryGet(out var isNew, out problem))
         {
             await call.RefuseAsync(log, problem);
             return;

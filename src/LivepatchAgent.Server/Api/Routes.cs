@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using LivepatchAgent.Core;
-using LivepatchAgent.Server.Storage;
-using Microsoft.Data.Sqlite;
+using LivepatchAgent.Server.Files;
 
 namespace LivepatchAgent.Server.Api;
 
@@ -52,8 +51,8 @@ internal static class Routes
 
     private static Problem Explain(Exception e)
     {
-        const int ENOSPC = 28, SQLITE_FULL = 13;
-        return (e is IOException && (e.HResult & 0xffff) == ENOSPC) || e is SqliteException { SqliteErrorCode: SQLITE_FULL }
+        const int ENOSPC = 28;
+        return e is IOException && (e.HResult & 0xffff) == ENOSPC
             ? new Problem(ProblemCode.DiskFull, "cannot answer: the server's disk is full", "make room on the server and try again")
             : new Problem(ProblemCode.InternalError, "cannot answer: something went wrong in the server", "look into the server's log");
     }

@@ -1,7 +1,8 @@
 using System.CommandLine;
 using System.Text.Json;
 using LivepatchAgent.Core;
-using LivepatchAgent.Server.Storage;
+using LivepatchAgent.Server.Model;
+using LivepatchAgent.Server.Registry;
 
 namespace LivepatchAgent.Server.Commands;
 
@@ -13,10 +14,10 @@ internal static class MachinesCommand
         var command = new Command("machines", "List the enrolled machines and what they last said") { data, format, RevokeVerb() };
         command.SetAction(parsed =>
         {
-            if (!Shared.Open(parsed.GetRequiredValue(data)).TryGet(out var database, out var problem)) return Exit.Fail(problem);
-            using var _ = database;
-            IReadOnlyList<MachineRow> machines = database.Read(MachineTable.All);
-            Console.WriteLine(parsed.GetValue(format) == "json" ? JsonSerializer.Serialize(machines, ServerJson.Default.IReadOnlyListMachineRow) : Views.Machines(machines));
+            if (!Administration.Open(parsed.GetRequiredValue(data)).TryGet(out var server, out var problem)) return Exit.Fail(problem);
+            using var _ = server;
+            IReadOnlyList<MachineRow> machines = server.Machines();
+            Console.WriteLine(parsed.GetValue(format) == "json" ? JsonSerializer.Serialize(machines, ListJson.Default.IReadOnlyListMachineRow) : Views.Machines(machines));
             return Exit.Ok;
         });
         return command;
@@ -29,9 +30,9 @@ internal static class MachinesCommand
         var command = new Command("revoke", "Take a machine's credential away; it keeps what it runs") { id, data };
         command.SetAction(parsed =>
         {
-            if (!Shared.Open(parsed.GetRequiredValue(data)).TryGet(out var database, out var problem)) return Exit.Fail(problem);
-            using var _ = database;
-            return database.Write(db => MachineTable.Revoke(db, parsed.GetRequiredValue(id), TimeProvider.System.GetUtcNow()))
+            if (!Administration.Open(parsed.GetRequiredValue(data)).TryGet(out var server, out var problem)) return Exit.Fail(problem);
+            using var _ = server;
+            return server.RevokeMachine(parsed.GetRequiredValue(id), TimeProvider.System.GetUtcNow())
                 ? Exit.Ok
                 : Exit.Fail(new Problem(ProblemCode.NotFound, $"cannot revoke {parsed.GetValue(id)}: there is no such machine", "see `livepatch-server machines`"));
         });
@@ -47,10 +48,10 @@ internal static class PatchesCommand
         var command = new Command("patches", "List the patches that were published here") { data, format };
         command.SetAction(parsed =>
         {
-            if (!Shared.Open(parsed.GetRequiredValue(data)).TryGet(out var database, out var problem)) return Exit.Fail(problem);
-            using var _ = database;
-            IReadOnlyList<PatchRow> patches = database.Read(PatchTable.All);
-            Console.WriteLine(parsed.GetValue(format) == "json" ? JsonSerializer.Serialize(patches, ServerJson.Default.IReadOnlyListPatchRow) : Views.Patches(patches));
+            if (!Administration.Open(parsed.GetRequiredValue(data)).TryGet(out var server, out var problem)) return Exit.Fail(problem);
+            using var _ = server;
+            IReadOnlyList<PatchRow> patches = server.Patches();
+            Console.WriteLine(parsed.GetValue(format) == "json" ? JsonSerializer.Serialize(patches, ListJson.Default.IReadOnlyListPatchRow) : Views.Patches(patches));
             return Exit.Ok;
         });
         return command;

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
+using LivepatchAgent.Server.Host;
 using LivepatchAgent.Server.Trust;
 using LivepatchAgent.Shared.Tls;
 

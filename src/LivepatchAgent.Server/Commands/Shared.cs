@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using LivepatchAgent.Core;
-using LivepatchAgent.Server.Storage;
+using LivepatchAgent.Server.Files;
 
 namespace LivepatchAgent.Server.Commands;
 
@@ -39,9 +38,4 @@ internal static class Shared
         result.AddError($"cannot use \"{result.Tokens[0].Value}\": {why}");
         return null;
     }
-
-    /// <summary>The database of a server that has been set up; it may be running.</summary>
-    public static Result<Database> Open(DataFolder folder) => File.Exists(folder.Database)
-        ? Database.Open(folder.Database)
-        : new Problem(ProblemCode.NotFound, $"cannot open {folder.Root}: no livepatch-server has been set up there", "give the folder of `livepatch-server serve` with --data");
 }

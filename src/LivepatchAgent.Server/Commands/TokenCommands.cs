@@ -2,7 +2,8 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using LivepatchAgent.Core;
-using LivepatchAgent.Server.Storage;
+using LivepatchAgent.Server.Model;
+using LivepatchAgent.Server.Registry;
 
 namespace LivepatchAgent.Server.Commands;
 
@@ -44,7 +45,7 @@ internal static class TokenCommands
         {
             var now = TimeProvider.System.GetUtcNow();
             var wanted = new NewToken(parsed.GetRequiredValue(data), parsed.GetValue(url), parsed.GetValue(uses), now + parsed.GetRequiredValue(expires).Length, parsed.GetRequiredValue(note), parsed.GetValue(systemCa), parsed.GetValue(threshold));
-            if (!TokenMaking.Make(wanted, now).TryGet(out var token, out var problem)) return Exit.Fail(problem);
+            if (!TokenIssuer.Issue(wanted, now).TryGet(out var token, out var problem)) return Exit.Fail(problem);
             Console.WriteLine(token);
             return Exit.Ok;
         });
@@ -57,11 +58,11 @@ internal static class TokenCommands
         var command = new Command("list", "List the tokens, never their secrets") { data, format };
         command.SetAction(parsed =>
         {
-            if (!Shared.Open(parsed.GetRequiredValue(data)).TryGet(out var database, out var problem)) return Exit.Fail(problem);
-            using var _ = database;
-            IReadOnlyList<TokenRow> tokens = database.Read(TokenTable.All);
+            if (!Administration.Open(parsed.GetRequiredValue(data)).TryGet(out var server, out var problem)) return Exit.Fail(problem);
+            using var _ = server;
+            IReadOnlyList<TokenRow> tokens = server.Tokens();
             Console.WriteLine(parsed.GetValue(format) == "json"
-                ? JsonSerializer.Serialize(tokens, ServerJson.Default.IReadOnlyListTokenRow)
+                ? JsonSerializer.Serialize(tokens, ListJson.Default.IReadOnlyListTokenRow)
                 : Views.Tokens(tokens, TimeProvider.System.GetUtcNow()));
             return Exit.Ok;
         });
@@ -75,9 +76,9 @@ internal static class TokenCommands
         var command = new Command("revoke", "Let a token enrol no more machines; those it enrolled stay") { id, data };
         command.SetAction(parsed =>
         {
-            if (!Shared.Open(parsed.GetRequiredValue(data)).TryGet(out var database, out var problem)) return Exit.Fail(problem);
-            using var _ = database;
-            return database.Write(db => TokenTable.Revoke(db, parsed.GetRequiredValue(id), TimeProvider.System.GetUtcNow()))
+            if (!Administration.Open(parsed.GetRequiredValue(data)).TryGet(out var server, out var problem)) return Exit.Fail(problem);
+            using var _ = server;
+            return server.RevokeToken(parsed.GetRequiredValue(id), TimeProvider.System.GetUtcNow())
                 ? Exit.Ok
                 : Exit.Fail(new Problem(ProblemCode.NotFound, $"cannot revoke {parsed.GetValue(id)}: there is no such token", "see `livepatch-server token list`"));
         });

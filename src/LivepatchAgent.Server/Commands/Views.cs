@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using LivepatchAgent.Core.Modules;
-using LivepatchAgent.Server.Storage;
+using LivepatchAgent.Server.Model;
 
 namespace LivepatchAgent.Server.Commands;
 

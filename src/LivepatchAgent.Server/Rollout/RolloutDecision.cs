@@ -2,22 +2,9 @@ using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Server.Model;
 
 namespace LivepatchAgent.Server.Rollout;
-
-internal sealed record KernelKey(string Architecture, string Release)
-{
-    public static KernelKey Of(MachineFacts machine) => new(machine.Architecture, machine.KernelRelease);
-}
-
-/// <summary>What is published for one kernel, in rising order of the manifests' sequence.</summary>
-/// <param name="Kernel">Which.</param>
-/// <param name="Sequence">Of the catalogue; 0 when nothing was ever published.</param>
-/// <param name="Entries">Withdrawn ones among them.</param>
-internal sealed record KernelPatches(KernelKey Kernel, long Sequence, IReadOnlyList<CatalogueEntry> Entries)
-{
-    public static KernelPatches None(KernelKey kernel) => new(kernel, 0, []);
-}
 
 /// <summary>What one machine shall run.</summary>
 internal sealed record Assigned(string Tag, string? Manifest, long? PinsVersion = null);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using LivepatchAgent.Server.Model;
 
 namespace LivepatchAgent.Server.Rollout;
 

@@ -4,6 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Server.Model;
 
 namespace LivepatchAgent.Server.Rollout;
 

@@ -6,60 +6,94 @@ namespace LivepatchAgent.Server.Storage;
 
 /// <summary>
 /// The SQLite file. Several processes may have it open: the server, and the commands beside it. Every write is one
-/// immediate transaction, synced to the disk before it returns.
+/// immediate transaction, synced to the disk before it returns. What goes wrong below is an <see cref="IOException"/>;
+/// its HResult is ENOSPC when the disk is full.
 /// </summary>
-internal sealed class Database : IDisposable
+internal sealed class Database : IDisposable, IAsyncDisposable
 {
-    private const long SchemaVersion = 1;
+    private const int ENOSPC = 28;
+    private const int SQLITE_FULL = 13;
     private readonly string _connectionString;
+    private readonly Lazy<WriteQueue> _writes;
 
-    private Database(string connectionString) => _connectionString = connectionString;
+    private Database(string path)
+    {
+        _connectionString = new SqliteConnectionStringBuilder
+        {
+            DataSource = path,
+            Mode = SqliteOpenMode.ReadWriteCreate,
+            DefaultTimeout = 10,
+        }.ToString();
+        _writes = new Lazy<WriteQueue>(() => new WriteQueue(Connect));
+    }
 
+    /// <summary>Makes the file, for its owner alone, or brings it up to date.</summary>
     public static Result<Database> Open(string path)
     {
-        var database = new Database(new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadWriteCreate, DefaultTimeout = 10 }.ToString());
+        var database = new Database(path);
         try
         {
-            // A folder that others may enter must not show them machines and tokens' digests.
-            new FileStream(path, new FileStreamOptions
-            {
-                Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite, UnixCreateMode = FileRights.OwnerOnly,
-            }).Dispose();
-            using (var connection = database.Connect()) connection.Run("PRAGMA journal_mode=WAL");
-            var version = database.Write(Migrate);
-            if (version <= SchemaVersion) return database;
+            Touch(path);
+            using (var connection = database.Connect()) new Session(connection).Run("PRAGMA journal_mode=WAL");
+            var version = database.Write(Schema.Migrate);
+            if (version <= Schema.Version) return database;
             database.Dispose();
-            return new Problem(ProblemCode.StateNewer, $"cannot open {path}: its schema has version {version}, this program knows {SchemaVersion}", "install the newer livepatch-server again");
+            return new Problem(
+                ProblemCode.StateNewer,
+                $"cannot open {path}: its schema has version {version}, this program knows {Schema.Version}",
+                "install the newer livepatch-server again");
+        }
+        catch (Exception e) when (e is SqliteException or { InnerException: SqliteException })
+        {
+            database.Dispose();
+            return new Problem(
+                ProblemCode.StateInvalid,
+                $"cannot open {path}: {e.Message.TrimEnd('.')}",
+                "restore it from a backup; hosts keep what they run meanwhile");
+        }
+    }
+
+    public T Read<T>(Func<Session, T> work)
+    {
+        try
+        {
+            using var connection = Connect();
+            return work(new Session(connection));
         }
         catch (SqliteException e)
         {
-            database.Dispose();
-            return new Problem(ProblemCode.StateInvalid, $"cannot open {path}: {e.Message.TrimEnd('.')}", "restore it from a backup; hosts keep what they run meanwhile");
+            throw Fault(e);
         }
     }
 
-    public T Read<T>(Func<SqliteConnection, T> work)
+    /// <summary>In a transaction of its own: for the commands beside the server.</summary>
+    public T Write<T>(Func<Session, T> work)
     {
-        using var connection = Connect();
-        return work(connection);
+        try
+        {
+            using var connection = Connect();
+            using var transaction = connection.BeginTransaction(deferred: false);
+            var result = work(new Session(connection));
+            transaction.Commit();
+            return result;
+        }
+        catch (SqliteException e)
+        {
+            throw Fault(e);
+        }
     }
 
-    public T Write<T>(Func<SqliteConnection, T> work)
+    /// <summary>The same through the <see cref="WriteQueue"/>: for the running server, whose callers write at once.</summary>
+    public async Task<T> WriteAsync<T>(Func<Session, T> work)
     {
-        using var connection = Connect();
-        using var transaction = connection.BeginTransaction(deferred: false);
-        var result = work(connection);
-        transaction.Commit();
-        return result;
-    }
-
-    /// <summary>A connection for a long-lived writer.</summary>
-    public SqliteConnection Connect()
-    {
-        var connection = new SqliteConnection(_connectionString);
-        connection.Open();
-        connection.Run("PRAGMA busy_timeout=10000; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON");
-        return connection;
+        try
+        {
+            return await _writes.Value.RunAsync(work);
+        }
+        catch (SqliteException e)
+        {
+            throw Fault(e);
+        }
     }
 
     public void Dispose()
@@ -68,43 +102,34 @@ internal sealed class Database : IDisposable
         SqliteConnection.ClearPool(connection);
     }
 
-    /// <summary>Brings an older schema up to date and returns the version found, which is above ours when a newer program wrote it.</summary>
-    private static long Migrate(SqliteConnection connection)
+    /// <summary>Once all that was given to <see cref="WriteAsync"/> is on the disk.</summary>
+    public async ValueTask DisposeAsync()
     {
-        var version = connection.Query("PRAGMA user_version", row => row.GetInt64(0))[0];
-        if (version == 0)
-        {
-            connection.Run(Schema);
-            connection.Run($"PRAGMA user_version={SchemaVersion}");
-        }
-
-        return version;
+        if (_writes.IsValueCreated) await _writes.Value.DisposeAsync();
+        Dispose();
     }
 
-    // Times are milliseconds since 1970 (UTC), digests lower-case hex.
-    private const string Schema = """
-        CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-        CREATE TABLE tokens (
-            id TEXT PRIMARY KEY, secret_sha256 TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL, expires_at INTEGER,
-            max_uses INTEGER NOT NULL, uses INTEGER NOT NULL DEFAULT 0, revoked_at INTEGER, note TEXT NOT NULL) STRICT;
-        CREATE TABLE machines (
-            id TEXT PRIMARY KEY, enrolment_id TEXT NOT NULL UNIQUE, token_id TEXT NOT NULL REFERENCES tokens(id),
-            credential_sha256 TEXT NOT NULL, enrolled_at INTEGER NOT NULL, revoked_at INTEGER,
-            hostname TEXT NOT NULL, kernel_release TEXT NOT NULL, architecture TEXT NOT NULL, operating_system TEXT NOT NULL,
-            agent_version TEXT NOT NULL, boot_id TEXT NOT NULL,
-            last_check_in INTEGER, state TEXT, manifest TEXT, version TEXT, taint INTEGER,
-            problem_code TEXT, problem_message TEXT, problem_cure TEXT) STRICT;
-        CREATE TABLE outcomes (
-            machine_id TEXT NOT NULL REFERENCES machines(id), id TEXT NOT NULL, at INTEGER NOT NULL, received_at INTEGER NOT NULL,
-            kind TEXT NOT NULL, manifest TEXT, problem_code TEXT, problem_message TEXT, problem_cure TEXT,
-            PRIMARY KEY (machine_id, id)) STRICT;
-        CREATE TABLE kernels (
-            architecture TEXT NOT NULL, release TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (architecture, release)) STRICT;
-        CREATE TABLE patches (
-            manifest TEXT PRIMARY KEY, architecture TEXT NOT NULL, kernel_release TEXT NOT NULL, sequence INTEGER NOT NULL,
-            version TEXT NOT NULL, notice TEXT NOT NULL, fixes TEXT NOT NULL, module_sha256 TEXT NOT NULL, module_size INTEGER NOT NULL,
-            received_at INTEGER NOT NULL, published_at INTEGER, withdrawal TEXT, withdrawn_reason TEXT,
-            UNIQUE (architecture, kernel_release, sequence)) STRICT;
-        CREATE INDEX patches_by_module ON patches (module_sha256);
-        """;
+    private SqliteConnection Connect()
+    {
+        var connection = new SqliteConnection(_connectionString);
+        connection.Open();
+        new Session(connection).Run("PRAGMA busy_timeout=10000; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON");
+        return connection;
+    }
+
+    /// <summary>A folder that others may enter must not show them machines and tokens' digests.</summary>
+    private static void Touch(string path) => new FileStream(path, new FileStreamOptions
+    {
+        Mode = FileMode.OpenOrCreate,
+        Access = FileAccess.ReadWrite,
+        Share = FileShare.ReadWrite,
+        UnixCreateMode = FileRights.OwnerOnly,
+    }).Dispose();
+
+    private static IOException Fault(SqliteException e)
+    {
+        var fault = new IOException(e.Message, e);
+        if (e.SqliteErrorCode == SQLITE_FULL) fault.HResult = ENOSPC;
+        return fault;
+    }
 }

@@ -11,17 +11,18 @@ namespace LivepatchAgent.Server.Storage;
 internal sealed class WriteQueue : IAsyncDisposable
 {
     private const int MaxBatch = 256;
-    private readonly Channel<Work> _waiting = Channel.CreateBounded<Work>(new BoundedChannelOptions(4096) { SingleReader = true });
-    private readonly Database _database;
+    private const int MaxWaiting = 4096;
+    private readonly Channel<Work> _waiting = Channel.CreateBounded<Work>(new BoundedChannelOptions(MaxWaiting) { SingleReader = true });
+    private readonly Func<SqliteConnection> _connect;
     private readonly Task _writer;
 
-    public WriteQueue(Database database)
+    public WriteQueue(Func<SqliteConnection> connect)
     {
-        _database = database;
+        _connect = connect;
         _writer = Task.Factory.StartNew(Write, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
-    public async Task<T> RunAsync<T>(Func<SqliteConnection, T> work)
+    public async Task<T> RunAsync<T>(Func<Session, T> work)
     {
         var item = new Work<T>(work);
         await _waiting.Writer.WriteAsync(item);
@@ -50,14 +51,14 @@ internal sealed class WriteQueue : IAsyncDisposable
 #pragma warning disable CA1031 // edge: whatever went wrong belongs to the callers that wait for it, and the writer goes on
         try
         {
-            using var connection = _database.Connect();
+            using var connection = _connect();
             using var transaction = connection.BeginTransaction(deferred: false);
             foreach (var item in batch)
             {
                 transaction.Save("item");
                 try
                 {
-                    item.Run(connection);
+                    item.Run(new Session(connection));
                 }
                 catch (Exception e)
                 {
@@ -81,7 +82,7 @@ internal sealed class WriteQueue : IAsyncDisposable
 
     private abstract class Work
     {
-        public abstract void Run(SqliteConnection connection);
+        public abstract void Run(Session db);
 
         public abstract void Fail(Exception error);
 
@@ -89,13 +90,13 @@ internal sealed class WriteQueue : IAsyncDisposable
         public abstract void Complete();
     }
 
-    private sealed class Work<T>(Func<SqliteConnection, T> work) : Work
+    private sealed class Work<T>(Func<Session, T> work) : Work
     {
         private T? _result;
 
         public TaskCompletionSource<T> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public override void Run(SqliteConnection connection) => _result = work(connection);
+        public override void Run(Session db) => _result = work(db);
 
         public override void Fail(Exception error) => Done.TrySetException(error);
 

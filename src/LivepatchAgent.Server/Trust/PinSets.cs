@@ -1,9 +1,8 @@
 using System.Globalization;
-using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
-using LivepatchAgent.Server.Storage;
+using LivepatchAgent.Server.Files;
 using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Server.Trust;
@@ -34,9 +33,8 @@ internal sealed class PinSets(DataFolder folder)
 
     /// <summary>Takes the next set; true when it is new, false when it was here already.</summary>
     /// <param name="first">Who may sign the first set: before any, those whom tokens pin, and as many.</param>
-    /// <param name="catalogue">The key that this server signs with: a set without it would part the hosts from the server.</param>
-    /// <param name="tls">Its TLS certificate, for the same reason.</param>
-    public Result<bool> Put(long version, byte[] envelope, Signers first, X509Certificate2 catalogue, X509Certificate2 tls)
+    /// <param name="own">Whose keys this server uses: a set without them would part the hosts from the server.</param>
+    public Result<bool> Put(long version, byte[] envelope, Signers first, ServerCertificates own)
     {
         lock (_lock)
         {
@@ -52,9 +50,9 @@ internal sealed class PinSets(DataFolder folder)
             if (!PinSetVerifier.Verify(envelope, signers.Certificates, signers.Threshold, newest?.Version ?? 0).TryGet(out var verified, out var problem)) return problem;
             var pins = verified.Content;
             if (pins.Version != version) return new Problem(ProblemCode.PinsInvalid, $"cannot take the pin set: its address says version {version} and it is version {pins.Version}", "publish it under its own version");
-            if (!PinSetVerifier.Certificates(pins.Catalogue).Any(c => Certificates.Fingerprint(c) == Certificates.Fingerprint(catalogue)))
+            if (!PinSetVerifier.Certificates(pins.Catalogue).Any(c => Certificates.Fingerprint(c) == Certificates.Fingerprint(own.Catalogue)))
                 return new Problem(ProblemCode.PinsInvalid, "cannot take the pin set: it does not have this server's catalogue certificate, so hosts would refuse every catalogue", "add `catalogue.crt` of the server's folder");
-            if (pins.Tls.Count > 0 && !pins.Tls.Contains(Certificates.KeyPin(tls)))
+            if (pins.Tls.Count > 0 && !pins.Tls.Contains(Certificates.KeyPin(own.Tls)))
                 return new Problem(ProblemCode.PinsInvalid, "cannot take the pin set: it does not have this server's TLS key, so hosts could not reach it any more", "add what `livepatch-server pin` prints");
             AtomicFile.Write(Path(version), envelope, FileRights.ReadableByAll);
             return true;

@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
-using LivepatchAgent.Server.Storage;
+using LivepatchAgent.Server.Files;
 using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Server.Trust;

@@ -1,16 +1,15 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using LivepatchAgent.Server.Storage;
+using LivepatchAgent.Server.Model;
 
-namespace LivepatchAgent.Server;
+namespace LivepatchAgent.Server.Commands;
 
-/// <summary>JSON that stays on the server: lists for people's scripts, and columns.</summary>
+/// <summary>Lists for scripts.</summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     WriteIndented = true)]
-[JsonSerializable(typeof(IReadOnlyList<string>))]
 [JsonSerializable(typeof(IReadOnlyList<MachineRow>))]
 [JsonSerializable(typeof(IReadOnlyList<PatchRow>))]
 [JsonSerializable(typeof(IReadOnlyList<TokenRow>))]
-internal sealed partial class ServerJson : JsonSerializerContext;
+internal sealed partial class ListJson : JsonSerializerContext;

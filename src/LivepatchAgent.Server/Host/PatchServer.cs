@@ -4,6 +4,8 @@ using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
 using LivepatchAgent.Server.Api;
+using LivepatchAgent.Server.Files;
+using LivepatchAgent.Server.Registry;
 using LivepatchAgent.Server.Rollout;
 using LivepatchAgent.Server.Storage;
 using LivepatchAgent.Server.Trust;
@@ -13,7 +15,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.Logging.Console;
 
-namespace LivepatchAgent.Server;
+namespace LivepatchAgent.Server.Host;
 
 /// <summary>The running server: puts the parts together, starts and stops them in order.</summary>
 internal sealed class PatchServer : IAsyncDisposable
@@ -23,11 +25,10 @@ internal sealed class PatchServer : IAsyncDisposable
     public const int MaxConnections = 32_768;
     private readonly FileStream _alone;
     private readonly Database _database;
-    private readonly WriteQueue _writes;
 
-    private PatchServer(FileStream alone, Database database, WriteQueue writes, WebApplication app, HeldCalls held)
+    private PatchServer(FileStream alone, Database database, WebApplication app, HeldCalls held)
     {
-        (_alone, _database, _writes, App, Held) = (alone, database, writes, app, held);
+        (_alone, _database, App, Held) = (alone, database, app, held);
     }
 
     public WebApplication App { get; }
@@ -60,28 +61,29 @@ internal sealed class PatchServer : IAsyncDisposable
             return problem;
         }
 
-        var writes = new WriteQueue(database);
         var (pins, bodies) = (new PinSets(folder), new Bodies(time));
         var shelf = new Shelf(database.Read(PatchTable.LoadAll), pins.Newest?.Version);
         var app = Build(settings.Listen, tls);
         var log = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("livepatch-server");
+        var own = new ServerCertificates(tls[0], catalogue[0]);
         var publishers = new Publishers(folder, pins, database, log);
+        var publishing = new Publishing(database, blobs, publishers, shelf, time, log);
         var held = new HeldCalls(shelf, time, app.Lifetime.ApplicationStopping);
         app.Use(next => call => Routes.GuardAsync(call, next, log));
         Routes.Map(
             app,
-            new EnrolmentEndpoint(bodies, publishers, pins, database, writes, catalogue[0], time, log),
-            new CheckInEndpoint(bodies, database, writes, held, time, log),
-            new FetchEndpoints(blobs, new SignedCatalogues(catalogue[0], shelf, time)),
-            new PublishEndpoints(bodies, publishers, blobs, writes, database, shelf, time, log),
-            new ModuleEndpoint(bodies, blobs, writes, database, shelf, time, log),
-            new PinsEndpoints(bodies, pins, publishers, shelf, catalogue[0], tls[0], log));
-        var server = new PatchServer(alone, database, writes, app, held);
+            new EnrolmentEndpoint(bodies, new Enrolments(database, time), publishers, pins, own, log),
+            new CheckInEndpoint(bodies, new CheckIns(database, time), held, time, log),
+            new FetchEndpoints(blobs, new SignedCatalogues(own.Catalogue, shelf, time)),
+            new PublishEndpoints(bodies, publishing, log),
+            new ModuleEndpoint(bodies, blobs, publishing, log),
+            new PinsEndpoints(bodies, pins, publishers, shelf, own, log));
+        var server = new PatchServer(alone, database, app, held);
         try
         {
             await app.StartAsync(ct);
             server.Url = settings.Url ?? ServerNames.DefaultUrl(server.Address.Port);
-            await writes.RunAsync(db => SettingTable.Set(db, SettingTable.Url, server.Url.GetLeftPart(UriPartial.Authority)));
+            await database.WriteAsync(db => SettingTable.SetUrl(db, server.Url));
             return server;
         }
         catch (Exception e) when (e is IOException or SocketException)
@@ -95,8 +97,7 @@ internal sealed class PatchServer : IAsyncDisposable
     {
         await App.StopAsync(CancellationToken.None);
         await App.DisposeAsync();
-        await _writes.DisposeAsync();
-        _database.Dispose();
+        await _database.DisposeAsync();
         await _alone.DisposeAsync();
     }
 

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace LivepatchAgent.Server;
+namespace LivepatchAgent.Server.Host;
 
 /// <summary>Each connection is an open file, and a process starts with leave for 1024 of them where nobody says otherwise.</summary>
 internal static partial class OpenFiles

@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using LivepatchAgent.Shared.Files;
 
-namespace LivepatchAgent.Server.Storage;
+namespace LivepatchAgent.Server.Files;
 
 /// <summary>Immutable files named by the SHA-256 of their bytes. Callers check the name with <c>Hex.IsSha256</c> before they ask.</summary>
 internal sealed class BlobStore(DataFolder folder)

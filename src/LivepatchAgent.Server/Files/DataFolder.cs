@@ -1,4 +1,4 @@
-namespace LivepatchAgent.Server.Storage;
+namespace LivepatchAgent.Server.Files;
 
 /// <summary>Where everything is; the only place that puts paths together. Names below it are fixed or checked digests.</summary>
 internal sealed class DataFolder(string root)
