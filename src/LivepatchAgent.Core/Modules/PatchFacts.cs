@@ -30,7 +30,10 @@ public enum TableFaultKind
     /// <summary>An entry has a name and no new code; the kernel refuses it.</summary>
     FunctionWithoutCode,
 
-    /// <summary>Two objects have one array of functions. The kernel does not check: it sets each entry up twice and stops at a BUG.</summary>
+    /// <summary>
+    /// Two objects have one array of functions with an entry in it. The kernel does not check: it sets each entry up twice
+    /// and stops at a BUG.
+    /// </summary>
     SharedFunctions,
 
     /// <summary>Two objects have one name; the kernel refuses the second one's directory in sysfs.</summary>

@@ -79,20 +79,24 @@ internal ref struct PlainTables
             }
 
             if (!elf.TryPay(ObjectCost)) break;
-            if (!seen.Add(target)) tables.Faults.Add(new TableFault(TableFaultKind.SharedFunctions, name));
+            // An empty array has nothing that could be set up twice: samples/livepatch has one for all objects.
+            var isShared = !seen.Add(target) && HasEntry(target);
+            if (isShared) tables.Faults.Add(new TableFault(TableFaultKind.SharedFunctions, name));
             if (!names.Add(name)) tables.Faults.Add(new TableFault(TableFaultKind.ObjectTwice, name));
-            if (!IsEmpty(elf, target) && !Functions(ref elf, name, target, tables)) break;
+            if (!IsEmpty(target) && !Functions(ref elf, name, target, tables)) break;
             TableText.Callbacks(ref elf, _symbols, _pointers, name, at + (Callbacks - PointerSize), tables.Callbacks);
         }
     }
 
-    /// <summary>A variable of known size without a pointer: an object that has callbacks alone.</summary>
-    private readonly bool IsEmpty(scoped in ElfFile elf, ElfPlace functions)
-    {
-        if (!_pointers.IsSized(functions)) return false;
-        var first = _pointers.FirstFrom(functions);
-        return first == _pointers.Count || _pointers.At(first).Section != functions.Section || _pointers.At(first).Offset >= _pointers.EndOf(functions, elf, _symbols);
-    }
+    /// <summary>A variable of known size without an entry: an object that has callbacks alone.</summary>
+    private readonly bool IsEmpty(ElfPlace functions) => _pointers.IsSized(functions) && !HasEntry(functions);
+
+    /// <summary>
+    /// Whether an array of functions has a first entry. To the kernel a row without name and code ends it, whatever
+    /// follows (klp_for_each_func_static(), include/linux/livepatch.h).
+    /// </summary>
+    private readonly bool HasEntry(ElfPlace functions) =>
+        _pointers.TryFollow(functions, out _) || _pointers.TryFollow(functions + PointerSize, out _);
 
     private bool Functions(scoped ref ElfFile elf, string objectName, ElfPlace start, LivepatchTables tables)
     {

@@ -157,6 +157,41 @@ public sealed class LivepatchTablesTests
         Assert.Empty(facts.NotVisible);
     }
 
+    /// <summary>Linux 6.12 and 7.3 take two objects with one empty array; one with an entry stops them at a BUG.</summary>
+    [Theory]
+    [InlineData("empty", false)]
+    [InlineData("ended by its first row", false)]
+    [InlineData("one function", true)]
+    public void Read_KlpPatchWhoseObjectsShareAnArray_IsAFaultWhereItHasAnEntry(string array, bool isFault)
+    {
+        var builder = ElfBuilder.Livepatch(modinfo: "name=test_patch\0livepatch=Y\0vermagic=6.12.0 SMP \0")
+            .Text(".rodata.str", ElfBuilder.Alloc, "ext4\0xfs\0xfs_iget\0")
+            .Add(".text", ElfBuilder.Code, new byte[64])
+            .Words(".data.funcs", ElfBuilder.Data, new ulong[8])
+            .Words(".data", ElfBuilder.Data, new ulong[6 + 20]) // patch, two objects of 80 bytes
+            .Symbol("funcs", ".data.funcs", 0, 64)
+            .Symbol("ask_first", ".text", 40, 8)
+            .Symbol("objs", ".data", 48, 160)
+            .Pointer(".data", 0, ".gnu.linkonce.this_module", 0)
+            .Pointer(".data", 8, ".data", 48)
+            .Pointer(".data", 48, ".rodata.str", 0)
+            .Pointer(".data", 56, ".data.funcs", 0)
+            .Pointer(".data", 64, ".text", 40)
+            .Pointer(".data", 128, ".rodata.str", 5)
+            .Pointer(".data", 136, ".data.funcs", 0)
+            .Pointer(".data", 144, ".text", 40);
+        var row = array == "one function" ? 0UL : 32;
+        if (array is "one function" or "ended by its first row")
+            builder.Pointer(".data.funcs", row, ".rodata.str", 9).Pointer(".data.funcs", row + 8, ".text", 0);
+        var facts = ModuleReader.Read(builder.Build()).Value;
+
+        Assert.Equal(isFault, facts.TableFaults.Contains(new TableFault(TableFaultKind.SharedFunctions, "xfs")));
+        if (isFault) return;
+        Assert.Empty(facts.TableFaults);
+        Assert.Empty(facts.Functions);
+        Assert.Equal(["ext4", "xfs"], facts.Callbacks.Select(c => c.Object));
+    }
+
     /// <summary>To the kernel any name is a module's: it would wait for one that is called vmlinux.</summary>
     [Theory]
     [InlineData("klp-patch", true)]
