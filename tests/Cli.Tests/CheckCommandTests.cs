@@ -52,6 +52,31 @@ public sealed class CheckCommandTests
         Assert.Contains("it is not an ELF file", ran.Out, StringComparison.Ordinal);
     }
 
+    /// <summary>Debian's real-time kernels have both options; which of them counts changed after 6.12.</summary>
+    [Theory]
+    [InlineData("7.3.4+deb13-rt-amd64", "preempt_rt", true)]
+    [InlineData("7.3.4+deb13-rt-amd64", "preempt", false)]
+    [InlineData("6.12.117+deb12-rt-amd64", "preempt", true)]
+    [InlineData("6.12.117+deb12-rt-amd64", "preempt_rt", false)]
+    public void Check_ForARealTimeKernel_KnowsItsVermagic(string release, string preempt, bool isTaken)
+    {
+        using var folder = new TestDaemon((_, _) => null);
+        string[] options = ["MODULES", "SMP", "PREEMPT_BUILD", "PREEMPT_RT", "MODULE_UNLOAD", "MODVERSIONS"];
+        var facts = Host with
+        {
+            KernelRelease = release,
+            KernelVersion = "#1 SMP PREEMPT_RT Debian",
+            Config = options.ToDictionary(o => o, _ => "y"),
+        };
+        var host = folder.File("host.json", JsonSerializer.Serialize(facts, PreflightJson.Default.HostFacts));
+        var module = folder.File("rt.ko", "");
+        File.WriteAllBytes(module, BuiltFor($"{release} SMP {preempt} mod_unload modversions "));
+        using var json = JsonDocument.Parse(Ran.Of(NoDaemon, "check", module, "--host", host, "--format", "json").Out);
+        var checks = json.RootElement.GetProperty("checks").EnumerateArray();
+        var finding = checks.Single(c => c.GetProperty("check").GetString() == "vermagic");
+        Assert.Equal(isTaken ? "ok" : "refused", finding.GetProperty("outcome").GetString());
+    }
+
     [Fact]
     public void Check_OfAFileThatADescribedHostRevokes_IsRefused()
     {
@@ -139,5 +164,16 @@ public sealed class CheckCommandTests
         });
         Assert.Equal(ExitCode.Ok, Ran.Of(daemon.SocketPath, "facts", "--object", "ext4", "--object", "a&b").Code);
         Assert.StartsWith("GET /v1/facts?object=ext4&object=a%26b HTTP/", asked, StringComparison.Ordinal);
+    }
+
+    /// <summary>The module with another vermagic in the place of its own; zeros fill what is left of that.</summary>
+    private static byte[] BuiltFor(string vermagic)
+    {
+        var file = File.ReadAllBytes(Module);
+        var place = file.AsSpan(file.AsSpan().IndexOf("vermagic="u8) + "vermagic=".Length);
+        place = place[..place.IndexOf((byte)0)];
+        place.Clear();
+        System.Text.Encoding.ASCII.GetBytes(vermagic, place);
+        return file;
     }
 }

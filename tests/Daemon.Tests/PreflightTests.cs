@@ -119,15 +119,7 @@ public sealed class PreflightTests
             ffffffff82000018 r __stop___ksymtab
             ffffffff82001000 r __start___kcrctab
             """);
-        // An ELF core file with one segment, from ffffffff82000000 on.
-        var core = new byte[0x3000];
-        "\u007fELF"u8.CopyTo(core);
-        BitConverter.TryWriteBytes(core.AsSpan(32), 64L);
-        BitConverter.TryWriteBytes(core.AsSpan(56), (ushort)1);
-        BitConverter.TryWriteBytes(core.AsSpan(64), 1);
-        BitConverter.TryWriteBytes(core.AsSpan(64 + 8), 0x1000L);
-        BitConverter.TryWriteBytes(core.AsSpan(64 + 16), 0xffffffff82000000);
-        BitConverter.TryWriteBytes(core.AsSpan(64 + 40), 0x2000L);
+        var core = Core();
         BitConverter.TryWriteBytes(core.AsSpan(0x2000), 0x11111111);
         BitConverter.TryWriteBytes(core.AsSpan(0x2004), 0x22222222);
         // The first symbol has an empty namespace, the second one's stands at 0x100.
@@ -138,6 +130,43 @@ public sealed class PreflightTests
         var facts = Collect(root, new HostQuestions(Set("module_layout"), Set(), Set(), Set("seq_write", "seq_printf"), []));
         Assert.Equal([("seq_printf", 0x11111111u), ("seq_write", 0x22222222u)], facts.SymbolVersions!.OrderBy(v => v.Key, StringComparer.Ordinal).Select(v => (v.Key, v.Value)));
         Assert.Equal([new("seq_write", "DMA_BUF")], facts.SymbolNamespaces!);
+    }
+
+    [Theory]
+    [InlineData("SMP preempt_rt mod_unload ", true)]
+    [InlineData("SMP preempt_rt mod_unload ", false)]
+    public void Collect_OfAKernelWhoseVermagicIsInItsMemory_HasIt(string options, bool isOfEverything)
+    {
+        using var root = Root();
+        root.Write("proc/kallsyms", Symbols + "\nffffffff82000200 r vermagic\n");
+        var core = Core();
+        Encoding.ASCII.GetBytes($"{Workshop.Release} {options}\0").CopyTo(core, 0x1200);
+        File.WriteAllBytes(root.Path("proc/kcore"), core);
+        var questions = new HostQuestions(Set("module_layout"), Set(), Set(), Set(), []);
+        Assert.Equal($"{Workshop.Release} {options}", Collect(root, isOfEverything ? null : questions).Vermagic);
+    }
+
+    /// <summary>Another variable of this name, no end, no memory: a module of the kernel's own folder has it.</summary>
+    [Theory]
+    [InlineData("6.1.0 SMP \0")]
+    [InlineData("*")]
+    [InlineData(null)]
+    public void Collect_OfAKernelWhoseVermagicIsNotInItsMemory_HasThatOfAnInstalledModule(string? inMemory)
+    {
+        using var root = Root();
+        root.Write("proc/kallsyms", Symbols + "\nffffffff82000200 r vermagic\n");
+        var core = Core();
+        var text = inMemory == "*" ? Workshop.Release + " " + new string('x', 300) : inMemory ?? "";
+        Encoding.ASCII.GetBytes(text).CopyTo(core, 0x1200);
+        if (inMemory is not null) File.WriteAllBytes(root.Path("proc/kcore"), core);
+        var folder = $"lib/modules/{Workshop.Release}";
+        root.Write($"{folder}/modules.dep", "extra/other.ko:\nkernel/fs/own.ko:\n");
+        root.Write($"{folder}/kernel/fs/own.ko", "");
+        Assert.Null(Collect(root, null).Vermagic);
+        File.WriteAllBytes(root.Path($"{folder}/kernel/fs/own.ko"), Corpus.Module(Corpus.Cmdline));
+        var vermagic = ModuleReader.Read(Corpus.Module(Corpus.Cmdline)).Value.Vermagic;
+        Assert.StartsWith(Workshop.Release + " ", vermagic, StringComparison.Ordinal);
+        Assert.Equal(vermagic, Collect(root, null).Vermagic);
     }
 
     [Fact]
@@ -197,6 +226,20 @@ public sealed class PreflightTests
         host.Write("proc/keys", "037d7c68 I------     1 perm 1f0b0000     0     0 keyring   .machine: 1\n");
         host.Write("sys/kernel/security/lockdown", "[none] integrity confidentiality\n");
         Assert.Contains("no key", Signature(await ReportAsync(root, Two.Module)).Found, StringComparison.Ordinal);
+    }
+
+    /// <summary>An ELF core file with one segment, from ffffffff82000000 on.</summary>
+    private static byte[] Core()
+    {
+        var core = new byte[0x3000];
+        "\u007fELF"u8.CopyTo(core);
+        BitConverter.TryWriteBytes(core.AsSpan(32), 64L);
+        BitConverter.TryWriteBytes(core.AsSpan(56), (ushort)1);
+        BitConverter.TryWriteBytes(core.AsSpan(64), 1);
+        BitConverter.TryWriteBytes(core.AsSpan(64 + 8), 0x1000L);
+        BitConverter.TryWriteBytes(core.AsSpan(64 + 16), 0xffffffff82000000);
+        BitConverter.TryWriteBytes(core.AsSpan(64 + 40), 0x2000L);
+        return core;
     }
 
     private static CheckFinding Signature(PreflightReport report) => report.Checks.Single(c => c.Check == "module-signature");

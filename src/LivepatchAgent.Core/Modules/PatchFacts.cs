@@ -31,8 +31,8 @@ public enum TableFaultKind
     FunctionWithoutCode,
 
     /// <summary>
-    /// Two objects have one array of functions with an entry in it. The kernel does not check: it sets each entry up twice
-    /// and stops at a BUG.
+    /// Two objects have one array of functions with an entry in it. The kernel does not check: it sets each entry
+    /// up twice and stops at a BUG.
     /// </summary>
     SharedFunctions,
 

@@ -33,6 +33,7 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
             KernelRelease = release,
             KernelVersion = SmallFile.Read(paths.KernelVersion),
             Architecture = HostObserver.Architecture,
+            Vermagic = KernelVermagic.Read(memory, collector.Addresses, installed, release),
             Config = KernelOptions.Read(paths, release),
             Livepatch = Directory.Exists(paths.Livepatch),
             ModulesDisabled = Flag(paths.ModulesDisabled),

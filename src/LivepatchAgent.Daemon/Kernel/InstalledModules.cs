@@ -10,6 +10,7 @@ internal sealed class InstalledModules
     private readonly Dictionary<string, string> _files = [];
     private readonly HashSet<string> _builtIn = [];
     private readonly bool _isKnown;
+    private string? _firstOfKernel;
 
     /// <param name="wanted">Null for all.</param>
     public InstalledModules(string folder, IReadOnlySet<string>? wanted)
@@ -25,6 +26,7 @@ internal sealed class InstalledModules
         {
             // "kernel/fs/overlayfs/overlay.ko.xz: kernel/…"
             var colon = line.IndexOf((byte)':');
+            if (colon > 0 && _firstOfKernel is null) _firstOfKernel = OfKernel(line[..colon]);
             if (colon > 0 && Wanted(line[..colon], wanted, out var file) is { } name) _files.TryAdd(name, file);
         });
         lines("modules.builtin", line =>
@@ -52,6 +54,14 @@ internal sealed class InstalledModules
 
     /// <summary>A module's file, unpacked; null when it is not installed or cannot be read.</summary>
     public byte[]? File(string name) => _files.TryGetValue(name, out var file) ? CompressedModule.Read(Path.Combine(_folder, file)) : null;
+
+    /// <summary>Some module that came with the kernel, unpacked; null when none can be read.</summary>
+    public byte[]? FirstOfKernel() =>
+        _firstOfKernel is null ? null : CompressedModule.Read(Path.Combine(_folder, _firstOfKernel));
+
+    /// <summary>Its path, where it is below the folder for the kernel's own; null elsewhere.</summary>
+    private static string? OfKernel(ReadOnlySpan<byte> path) =>
+        path.StartsWith("kernel/"u8) && Wanted(path, null, out var file) is not null ? file : null;
 
     private static string? Wanted(ReadOnlySpan<byte> line, IReadOnlySet<string>? wanted, out string file)
     {

@@ -40,7 +40,12 @@ internal sealed class SymbolCollector
         _all = questions is null;
         _names = [.. questions?.Names ?? Enumerable.Empty<string>()];
         _functions = [.. questions?.Functions ?? Enumerable.Empty<string>()];
-        _marks = [TraceRecords.Start, PatchList.Symbol, .. ExportTable.Marks, .. (questions?.Exports ?? Enumerable.Empty<string>()).Append("module_layout").Select(e => HostQuestions.ExportPrefix + e)];
+        var exports = (questions?.Exports ?? Enumerable.Empty<string>()).Append("module_layout");
+        _marks =
+        [
+            TraceRecords.Start, PatchList.Symbol, KernelVermagic.Symbol, .. ExportTable.Marks,
+            .. exports.Select(e => HostQuestions.ExportPrefix + e),
+        ];
         _asked = new NameSet(_names.Concat(_functions).Concat(_marks));
         _functionNames = new NameSet(_functions);
         _objects = new NameSet(loaded ?? []);

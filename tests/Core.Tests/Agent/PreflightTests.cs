@@ -79,6 +79,43 @@ public sealed class PreflightTests
         new("vermagic", CheckOutcome.CannotTell, "not known", Host: h => h with { KernelVersion = null }),
         new("vermagic", CheckOutcome.CannotTell, "not known", m => m with { Vermagic = m.Vermagic + "RANDSTRUCT_1234" }, h => h with { Config = Options(("MODULES", "y"), ("RANDSTRUCT", "y")) }),
         new("vermagic", CheckOutcome.CannotTell, "not known", m => m with { Vermagic = m.Vermagic + "RANDSTRUCT_1234" }, h => h with { Config = null }),
+        new("vermagic", CheckOutcome.Ok, "preempt_rt",
+            Built("7.3.4+deb13-rt-amd64", "preempt_rt "), RealTime("7.3.4+deb13-rt-amd64")),
+        new("vermagic", CheckOutcome.Refused, "this kernel with \"SMP preempt_rt mod_unload\"",
+            Built("7.0.1", "preempt "), RealTime("7.0.1")),
+        new("vermagic", CheckOutcome.Ok, "SMP preempt mod",
+            Built("6.12.117+deb12-rt-amd64", "preempt "), RealTime("6.12.117+deb12-rt-amd64")),
+        new("vermagic", CheckOutcome.Refused, "this kernel with \"SMP preempt mod_unload\"",
+            Built("6.12.1", "preempt_rt "), RealTime("6.12.1")),
+        new("vermagic", CheckOutcome.Ok, "preempt_rt", Built("6.13.0", "preempt_rt "), RealTime("6.13.0")),
+        new("vermagic", CheckOutcome.Ok, "SMP preempt mod", Built("6.19.9", "preempt "), RealTime("6.19.9")),
+        new("vermagic", CheckOutcome.Refused, "with \"SMP preempt mod_unload\" or \"SMP preempt_rt mod_unload\"",
+            Built("6.19.9", ""), RealTime("6.19.9")),
+        new("vermagic", CheckOutcome.Ok, "preempt_rt",
+            Built("6.1.1", "preempt_rt "),
+            h => h with
+            {
+                KernelRelease = "6.1.1",
+                Config = Options(("SMP", "y"), ("PREEMPT_RT", "y"), ("MODULE_UNLOAD", "y")),
+            }),
+        new("vermagic", CheckOutcome.Ok, "SMP preempt mod", Built("6.12.1", "preempt "), RealTimeByName("6.12.1")),
+        new("vermagic", CheckOutcome.Ok, "preempt_rt", Built("6.12.1", "preempt_rt "), RealTimeByName("6.12.1")),
+        new("vermagic", CheckOutcome.Refused, "preempt_rt mod_unload\"", Built("6.12.1", ""), RealTimeByName("6.12.1")),
+        new("vermagic", CheckOutcome.Ok, "preempt_rt", Built("7.3.4", "preempt_rt "), RealTimeByName("7.3.4")),
+        new("vermagic", CheckOutcome.Refused, "\"SMP preempt_rt mod_unload\"",
+            Built("7.3.4", "preempt "), RealTimeByName("7.3.4")),
+        new("vermagic", CheckOutcome.Ok, "preempt_rt",
+            Built("6.12.1", "preempt_rt "), Own("6.12.1", "SMP preempt_rt mod_unload ")),
+        new("vermagic", CheckOutcome.Refused, "this kernel with \"SMP preempt_rt mod_unload\"",
+            Built("6.12.1", "preempt "), Own("6.12.1", "SMP preempt_rt mod_unload ")),
+        new("vermagic", CheckOutcome.Refused, "this kernel with \"SMP preempt mod_unload RANDSTRUCT_12\"",
+            Built("6.12.1", "preempt "), Own("6.12.1", "SMP preempt mod_unload RANDSTRUCT_12")),
+        new("vermagic", CheckOutcome.Ok, "RANDSTRUCT_12",
+            m => m with { Vermagic = "6.12.1 SMP RANDSTRUCT_12" },
+            h => Own("6.12.1", "SMP RANDSTRUCT_12")(h) with { Config = null }),
+        new("vermagic", CheckOutcome.Ok, "SMP preempt mod",
+            Built("6.12.1", "preempt "),
+            h => RealTime("6.12.1")(h) with { Vermagic = "6.12.10 SMP preempt_rt mod_unload " }),
         new("module-signature", CheckOutcome.Refused, "locked down", m => m with { Signatures = [], Signature = null }),
         new("module-signature", CheckOutcome.Refused, "sig_enforce", m => m with { Signatures = [], Signature = null }, h => h with { Lockdown = "none", SignaturesEnforced = true }),
         new("module-signature", CheckOutcome.Warning, "tainted", m => m with { Signatures = [], Signature = null }, h => h with { Lockdown = "none" }),
@@ -347,6 +384,34 @@ public sealed class PreflightTests
     private static ModuleFacts LongName(ModuleFacts module) => module with { NeededSymbols = [.. module.NeededSymbols, Long], ExtendedSymbolVersions = [.. module.SymbolVersions!, new(Long, 5)] };
 
     private static Func<HostFacts, HostFacts> LongNameOn(string release) => host => host with { KernelRelease = release, SymbolVersions = new Dictionary<string, uint>(host.SymbolVersions!) { [Long] = 5 } };
+
+    private static readonly string[] RealTimeOptions =
+        ["MODULES", "SMP", "PREEMPT_BUILD", "PREEMPT_RT", "MODULE_UNLOAD"];
+
+    private static Func<ModuleFacts, ModuleFacts> Built(string release, string preempt) =>
+        module => module with { Vermagic = $"{release} SMP {preempt}mod_unload " };
+
+    /// <summary>Debian's real-time kernels have both options; which of them counts changed after 6.12.</summary>
+    private static Func<HostFacts, HostFacts> RealTime(string release) => host => host with
+    {
+        KernelRelease = release,
+        Config = RealTimeOptions.ToDictionary(o => o, _ => "y"),
+    };
+
+    /// <summary>One whose own text is known: it counts, whatever its options say.</summary>
+    private static Func<HostFacts, HostFacts> Own(string release, string options) =>
+        host => RealTime(release)(host) with { Vermagic = $"{release} {options}" };
+
+    /// <summary>One whose options are not known.</summary>
+    private static Func<HostFacts, HostFacts> RealTimeByName(string release) => host => host with
+    {
+        KernelRelease = release,
+        KernelVersion = "#1 SMP PREEMPT_RT Debian",
+        Symbols = new Dictionary<string, IReadOnlyDictionary<string, int>>
+        {
+            ["vmlinux"] = Names("__x64_sys_delete_module"),
+        },
+    };
 
     private static KeyValuePair<string, string>[] Version(string version) => [new("version", version)];
 

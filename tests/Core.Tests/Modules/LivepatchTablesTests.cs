@@ -157,7 +157,7 @@ public sealed class LivepatchTablesTests
         Assert.Empty(facts.NotVisible);
     }
 
-    /// <summary>Linux 6.12 and 7.3 take two objects with one empty array; one with an entry stops them at a BUG.</summary>
+    /// <summary>Linux 6.12 and 7.3 take two objects with one empty array; one with an entry is a BUG.</summary>
     [Theory]
     [InlineData("empty", false)]
     [InlineData("ended by its first row", false)]

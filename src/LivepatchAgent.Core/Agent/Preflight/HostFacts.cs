@@ -23,6 +23,12 @@ public sealed record HostFacts
     /// <summary><c>uname -m</c>.</summary>
     public required string Architecture { get; init; }
 
+    /// <summary>
+    /// The text that the kernel compares a module's vermagic with: its own, else that of a module that came with it.
+    /// Null when neither could be read.
+    /// </summary>
+    public string? Vermagic { get; init; }
+
     /// <summary>The kernel's build options, without <c>CONFIG_</c>; those that preflight asks for.</summary>
     public IReadOnlyDictionary<string, string>? Config { get; init; }
 

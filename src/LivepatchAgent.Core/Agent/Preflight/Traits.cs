@@ -8,6 +8,9 @@ internal static class Traits
 {
     private const string StackWalk = "arch_stack_walk_reliable", Layout = "module_layout", Exported = "__ksymtab_klp_enable_patch", Enable = "klp_enable_patch";
 
+    /// <summary>Words of a vermagic.</summary>
+    private const string Preemptible = "preempt ", RealTime = "preempt_rt ";
+
     private static readonly string[] DeleteModule = ["__x64_sys_delete_module", "__arm64_sys_delete_module", "__s390x_sys_delete_module"];
 
     /// <summary>Symbols to look for, beside a module's own.</summary>
@@ -38,21 +41,64 @@ internal static class Traits
     /// <summary>Whether the symbol table shows what is exported.</summary>
     public static bool ShowsExports(HostFacts host) => Has(host, Exported) == true || Has(host, HostQuestions.ExportPrefix + Layout) == true;
 
-    /// <summary>What the kernel compares a module's vermagic with (include/linux/vermagic.h); null when a part of it is not known.</summary>
-    public static string? Vermagic(HostFacts host)
+    /// <summary>
+    /// What the kernel compares a module's vermagic with (include/linux/vermagic.h): its own text where that is known,
+    /// else what its options make of it. More than one where they leave it open; null when a part of it is not known.
+    /// </summary>
+    public static IReadOnlyList<string>? Vermagics(HostFacts host)
     {
+        if (OwnVermagic(host) is { } own) return [own];
         // Structures are shuffled by a secret of the build, and its hash is a part of the text.
         if (Is(host, "RANDSTRUCT") == true || Is(host, "GCC_PLUGIN_RANDSTRUCT") == true) return null;
-        if (Word(host, "SMP", " SMP ") is not { } smp || Preempt(host) is not { } preempt || CanUnload(host) is not { } unload || HasModuleVersions(host) is not { } versions) return null;
+        if (Word(host, "SMP", " SMP ") is not { } smp || Preempt(host) is not { } preempt) return null;
+        if (CanUnload(host) is not { } unload || HasModuleVersions(host) is not { } versions) return null;
+        var before = $"{host.KernelRelease} {(smp ? "SMP " : "")}";
         var arch = host.Architecture == "aarch64" ? "aarch64 " : "";
-        return $"{host.KernelRelease} {(smp ? "SMP " : "")}{preempt}{(unload ? "mod_unload " : "")}{(versions ? "modversions " : "")}{arch}";
+        var after = $"{(unload ? "mod_unload " : "")}{(versions ? "modversions " : "")}{arch}";
+        return [.. preempt.Select(word => before + word + after)];
     }
 
-    private static string? Preempt(HostFacts host)
+    /// <summary>The kernel's own text; null when it is not known, or is that of another release.</summary>
+    public static string? OwnVermagic(HostFacts host) =>
+        host.Vermagic?.StartsWith(host.KernelRelease + " ", StringComparison.Ordinal) == true ? host.Vermagic : null;
+
+    private static IReadOnlyList<string>? Preempt(HostFacts host)
     {
-        if (host.Config is not null) return host.Option("PREEMPT_BUILD") == "y" ? "preempt " : host.Option("PREEMPT_RT") == "y" ? "preempt_rt " : "";
+        if (host.Config is null) return PreemptByName(host);
+        return (host.Option("PREEMPT_BUILD") == "y", host.Option("PREEMPT_RT") == "y") switch
+        {
+            (true, true) => OfBoth(host),
+            (true, false) => [Preemptible],
+            (false, true) => [RealTime],
+            (false, false) => [""],
+        };
+    }
+
+    /// <summary>By <c>uname -v</c>, which does not say whether a real-time kernel has PREEMPT_BUILD as well.</summary>
+    private static IReadOnlyList<string>? PreemptByName(HostFacts host)
+    {
         if (host.KernelVersion is not { } version) return null;
-        return version.Contains("PREEMPT_RT", StringComparison.Ordinal) ? "preempt_rt " : version.Contains("PREEMPT", StringComparison.Ordinal) ? "preempt " : "";
+        if (!version.Contains("PREEMPT", StringComparison.Ordinal)) return [""];
+        if (!version.Contains("PREEMPT_RT", StringComparison.Ordinal)) return [Preemptible];
+        return AsksRealTimeFirst(host) == true ? [RealTime] : [Preemptible, RealTime];
+    }
+
+    private static IReadOnlyList<string> OfBoth(HostFacts host) => AsksRealTimeFirst(host) switch
+    {
+        true => [RealTime],
+        false => [Preemptible],
+        null => [Preemptible, RealTime],
+    };
+
+    /// <summary>
+    /// Which of CONFIG_PREEMPT_RT and CONFIG_PREEMPT_BUILD names a kernel that has both. Up to 6.12 the second, from
+    /// 7.0 on the first; null for those between, where it changed.
+    /// </summary>
+    private static bool? AsksRealTimeFirst(HostFacts host)
+    {
+        if (KernelSeries.Of(host.KernelRelease) is not { } series) return null;
+        if (series.CompareTo((7, 0)) >= 0) return true;
+        return series.CompareTo((6, 12)) <= 0 ? false : null;
     }
 
     private static bool? Word(HostFacts host, string option, string word) => Is(host, option) ?? host.KernelVersion?.Contains(word, StringComparison.Ordinal);

@@ -13,10 +13,16 @@ internal static class VermagicCheck
     public static CheckResult Run(ModuleFacts module, HostFacts host)
     {
         var (release, options) = Parts(module.Vermagic);
-        // Whether this kernel's own text ends with a hash of its build as well, only its options tell.
-        var expected = host.Config is null && options.Contains("RANDSTRUCT_", StringComparison.Ordinal) ? null : Traits.Vermagic(host);
-        if (expected is not null && Parts(expected).Options != options)
-            return CheckResult.Refused($"it was built with \"{options}\", this kernel with \"{Parts(expected).Options}\"", Rebuild);
+        // Whether this kernel's own text ends with a hash of its build as well, only that text or its options tell.
+        var isShuffled = options.Contains("RANDSTRUCT_", StringComparison.Ordinal);
+        var isOpen = isShuffled && host.Config is null && Traits.OwnVermagic(host) is null;
+        List<string>? expected = isOpen ? null : Traits.Vermagics(host)?.Select(text => Parts(text).Options).ToList();
+        if (expected?.Contains(options) == false)
+        {
+            var own = string.Join("\" or \"", expected);
+            return CheckResult.Refused($"it was built with \"{options}\", this kernel with \"{own}\"", Rebuild);
+        }
+
         if (release == host.KernelRelease)
         {
             return expected is not null
