@@ -117,9 +117,11 @@ public sealed class GarbageTests
         {
             await using var database = Database.Open(Path.Combine(folder.FullName, "server.db")).Value;
             var call = new DefaultHttpContext();
-            await Api.Routes.GuardAsync(call, async _ => _ = queued ? await database.WriteAsync(Fill) : database.Write(Fill), NullLogger.Instance);
+            await Api.Routes.GuardAsync(call, async _ => Assert.Fail($"took {await FillAsync()}"), NullLogger.Instance);
             Assert.Equal(507, call.Response.StatusCode);
             Assert.Null(database.Read(db => SettingTable.Get(db, "large")));
+
+            async Task<int> FillAsync() => queued ? await database.WriteAsync(Fill) : database.Write(Fill);
         }
         finally
         {

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Threading.Channels;
 using Microsoft.Data.Sqlite;
 
@@ -11,6 +12,7 @@ namespace LivepatchAgent.Server.Storage;
 internal sealed class WriteQueue : IAsyncDisposable
 {
     private const int MaxBatch = 256;
+    private const string Savepoint = "item";
     private const int MaxWaiting = 4096;
     private readonly Channel<Work> _waiting = Channel.CreateBounded<Work>(new BoundedChannelOptions(MaxWaiting) { SingleReader = true });
     private readonly Func<SqliteConnection> _connect;
@@ -53,22 +55,7 @@ internal sealed class WriteQueue : IAsyncDisposable
         {
             using var connection = _connect();
             using var transaction = connection.BeginTransaction(deferred: false);
-            foreach (var item in batch)
-            {
-                transaction.Save("item");
-                try
-                {
-                    item.Run(new Session(connection));
-                }
-                catch (Exception e)
-                {
-                    transaction.Rollback("item");
-                    item.Fail(e);
-                }
-
-                transaction.Release("item");
-            }
-
+            foreach (var item in batch) Run(item, transaction, new Session(connection));
             transaction.Commit();
         }
         catch (Exception e)
@@ -78,6 +65,40 @@ internal sealed class WriteQueue : IAsyncDisposable
 #pragma warning restore CA1031
 
         foreach (var item in batch) item.Complete();
+    }
+
+    private static void Run(Work item, SqliteTransaction transaction, Session db)
+    {
+        transaction.Save(Savepoint);
+#pragma warning disable CA1031 // edge: whatever went wrong belongs to the caller that waits for it
+        try
+        {
+            item.Run(db);
+        }
+        catch (Exception e)
+        {
+            item.Fail(e);
+            RollBack(transaction, e);
+        }
+#pragma warning restore CA1031
+
+        transaction.Release(Savepoint);
+    }
+
+    /// <summary>
+    /// Some faults end the whole transaction, a full disk above all. The savepoint is gone then, which is no news: the
+    /// batch fails for the cause.
+    /// </summary>
+    private static void RollBack(SqliteTransaction transaction, Exception cause)
+    {
+        try
+        {
+            transaction.Rollback(Savepoint);
+        }
+        catch (SqliteException)
+        {
+            ExceptionDispatchInfo.Throw(cause);
+        }
     }
 
     private abstract class Work
