@@ -20,6 +20,12 @@ internal sealed class AgentLoop(
     /// <summary>Saving is tried again after this time when the disk would not.</summary>
     private static readonly TimeSpan DiskPause = TimeSpan.FromSeconds(10);
 
+    /// <summary>So many looks at the kernel in a row that fail are a problem.</summary>
+    private const int BlindLooks = 3;
+
+    /// <summary>Doubled with each look that fails, up to ten seconds.</summary>
+    private static readonly TimeSpan FirstLookPause = TimeSpan.FromMilliseconds(40);
+
     /// <summary>A rest longer than this is one to go to sleep for.</summary>
     private static readonly TimeSpan LongRest = TimeSpan.FromSeconds(5);
 
@@ -29,6 +35,7 @@ internal sealed class AgentLoop(
     private Problem? _historyProblem;
     private string _bootId = "";
     private bool _chronicled;
+    private int _blindLooks;
     private int _faults;
     private bool _tired = true;
 
@@ -71,7 +78,13 @@ internal sealed class AgentLoop(
     private async Task<bool> TurnAsync(CancellationToken stop)
     {
         notifier.Alive();
-        var host = observer.Observe(_state, listener.State);
+        if (!observer.Observe(_state, listener.State).TryGet(out var host, out var unseen))
+        {
+            await LookAgainAsync(unseen, stop);
+            return false;
+        }
+
+        _blindLooks = 0;
         _bootId = host.BootId;
         if (!_chronicled) OpenHistory(host);
         if (inbox.TryTake(out var request))
@@ -96,6 +109,28 @@ internal sealed class AgentLoop(
         }
 
         return await PerformAsync(step, host, stop);
+    }
+
+    /// <summary>
+    /// Nothing is decided on a look that failed. The next one comes soon, as sysfs may fail for a moment while a patch is
+    /// taken away; it is a problem when it stays so.
+    /// </summary>
+    private async Task LookAgainAsync(Problem problem, CancellationToken stop)
+    {
+        if (++_blindLooks >= BlindLooks)
+        {
+            if (_blindLooks == BlindLooks) log.LogWarning("{Problem}", problem);
+            notifier.Say(board.Show(board.Current with { At = time.GetUtcNow(), Problem = problem }));
+            Decline(problem);
+        }
+
+        await RestAsync(time.GetUtcNow() + FirstLookPause * (1 << Math.Min(_blindLooks, 8)), stop);
+    }
+
+    /// <summary>People who ask for something get this for an answer; an address that came is not forgotten.</summary>
+    private void Decline(Problem problem)
+    {
+        while (inbox.HasCommands && inbox.TryTake(out var request)) request!.Answer.SetResult(problem);
     }
 
     private async Task<bool> PerformAsync(Step step, HostSnapshot host, CancellationToken stop)

@@ -75,8 +75,7 @@ using var performer = new Performer(paths, new PatchStore(paths.StateFolder), ob
 var board = new StatusBoard(paths, () =>
 {
     var state = new AgentState();
-    var host = observer.Observe(state, new ListenState.Off());
-    return Projection.Status(state, host, new Step.Believe(state, ""), null, Performer.AgentVersion, time.GetUtcNow());
+    return Projection.Status(state, observer.Outline(), new Step.Believe(state, ""), null, Performer.AgentVersion, time.GetUtcNow());
 });
 
 builder.Services.AddSingleton<IHostedService>(s => new OnDemandServer(paths, new Routes(paths, board, inbox, history, new PreflightRunner(paths, observer)), s, s.GetRequiredService<ILogger<OnDemandServer>>()));

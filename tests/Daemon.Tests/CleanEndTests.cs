@@ -92,7 +92,7 @@ public sealed class CleanEndTests
         Assert.Equal(ThisBoot, CleanEnd(host));
     }
 
-    private static string? CleanEnd(FakeRoot root) => new HostObserver(root.Paths, new ManualTime()).Observe(new AgentState(), new ListenState.Off()).CleanEnd;
+    private static string? CleanEnd(FakeRoot root) => new HostObserver(root.Paths, new ManualTime()).Observe(new AgentState(), new ListenState.Off()).Value.CleanEnd;
 
     private static string Mark(FakeRoot host) => File.ReadAllText(host.Paths.CleanEnd);
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Kernel;
 using LivepatchAgent.Core.Wire;
@@ -9,13 +10,14 @@ namespace LivepatchAgent.Daemon.Kernel;
 /// <summary>One look at the kernel and the host. Decides nothing.</summary>
 internal sealed class HostObserver(HostPaths paths, TimeProvider time)
 {
+    private const string Unknown = "unknown";
     private readonly BlockingTasks _tasks = new(paths);
 
-    // These do not change while the kernel runs; /proc/cmdline least of all, though a livepatch may change what it shows.
-    private readonly string _bootId = SmallFile.Read(paths.BootId) ?? "unknown";
-    private readonly string _release = SmallFile.Read(paths.OsRelease) ?? "unknown";
     private readonly string? _cleanEnd = CleanEnd(SmallFile.Read(paths.CleanEnd));
-    private readonly KillSwitch _commandLine = KernelTexts.CommandLineSwitch(SmallFile.Read(paths.CommandLine) ?? "");
+
+    // These do not change while the kernel runs; /proc/cmdline least of all, though a livepatch may change what it shows.
+    private string? _bootId, _release;
+    private KillSwitch? _commandLine;
 
     public static string Architecture => RuntimeInformation.ProcessArchitecture switch
     {
@@ -25,26 +27,53 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
         var other => other.ToString().ToLowerInvariant(),
     };
 
-    public HostSnapshot Observe(AgentState state, ListenState listen)
+    /// <summary>
+    /// What is there and cannot be read is unknown: taken for missing, it would be believed gone. Then there is no
+    /// snapshot, and somebody has to look again.
+    /// </summary>
+    public Result<HostSnapshot> Observe(AgentState state, ListenState listen)
     {
-        var (now, uptime) = (time.GetUtcNow(), time.GetElapsedTime(0)); // the origin of the monotonic clock is the boot
-        var patches = Patches();
+        try
+        {
+            return Look(state, listen);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new Problem(
+                ProblemCode.KernelError,
+                $"cannot see what the kernel runs: {e.Message.TrimEnd('.')}",
+                "look at the kernel's log; the host keeps what it runs, and it is tried again");
+        }
+    }
+
+    /// <summary>What can be said of the host without a look at its patches: before the first, for the time being.</summary>
+    public HostSnapshot Outline() => new()
+    {
+        At = time.GetUtcNow(),
+        Uptime = time.GetElapsedTime(0), // the origin of the monotonic clock is the boot
+        BootId = _bootId ?? Unknown,
+        CleanEnd = _cleanEnd,
+        KernelRelease = _release ?? Unknown,
+        Architecture = Architecture,
+        LivepatchSupported = Directory.Exists(paths.Livepatch),
+        Lockdown = KernelTexts.Lockdown(SmallFile.Read(paths.Lockdown) ?? ""),
+        Taint = Number(paths.Tainted),
+    };
+
+    private HostSnapshot Look(AgentState state, ListenState listen)
+    {
+        _bootId ??= SmallFile.ReadIfThere(paths.BootId) ?? Unknown;
+        _release ??= SmallFile.ReadIfThere(paths.OsRelease) ?? Unknown;
+        _commandLine ??= KernelTexts.CommandLineSwitch(SmallFile.ReadIfThere(paths.CommandLine) ?? "");
+        var host = Outline();
+        var patches = PatchesInSysfs();
         var moving = patches.FirstOrDefault(p => p.Transition);
         // The tasks are many to look through; a transition that goes as it should is over before they matter.
-        var slow = moving is not null && state.Phase is Phase.Transitioning t && t.Age(uptime, now) > TimeSpan.FromSeconds(1);
+        var slow = moving is not null && state.Phase is Phase.Transitioning t && t.Age(host.Uptime, host.At) > TimeSpan.FromSeconds(1);
         var (blocking, count) = slow ? _tasks.Find(moving!.Enabled ? 1 : 0) : ([], 0);
-        return new HostSnapshot
+        return host with
         {
-            At = now,
-            Uptime = uptime,
-            BootId = _bootId,
-            CleanEnd = _cleanEnd,
-            KernelRelease = _release,
-            Architecture = Architecture,
-            LivepatchSupported = Directory.Exists(paths.Livepatch),
-            Lockdown = KernelTexts.Lockdown(SmallFile.Read(paths.Lockdown) ?? ""),
-            Taint = long.TryParse(SmallFile.Read(paths.Tainted), NumberStyles.None, CultureInfo.InvariantCulture, out var taint) ? taint : 0,
-            KillSwitch = Stronger(_commandLine, KernelTexts.Mode(SmallFile.Read(paths.Mode) ?? "")),
+            KillSwitch = Stronger(_commandLine.Value, Mode()),
             Patches = patches,
             Modules = Modules(Interesting(state)),
             BlockingTasks = blocking,
@@ -57,15 +86,20 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
     public MachineFacts Facts(string agentVersion) => new()
     {
         Hostname = SmallFile.Read(paths.Hostname) ?? "unknown",
-        KernelRelease = _release,
+        KernelRelease = _release ?? Unknown,
         Architecture = Architecture,
         OperatingSystem = KernelTexts.PrettyName(SmallFile.Read(paths.OsReleaseFile) ?? "") ?? "unknown",
         AgentVersion = agentVersion,
-        BootId = _bootId,
+        BootId = _bootId ?? Unknown,
     };
 
     /// <summary>36 dashes stand for no boot. Whatever else is not a boot id is equal to none.</summary>
     private static string? CleanEnd(string? mark) => mark is { Length: > 0 and <= 64 } && mark.Any(char.IsAsciiLetterOrDigit) ? mark : null;
+
+    private KillSwitch Mode() => KernelTexts.Mode(SmallFile.Read(paths.Mode) ?? "");
+
+    private static long Number(string path) =>
+        long.TryParse(SmallFile.Read(path), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : 0;
 
     private static KillSwitch Stronger(KillSwitch a, KillSwitch b) => a > b ? a : b;
 
@@ -76,16 +110,35 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
         foreach (var name in state.Leftovers) yield return name;
     }
 
+    /// <summary>For preflight, which asks of a host that was just looked at; what cannot be read is left out.</summary>
     public List<LoadedPatch> Patches()
+    {
+        try
+        {
+            return PatchesInSysfs();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+
+    private List<LoadedPatch> PatchesInSysfs()
     {
         var patches = new List<LoadedPatch>();
         if (!Directory.Exists(paths.Livepatch)) return patches;
         foreach (var folder in Directory.EnumerateDirectories(paths.Livepatch))
         {
             // A patch may vanish while it is looked at: without its attributes it is no longer one.
-            if (SmallFile.Read(Path.Combine(folder, "enabled")) is not { } enabled || SmallFile.Read(Path.Combine(folder, "transition")) is not { } transition) continue;
+            if (SmallFile.ReadIfThere(Path.Combine(folder, "enabled")) is not { } enabled) continue;
+            if (SmallFile.ReadIfThere(Path.Combine(folder, "transition")) is not { } transition) continue;
             var replace = SmallFile.Read(Path.Combine(folder, "replace"));
-            patches.Add(new LoadedPatch(Path.GetFileName(folder), KernelTexts.Flag(enabled), KernelTexts.Flag(transition), replace is null ? null : KernelTexts.Flag(replace), Functions(folder)));
+            patches.Add(new LoadedPatch(
+                Path.GetFileName(folder),
+                KernelTexts.Flag(enabled),
+                KernelTexts.Flag(transition),
+                replace is null ? null : KernelTexts.Flag(replace),
+                Functions(folder)));
         }
 
         patches.Sort((a, b) => string.CompareOrdinal(a.Name, b.Name));
@@ -119,9 +172,10 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
         {
             var folder = paths.Module(name);
             if (!Directory.Exists(folder)) continue;
-            var note = SmallFile.ReadBytes(Path.Combine(folder, "notes/.note.gnu.build-id"));
-            _ = int.TryParse(SmallFile.Read(Path.Combine(folder, "refcnt")), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var references);
-            modules[name] = new LoadedModule(note is null ? null : KernelTexts.BuildId(note), references);
+            var note = SmallFile.ReadBytesIfThere(Path.Combine(folder, "notes/.note.gnu.build-id"));
+            var references = SmallFile.ReadIfThere(Path.Combine(folder, "refcnt"));
+            _ = int.TryParse(references, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var count);
+            modules[name] = new LoadedModule(note is null ? null : KernelTexts.BuildId(note), count);
         }
 
         return modules;
