@@ -85,6 +85,12 @@ internal sealed class AgentLoop(
         }
 
         _blindLooks = 0;
+        if (host.KillSwitch == KillSwitch.Off && host.Listen is not ListenState.Off)
+        {
+            listener.Close(); // no call to the server at all, not even one that waits
+            host = host with { Listen = listener.State };
+        }
+
         _bootId = host.BootId;
         if (!_chronicled) OpenHistory(host);
         if (inbox.TryTake(out var request))

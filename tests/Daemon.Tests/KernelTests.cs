@@ -104,6 +104,55 @@ public sealed class KernelTests
         Assert.Equal([One.Name], host.Kernel.Patches);
     }
 
+    /// <summary>A kill switch fails closed: what is there and cannot be read may say off.</summary>
+    [Theory]
+    [InlineData("missing", KillSwitch.None)]
+    [InlineData("empty", KillSwitch.None)]
+    [InlineData("cannot be read", KillSwitch.Off)]
+    [InlineData("a folder", KillSwitch.Off)]
+    [InlineData("too long", KillSwitch.Off)]
+    [InlineData("a link to nothing", KillSwitch.Off)]
+    [InlineData("a link to itself", KillSwitch.Off)]
+    [InlineData("below a file", KillSwitch.Off)]
+    public void Observe_OfAModeFile_TakesWhatCannotBeReadForOff(string what, KillSwitch expected)
+    {
+        using var host = new FakeRoot();
+        var mode = host.Paths.Mode;
+        if (what != "below a file") Directory.CreateDirectory(Path.GetDirectoryName(mode)!);
+        Action<string> make = what switch
+        {
+            "missing" => _ => { },
+            "empty" => path => File.WriteAllText(path, "\n"),
+            "cannot be read" => Unreadable,
+            "a folder" => path => Directory.CreateDirectory(path),
+            "too long" => path => File.WriteAllText(path, new string(' ', 70_000)),
+            "a link to nothing" => path => File.CreateSymbolicLink(path, host.Path("nothing")),
+            "a link to itself" => path => File.CreateSymbolicLink(path, path),
+            _ => _ => host.Write("etc/livepatch-agent", ""),
+        };
+        make(mode);
+        Assert.Equal(expected, Observed(host, new AgentState()).Value.KillSwitch);
+    }
+
+    [Fact]
+    public async Task KillSwitch_AtOff_HangsUpTheHeldCheckIn()
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await host.UntilAsync("held", s => s.CheckIn.Listening, timePasses: false);
+        var held = host.Server.Count(TestServer.CheckIns, held: true);
+        host.Write("etc/livepatch-agent/mode", "off\n");
+        host.Inbox!.Nudge();
+        var status = await host.SettledAsync(PatchState.Unsupported);
+        Assert.False(status.CheckIn.Listening);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.SwitchedOff);
+        host.Server.Publish(Two);
+        Assert.Equal(held, host.Server.Count(TestServer.CheckIns, held: true));
+        Assert.Equal([One.Name], host.Kernel.Loaded);
+        host.Write("etc/livepatch-agent/mode", "");
+        host.Inbox.Nudge();
+        await host.UntilAsync("2.0", s => s is { State: PatchState.Applied, Settled: true, Patch.Version: "2.0" });
+    }
+
     [Theory]
     [InlineData("proc/cmdline", "livepatch_agent=off livepatch_agent=observe")]
     [InlineData("proc/cmdline", "livepatch_agent=nonsense")]

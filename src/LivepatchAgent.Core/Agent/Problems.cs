@@ -52,7 +52,11 @@ internal static class Problems
 
     /// <summary>The kill switch stands at off.</summary>
     public static Problem SwitchedOff() =>
-        new(ProblemCode.SwitchedOff, "cannot do anything: this host is told to keep its hands off", "take livepatch_agent=off off the kernel command line or empty /etc/livepatch-agent/mode");
+        new(
+            ProblemCode.SwitchedOff,
+            "cannot do anything: the kill switch of this host is at off",
+            "take livepatch_agent=off off the kernel command line; make /etc/livepatch-agent/mode an empty file, "
+            + "as one that cannot be read counts as off");
 
     public static Problem Quarantined(Quarantined quarantined) =>
         new(ProblemCode.PatchQuarantined, $"cannot load patch {quarantined.Version}: it is quarantined on this host: {quarantined.Reason}", "publish a better one");

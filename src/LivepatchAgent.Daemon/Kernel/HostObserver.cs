@@ -96,7 +96,20 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
     /// <summary>36 dashes stand for no boot. Whatever else is not a boot id is equal to none.</summary>
     private static string? CleanEnd(string? mark) => mark is { Length: > 0 and <= 64 } && mark.Any(char.IsAsciiLetterOrDigit) ? mark : null;
 
-    private KillSwitch Mode() => KernelTexts.Mode(SmallFile.Read(paths.Mode) ?? "");
+    /// <summary>Somebody put something there to hold the agent back: what it says, if it cannot be read, is the strongest.</summary>
+    private KillSwitch Mode()
+    {
+        try
+        {
+            if (SmallFile.ReadIfThere(paths.Mode) is { } word) return KernelTexts.Mode(word);
+            var isLinkToNothing = new FileInfo(paths.Mode).LinkTarget is not null;
+            return isLinkToNothing ? KillSwitch.Off : KillSwitch.None;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return KillSwitch.Off;
+        }
+    }
 
     private static long Number(string path) =>
         long.TryParse(SmallFile.Read(path), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : 0;
