@@ -36,6 +36,7 @@ internal sealed class AgentLoop(
     private string _bootId = "";
     private bool _chronicled;
     private int _blindLooks;
+    private IReadOnlyList<Problem> _passedOver = [];
     private int _faults;
     private bool _tired = true;
 
@@ -262,7 +263,9 @@ internal sealed class AgentLoop(
     private void Show(HostSnapshot host, Step step, DownloadProgress? progress)
     {
         var status = Projection.Status(_state, host, step, progress, Performer.AgentVersion, time.GetUtcNow());
-        if (_diskProblem is not null) status = status with { Problem = _diskProblem };
+        // A file of trust.d that is passed over stops nothing, so everything else is said first.
+        var problem = _diskProblem ?? status.Problem ?? (_passedOver is [var fault, ..] ? fault : null);
+        if (problem is not null) status = status with { Problem = problem };
         notifier.Say(board.Show(status));
     }
 
@@ -299,6 +302,8 @@ internal sealed class AgentLoop(
 
     private void Tell(Step step, StepResult result)
     {
+        foreach (var fault in performer.PassedOver.Except(_passedOver)) log.LogWarning("{Problem}", fault);
+        _passedOver = performer.PassedOver;
         _outage.Tell(step, result, _state.Talk.Failures > 0);
         switch (result)
         {

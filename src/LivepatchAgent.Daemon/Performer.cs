@@ -133,8 +133,9 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     private async Task<StepResult> FetchCatalogueAsync(Step.FetchCatalogue step, AgentState state, HostSnapshot host, CancellationToken ct)
     {
         var envelope = await Client(state).GetCatalogueAsync(host.Architecture, host.KernelRelease, ct);
-        return Trust(state).TryGet(out var trust, out var problem)
-            && CatalogueVerifier.Verify(envelope, trust.Catalogue, host.Architecture, host.KernelRelease, step.Floor, time.GetUtcNow(), step.Seen).TryGet(out var catalogue, out problem)
+        var keys = Trust(state).Catalogue;
+        return CatalogueVerifier.Verify(envelope, keys, host.Architecture, host.KernelRelease, step.Floor, time.GetUtcNow(), step.Seen)
+            .TryGet(out var catalogue, out var problem)
             ? new StepResult.CatalogueRead(catalogue)
             : new StepResult.Failed(problem, InPassing: true); // a server can mend it
     }
@@ -151,9 +152,9 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     private async Task<StepResult> FetchManifestAsync(Step.FetchManifest step, AgentState state, CancellationToken ct)
     {
         var envelope = await Client(state).GetManifestAsync(step.Manifest, ct);
-        if (!Trust(state).TryGet(out var trust, out var problem)) return new StepResult.Failed(problem, InPassing: true);
-        if (!ManifestVerifier.Verify(envelope, step.Manifest, trust.Publishers, trust.Threshold).TryGet(out var manifest, out problem))
-            return new StepResult.Failed(problem, InPassing: false);
+        var trust = Trust(state);
+        if (!ManifestVerifier.Verify(envelope, step.Manifest, trust.Publishers, trust.Threshold).TryGet(out var manifest, out var problem))
+            return Distrusted(problem);
         store.SaveManifest(step.Manifest, envelope);
         return new StepResult.ManifestRead(manifest);
     }
@@ -161,9 +162,11 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     private async Task<StepResult> FetchWithdrawalAsync(Step.FetchWithdrawal step, AgentState state, CancellationToken ct)
     {
         var envelope = await Client(state).GetWithdrawalAsync(step.Withdrawal, ct);
-        return Trust(state).TryGet(out var trust, out var problem) && ManifestVerifier.VerifyWithdrawal(envelope, step.Withdrawal, trust.Publishers, trust.Threshold).TryGet(out var withdrawal, out problem)
+        var trust = Trust(state);
+        return ManifestVerifier.VerifyWithdrawal(envelope, step.Withdrawal, trust.Publishers, trust.Threshold)
+            .TryGet(out var withdrawal, out var problem)
             ? new StepResult.WithdrawalRead(withdrawal)
-            : new StepResult.Failed(problem, InPassing: false);
+            : Distrusted(problem);
     }
 
     private async Task<StepResult> DownloadAsync(PatchRef patch, AgentState state, Action<DownloadProgress> progress, CancellationToken ct)
@@ -187,14 +190,18 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         var (manifestFile, moduleFile) = (store.Manifest(patch.Manifest), store.Module(patch.ModuleSha256));
         if (!File.Exists(manifestFile) || !File.Exists(moduleFile))
             return new StepResult.Failed(new Problem(ProblemCode.DiskError, $"cannot load {patch.Name}: its file is gone from {paths.StateFolder}", "it is fetched again"), InPassing: true);
-        if (!Trust(state).TryGet(out var trust, out var problem)) return new StepResult.Failed(problem, InPassing: true);
-        if (!ManifestVerifier.Verify(File.ReadAllBytes(manifestFile), patch.Manifest, trust.Publishers, trust.Threshold).TryGet(out var manifest, out problem))
-            return new StepResult.Failed(problem, InPassing: false);
+        var trust = Trust(state);
+        var envelope = File.ReadAllBytes(manifestFile);
+        if (!ManifestVerifier.Verify(envelope, patch.Manifest, trust.Publishers, trust.Threshold).TryGet(out var manifest, out var problem))
+            return Distrusted(problem);
         if (VerifiedModuleFile.Open(moduleFile, manifest, trust.Publishers, host.KernelRelease, host.Architecture).TryGet(out var opened, out problem))
         {
             _opened = opened;
             return new StepResult.ModuleVerified(opened.Module);
         }
+
+        var refused = Distrusted(problem);
+        if (refused.InPassing) return refused;
 
         // What was refused is no use again. Of pieces that came at different times one may be foreign: in one piece it is tried once.
         store.Drop(patch.ModuleSha256);
@@ -269,5 +276,16 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         return new PatchServerClient(_channel!, $"{enrolment.MachineId}.{enrolment.Credential}");
     }
 
-    private Result<HostTrust> Trust(AgentState state) => _certificates.Of(state.Enrolment ?? throw new UnreachableException("not enrolled"));
+    /// <summary>What was wrong with files of trust.d, when it was last looked whom to trust.</summary>
+    public IReadOnlyList<Problem> PassedOver => _certificates.PassedOver;
+
+    /// <summary>The key that is missed may be in a file that was passed over: then another try is worth it, once the file is mended.</summary>
+    private StepResult.Failed Distrusted(Problem problem)
+    {
+        var lacksAKey = problem.Code is ProblemCode.ManifestSignatureInvalid or ProblemCode.ModuleSignerUnknown;
+        if (!lacksAKey || PassedOver is not [var fault, ..]) return new StepResult.Failed(problem, InPassing: false);
+        return new StepResult.Failed(problem with { Cure = $"{fault}; otherwise {problem.Cure}" }, InPassing: true);
+    }
+
+    private HostTrust Trust(AgentState state) => _certificates.Of(state.Enrolment ?? throw new UnreachableException("not enrolled"));
 }

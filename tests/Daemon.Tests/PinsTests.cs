@@ -48,6 +48,84 @@ public sealed class PinsTests
         await host.UntilAsync("the old key's patch", s => s is { State: PatchState.Applied, Settled: true, Patch.Version: "2.0" });
     }
 
+    /// <summary>One bad file of the administrator's stops nothing but itself, at boot above all.</summary>
+    [Theory]
+    [InlineData("garbage")]
+    [InlineData("a weak key")]
+    [InlineData("cannot be read")]
+    [InlineData("a folder")]
+    [InlineData("a link to nothing")]
+    public async Task TrustFile_ThatCannotBeUsed_IsPassedOverAndNamed(string what)
+    {
+        await using var host = new HostUnderTest();
+        host.Write("etc/livepatch-agent/trust.d/second.pem", Second.ExportCertificatePem());
+        Spoil(host.Path("etc/livepatch-agent/trust.d/own.pem"), what);
+        await host.StartAsync();
+        host.Server.Publish(One);
+        await host.EnableAsync();
+        var status = await host.SettledAsync(PatchState.Applied);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.RequestInvalid, "trust.d/own.pem");
+        await host.RebootAsync(cleanly: true);
+        status = await host.UntilAsync("loaded at boot", s => s is { State: PatchState.Applied, Settled: true, Problem: not null });
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.RequestInvalid, "trust.d/own.pem");
+        Assert.Equal([One.Name, One.Name], host.Kernel.Loaded);
+        var warnings = host.Log.From(LogLevel.Warning).Where(l => l.Contains("own.pem", StringComparison.Ordinal));
+        Assert.Equal(2, warnings.Count()); // once a start
+
+        // The other files count all the same.
+        host.Server.Publish(Workshop.Patch(2, moduleSigner: Second, manifestSigner: Second));
+        await host.UntilAsync("2.0", s => s is { State: PatchState.Applied, Settled: true, Patch.Version: "2.0" });
+        Remove(host.Path("etc/livepatch-agent/trust.d/own.pem"));
+        await host.RefreshAsync();
+        await host.UntilAsync("mended", s => s is { State: PatchState.Applied, Settled: true, Problem: null });
+    }
+
+    /// <summary>The publisher's file was damaged: its patches wait for it, and are not refused for a day.</summary>
+    [Fact]
+    public async Task Patch_OfAPublisherWhoseFileIsPassedOver_WaitsForIt()
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        var file = host.Path("etc/livepatch-agent/trust.d/second.pem");
+        Spoil(file, "garbage");
+        host.Server.Publish(Workshop.Patch(2, moduleSigner: Second, manifestSigner: Second));
+        var status = await host.UntilAsync("waits", s => s.Problem?.Code == ProblemCode.ManifestSignatureInvalid && s.Settled);
+        Assert.Contains("second.pem", status.Problem!.Cure, StringComparison.Ordinal);
+        Assert.Equal("1.0", status.Patch?.Version);
+        var start = host.Time.GetUtcNow();
+        File.WriteAllText(file, Second.ExportCertificatePem());
+        await host.UntilAsync("2.0", s => s is { State: PatchState.Applied, Settled: true, Patch.Version: "2.0" });
+        Assert.InRange(host.Time.GetUtcNow() - start, TimeSpan.Zero, TimeSpan.FromMinutes(20));
+    }
+
+    private static void Spoil(string path, string what)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        switch (what)
+        {
+            case "garbage":
+                File.WriteAllText(path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+                break;
+            case "a weak key":
+                using (var weak = Weak()) File.WriteAllText(path, weak.ExportCertificatePem());
+                break;
+            case "cannot be read":
+                File.CreateSymbolicLink(path, "/proc/self/mem");
+                break;
+            case "a folder":
+                Directory.CreateDirectory(path);
+                break;
+            default:
+                File.CreateSymbolicLink(path, path + ".nothing");
+                break;
+        }
+    }
+
+    private static void Remove(string path)
+    {
+        if (Directory.Exists(path)) Directory.Delete(path);
+        else File.Delete(path);
+    }
+
     [Fact]
     public async Task Pins_ThatWereMissed_AreFollowedOneByOne()
     {

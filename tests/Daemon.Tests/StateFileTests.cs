@@ -226,7 +226,6 @@ public sealed class StateFileTests
     }
 
     [Theory]
-    [InlineData("etc/livepatch-agent/trust.d/own.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "")]
     [InlineData("etc/livepatch-agent/ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "ca-file = ROOT/etc/livepatch-agent/ca.pem\n")]
     [InlineData("etc/livepatch-agent/ca.pem", "no certificate", "ca-file = ROOT/etc/livepatch-agent/ca.pem\n")]
     [InlineData("etc/livepatch-agent/other.pem", "", "ca-file = ROOT/etc/livepatch-agent/ca.pem\n")]

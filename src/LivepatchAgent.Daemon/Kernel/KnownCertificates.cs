@@ -19,7 +19,7 @@ internal sealed class KnownCertificates(HostPaths paths)
     public IReadOnlyList<X509Certificate2> Publishers(AgentState state)
     {
         var enrolment = state.Enrolment ?? new Enrolment { Server = "", MachineId = "", Credential = "", TlsPins = [], CatalogueCertificates = [], PublisherCertificates = [], Since = default };
-        return new HostCertificates(paths).Of(enrolment).TryGet(out var trust, out _) ? trust.Publishers : [];
+        return new HostCertificates(paths).Of(enrolment).Publishers;
     }
 
     /// <summary>The firmware's. The kernel takes weaker keys than this agent does; here it is the kernel's answer that is asked for.</summary>

@@ -4,6 +4,7 @@ using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Daemon.Store;
 
@@ -13,15 +14,21 @@ internal sealed class HostCertificates(HostPaths paths)
     /// <summary>A server has a handful; of a longer list no more is looked at.</summary>
     private const int MaxOffered = 32;
 
-    public Result<HostTrust> Of(Enrolment enrolment)
+    /// <summary>What was wrong with files of trust.d, when it was last looked whom to trust.</summary>
+    public IReadOnlyList<Problem> PassedOver { get; private set; } = [];
+
+    /// <summary>A file that cannot be used takes nothing away but its own keys: above all not the enrolment's pins.</summary>
+    public HostTrust Of(Enrolment enrolment)
     {
         var publishers = Read(enrolment.PublisherCertificates);
-        foreach (var file in OwnFiles())
+        var faults = new List<Problem>();
+        foreach (var file in OwnFiles(faults))
         {
-            if (!Own(file).TryGet(out var own, out var problem)) return problem;
-            publishers.AddRange(own);
+            if (Own(file).TryGet(out var own, out var problem)) publishers.AddRange(own);
+            else faults.Add(problem);
         }
 
+        PassedOver = faults;
         return new HostTrust(publishers, Read(enrolment.CatalogueCertificates), enrolment.Threshold);
     }
 
@@ -29,11 +36,25 @@ internal sealed class HostCertificates(HostPaths paths)
     public IReadOnlyList<string> StillTrusting(Enrolment enrolment, PinSet next)
     {
         string[] revoked = [.. Read(enrolment.PublisherCertificates).Select(Certificates.KeyPin).Except(Read(next.Publishers).Select(Certificates.KeyPin))];
-        return [.. OwnFiles().Where(file => Own(file).TryGet(out var own, out _) && own.Any(c => revoked.Contains(Certificates.KeyPin(c))))];
+        return [.. OwnFiles([]).Where(file => Own(file).TryGet(out var own, out _) && own.Any(c => revoked.Contains(Certificates.KeyPin(c))))];
     }
 
-    private IEnumerable<string> OwnFiles() =>
-        Directory.Exists(paths.TrustFolder) ? Directory.EnumerateFiles(paths.TrustFolder, "*.pem").Order(StringComparer.Ordinal) : [];
+    private string[] OwnFiles(List<Problem> faults)
+    {
+        try
+        {
+            return [.. Directory.EnumerateFileSystemEntries(paths.TrustFolder, "*.pem").Order(StringComparer.Ordinal)];
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return [];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            faults.Add(Unusable(paths.TrustFolder, e.Message.TrimEnd('.')));
+            return [];
+        }
+    }
 
     private static Result<X509Certificate2Collection> Own(string file)
     {
@@ -44,13 +65,16 @@ internal sealed class HostCertificates(HostPaths paths)
         }
         catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
         {
-            return new Problem(ProblemCode.RequestInvalid, $"cannot use {file}: {e.Message.TrimEnd('.')}", "mend the file or take it away; until then nothing new is loaded");
+            return Unusable(file, FileFault.Reason(e));
         }
 
         return own.Select(Algorithms.KeyFault).FirstOrDefault(f => f is not null) is { } fault
-            ? new Problem(ProblemCode.RequestInvalid, $"cannot use {file}: its key is {fault}", "mend the file or take it away; until then nothing new is loaded")
+            ? Unusable(file, $"its key is {fault}")
             : own;
     }
+
+    private static Problem Unusable(string path, string why) =>
+        new(ProblemCode.RequestInvalid, $"cannot use {path}: {why}", "mend it or take it away; until then its keys do not count");
 
     /// <summary>Who may change whom this host trusts: the pinned publishers, without those that an administrator added.</summary>
     public static IReadOnlyList<X509Certificate2> Pinners(Enrolment enrolment) => Read(enrolment.PublisherCertificates);
