@@ -17,7 +17,7 @@ namespace LivepatchAgent.Daemon;
 internal sealed class AgentLoop(
     StateStore store, HistoryLog history, HostObserver observer, Performer performer, Listener listener, StatusBoard board, Inbox inbox, ServiceNotifier notifier, LiveSettings settings, FailPoint failPoint, TimeProvider time, ILogger<AgentLoop> log) : BackgroundService
 {
-    /// <summary>Saving is tried again after this time when the disk would not.</summary>
+    /// <summary>The journal is saved, or read, again after this time when the disk would not.</summary>
     private static readonly TimeSpan DiskPause = TimeSpan.FromSeconds(10);
 
     /// <summary>So many looks at the kernel in a row that fail are a problem.</summary>
@@ -42,10 +42,9 @@ internal sealed class AgentLoop(
 
     protected override async Task ExecuteAsync(CancellationToken stop)
     {
-        (_state, var problem) = store.Load();
-        if (problem is not null) log.LogWarning("{Problem}", problem);
         try
         {
+            await ReadJournalAsync(stop);
             while (!stop.IsCancellationRequested) await SafeTurnAsync(stop);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -55,6 +54,29 @@ internal sealed class AgentLoop(
 
         listener.Close();
         Save(Told(Decider.Stopped(_state, _bootId), new Cause.Stopped()));
+    }
+
+    /// <summary>
+    /// Before anything else. A journal that the disk does not give may say that a patch took this host down: until it is
+    /// read nothing is done.
+    /// </summary>
+    private async Task ReadJournalAsync(CancellationToken stop)
+    {
+        for (var tries = 1; ; tries++)
+        {
+            notifier.Alive();
+            (_state, var problem) = store.Load();
+            if (problem is not null && (tries == 1 || !store.Unread)) log.LogWarning("{Problem}", problem);
+            if (!store.Unread)
+            {
+                if (tries > 1) log.LogInformation("The disk gives the journal again");
+                return;
+            }
+
+            notifier.Say(board.Show(board.Current with { At = time.GetUtcNow(), Problem = problem }));
+            Decline(problem!);
+            await RestAsync(time.GetUtcNow() + DiskPause, stop);
+        }
     }
 
     /// <summary>What escapes a turn is a bug: the host keeps what it runs, and the daemon stays there to say so.</summary>

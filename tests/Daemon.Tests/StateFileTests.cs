@@ -73,6 +73,54 @@ public sealed class StateFileTests
         Assert.NotEqual(missing, folder);
     }
 
+    /// <summary>The disk may give it again: a good journal is not put aside, and no state without it is believed or saved.</summary>
+    [Theory]
+    [InlineData("journal.json", false)]
+    [InlineData("journal.json.old", false)]
+    [InlineData("journal.json.old", true)]
+    public async Task Journal_ThatTheDiskDoesNotGive_IsWaitedFor(string file, bool damaged)
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await host.StopAsync();
+        var good = File.ReadAllText(host.Journal);
+        var path = Path.Combine(host.Paths.StateFolder, file);
+        if (damaged) File.WriteAllText(host.Journal, "damaged");
+        else File.Delete(host.Journal);
+        File.Delete(path);
+        File.CreateSymbolicLink(path, "/proc/self/mem"); // reading it is EIO
+        var other = file == "journal.json" ? "" : File.Exists(host.Journal) ? File.ReadAllText(host.Journal) : "";
+        await host.StartAsync();
+        var status = await host.UntilAsync("told", s => s.Problem is not null);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.DiskError, "journal.json");
+        var enable = new Command.Enable(new EnrolmentIntent("e", host.Server.Token, "c"));
+        HostUnderTest.AssertTold((await host.SendAsync(enable)).Problem, ProblemCode.DiskError);
+        var (calls, start) = (host.Server.Calls.Count, host.Time.GetUtcNow());
+        await host.HappensAsync("half an hour", () => host.Time.GetUtcNow() - start > TimeSpan.FromMinutes(30));
+        Assert.Equal(calls, host.Server.Calls.Count);
+        Assert.Single(host.Log.From(LogLevel.Warning));
+        Assert.Equal(other, File.Exists(host.Journal) && file != "journal.json" ? File.ReadAllText(host.Journal) : "");
+        Assert.False(File.Exists(host.Journal + ".damaged"));
+        File.Delete(path);
+        File.WriteAllText(path, good);
+        status = await host.UntilAsync("read", s => s is { Settled: true, State: PatchState.Applied });
+        Assert.Equal("m1", status.Enrolment?.MachineId);
+        Assert.Equal([One.Name], host.Kernel.Loaded);
+    }
+
+    /// <summary>The end is orderly, and yet nothing may be written over what could not be read.</summary>
+    [Fact]
+    public async Task Journal_ThatTheDiskDoesNotGive_IsNotWrittenAtTheEndEither()
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await host.StopAsync();
+        File.Delete(host.Journal);
+        File.CreateSymbolicLink(host.Journal, "/proc/self/mem");
+        await host.StartAsync();
+        await host.UntilAsync("told", s => s.Problem?.Code == ProblemCode.DiskError);
+        await host.StopAsync();
+        Assert.Equal("/proc/self/mem", new FileInfo(host.Journal).LinkTarget);
+    }
+
     [Theory]
     [InlineData("journal.json")]
     [InlineData("journal.json.old")]

@@ -16,42 +16,69 @@ internal sealed class StateStore(string folder)
     /// <summary>True when a newer agent's file is there: then nothing may be written.</summary>
     public bool ReadOnly { get; private set; }
 
+    /// <summary>
+    /// True while the journal may be there and the disk does not give it. That is no damage: nothing is written or moved,
+    /// and <see cref="Load"/> is to be tried again.
+    /// </summary>
+    public bool Unread { get; private set; }
+
     /// <summary>What was saved last, for a look at it: nothing is mended, and what cannot be read is an empty state.</summary>
-    public AgentState Peek() => Read(_file).TryGet(out var state, out _) ? state : new AgentState();
+    public AgentState Peek()
+    {
+        try
+        {
+            return Read(_file) is { } read && read.TryGet(out var state, out _) ? state : new AgentState();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new AgentState();
+        }
+    }
 
     /// <summary>
-    /// What was saved last. A damaged file is moved aside and its older copy taken; the problem then goes with the state.
+    /// What was saved last. A file that is no journal is moved aside and the older copy taken; the problem then goes with
+    /// the state. A read error moves nothing, see <see cref="Unread"/>.
     /// </summary>
     public (AgentState State, Problem? Problem) Load()
     {
+        Unread = false;
         try
         {
             Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             AtomicFile.RemoveLeftovers(_file);
-            if (!Path.Exists(_file) && !Path.Exists(Older)) return (new AgentState(), null);
-            if (Read(_file).TryGet(out var state, out var problem)) return (state, null);
-            var older = Read(Older);
-            if (older.Problem is { Code: ProblemCode.StateNewer } newer) problem = newer;
-            if (problem.Code == ProblemCode.StateNewer)
-            {
-                ReadOnly = true;
-                return (Without(problem), problem);
-            }
-
-            if (Path.Exists(_file)) Directory.Move(_file, Aside());
-            return (older.TryGet(out state, out _) ? state : Without(problem), problem);
+            return Newest();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            Unread = true;
             var problem = DiskFault.Explain(e, $"read {_file}");
+            problem = problem with { Cure = $"{problem.Cure}, and {Problem.TriedAgain}" };
             return (Without(problem), problem);
         }
+    }
+
+    private (AgentState State, Problem? Problem) Newest()
+    {
+        var newest = Read(_file);
+        if (newest is { } journal && journal.TryGet(out var state, out _)) return (state, null);
+        var older = Read(Older);
+        if (newest is null && older is null) return (new AgentState(), null);
+        var problem = newest is { } unusable ? unusable.Problem! : StateJson.Read([], _file).Problem!;
+        if (older is { Problem: { Code: ProblemCode.StateNewer } newer }) problem = newer;
+        if (problem.Code == ProblemCode.StateNewer)
+        {
+            ReadOnly = true;
+            return (Without(problem), problem);
+        }
+
+        if (newest is not null) Directory.Move(_file, Aside());
+        return (older is { } copy && copy.TryGet(out state, out _) ? state : Without(problem), problem);
     }
 
     /// <summary>Saves what changed. Null when it is on the disk.</summary>
     public Problem? Save(AgentState state)
     {
-        if (ReadOnly) return null;
+        if (ReadOnly || Unread) return null;
         var text = StateJson.Write(state);
         if (text.AsSpan().SequenceEqual(_saved)) return null;
         try
@@ -80,15 +107,21 @@ internal sealed class StateStore(string folder)
         return aside;
     }
 
-    private static Result<AgentState> Read(string file)
+    /// <summary>The state, or why the file is no journal. Null when there is no such file.</summary>
+    /// <exception cref="IOException">It may be there, and the disk does not give it.</exception>
+    /// <exception cref="UnauthorizedAccessException">The same.</exception>
+    private static Result<AgentState>? Read(string file)
     {
+        // Whatever a folder has in it, it was not written here.
+        if (Directory.Exists(file)) return StateJson.Read("a folder"u8, file);
         try
         {
-            return new FileInfo(file) is { Exists: true, Length: > MaxSize } ? StateJson.Read("too large"u8, file) : StateJson.Read(File.ReadAllBytes(file), file);
+            using var handle = File.OpenHandle(file, share: FileShare.ReadWrite | FileShare.Delete);
+            return StateJson.Read(BoundedFile.Read(handle, MaxSize) ?? "too large"u8, file);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (FileNotFoundException)
         {
-            return StateJson.Read([], file);
+            return null;
         }
     }
 }
