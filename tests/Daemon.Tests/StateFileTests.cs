@@ -10,6 +10,7 @@ namespace LivepatchAgent.Daemon.Tests;
 /// <summary>The journal: missing, damaged, newer, and on disks that are full or do not let write.</summary>
 public sealed class StateFileTests
 {
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private static readonly Published One = Workshop.Patch(1);
     private static readonly Published Two = Workshop.Patch(2);
 
@@ -153,29 +154,133 @@ public sealed class StateFileTests
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(host.Paths.StateFolder));
     }
 
+    /// <summary>Any user may fill a file system that keeps nothing back for root; the patch that ran is loaded at boot all the same.</summary>
     [Fact]
-    public async Task Disk_FullWhileSaving_HoldsEffectsBackUntilThereIsRoom()
+    public async Task Disk_FullAtBoot_KeepsNoPatchOff()
     {
         await using var host = new HostUnderTest();
-        using var disk = new SmallDisk(host.Paths.StateFolder, 256);
+        using var disk = new SmallDisk(host.Paths.StateFolder, 512);
         await host.StartAsync();
         host.Server.Publish(One);
         await host.EnableAsync();
         await host.SettledAsync(PatchState.Applied);
         disk.Fill();
+        Assert.Throws<IOException>(() => File.WriteAllBytes(Path.Combine(host.Paths.StateFolder, "more"), new byte[8192]));
+        for (var boots = 2; boots < 6; boots++)
+        {
+            await host.RebootAsync(cleanly: true);
+            await host.UntilAsync("loaded again", s => s is { State: PatchState.Applied, Settled: true });
+            Assert.Equal(boots, host.Kernel.Loaded.Count);
+            Assert.False(host.State.StoppedCleanly); // it was saved
+        }
+
+        // What needs room waits for it, and people are obeyed.
         host.Server.Publish(Two);
-        var status = await host.UntilAsync("told", s => s.Problem?.Code == ProblemCode.DiskFull);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.DiskFull, "journal.json");
+        HostUnderTest.AssertTold((await host.UntilAsync("told", s => s.Problem is not null)).Problem, ProblemCode.DiskFull);
+        Assert.Null((await host.SendAsync(new Command.Disable())).Problem);
+        await host.SettledAsync(PatchState.NotEnrolled);
+        await host.EnableAsync();
+        await host.UntilAsync("enrolled", s => s.Enrolment is not null);
+        disk.Empty();
+        await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0" && s.Problem is null);
+    }
+
+    /// <summary>A disk without room from the first day on: there was none to keep in reserve.</summary>
+    [Fact]
+    public async Task Disk_FullFromTheStart_HoldsEffectsBackUntilThereIsRoom()
+    {
+        await using var host = new HostUnderTest();
+        using var disk = new SmallDisk(host.Paths.StateFolder, 512);
+        disk.Fill();
+        await host.StartAsync();
+        host.Server.Publish(One);
+        HostUnderTest.AssertTold((await host.UntilAsync("told", s => s.Problem is not null)).Problem, ProblemCode.DiskFull, "journal.json");
+        var enable = new Command.Enable(new EnrolmentIntent("e", host.Server.Token, "c"));
+        HostUnderTest.AssertTold((await host.SendAsync(enable)).Problem, ProblemCode.DiskFull);
         var start = host.Time.GetUtcNow();
         await host.HappensAsync("half an hour", () => host.Time.GetUtcNow() - start > TimeSpan.FromMinutes(30));
-        Assert.Equal([One.Name], host.Kernel.Loaded);
+        Assert.Empty(host.Server.Calls);
         Assert.Single(host.Log.From(LogLevel.Warning));
-        HostUnderTest.AssertTold((await host.SendAsync(new Command.Disable())).Problem, ProblemCode.DiskFull);
-
         disk.Empty();
-        status = await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0" && s.Problem is null);
-        Assert.NotNull(status.Enrolment);
+        await host.UntilAsync("saved", s => s.Problem is null);
         Assert.Single(host.Log.Lines, l => l.Line == "The disk takes the journal again");
+        await host.EnableAsync();
+        await host.SettledAsync(PatchState.Applied);
+    }
+
+    /// <summary>As a power cut leaves it while the older copy is written over: the journal itself is whole.</summary>
+    [Fact]
+    public async Task Journal_WhoseOlderCopyIsTorn_IsRead()
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await host.StopAsync();
+        var older = host.Journal + ".old";
+        var text = File.ReadAllBytes(older);
+        Random.Shared.NextBytes(text.AsSpan(0, 4096));
+        File.WriteAllBytes(older, text);
+        await host.StartAsync();
+        await host.SettledAsync(PatchState.Applied);
+        Assert.Empty(host.Log.From(LogLevel.Warning));
+        Assert.Single(host.Kernel.Loaded);
+    }
+
+    /// <summary>The one good copy is not what the next state is written over.</summary>
+    [Fact]
+    public async Task Journal_OfWhichOnlyTheOlderCopyIsGood_IsSavedBesideIt()
+    {
+        await using var host = await HostUnderTest.EnrolledAsync(One);
+        await host.StopAsync();
+        File.WriteAllText(host.Journal, "damaged");
+        var store = new StateStore(host.Paths.StateFolder);
+        var (state, problem) = store.Load();
+        Assert.Equal(ProblemCode.StateInvalid, problem?.Code);
+        Assert.False(File.Exists(host.Journal + ".old"));
+        Assert.Equal("m1", host.State.Enrolment?.MachineId);
+        Assert.Null(store.Save(state with { LoadAttempts = 2 }));
+        Assert.Equal(2, host.State.LoadAttempts);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(32 << 10)]
+    [InlineData((32 << 10) + 1)]
+    [InlineData(100_000)]
+    public void TwinFile_OfAnyLength_IsReadAsWrittenAndLeavesRoom(int length)
+    {
+        using var root = new FakeRoot();
+        var (path, older) = (root.Path("file"), root.Path("file.old"));
+        foreach (var content in new[] { new string('a', 50_000), new string('b', length), new string('c', length), "d" })
+        {
+            var before = File.Exists(path) ? File.ReadAllText(path) : null;
+            TwinFile.Write(path, older, System.Text.Encoding.ASCII.GetBytes(content), OwnerOnly);
+            Assert.Equal(content, File.ReadAllText(path).TrimEnd(' '));
+            Assert.True(new FileInfo(path).Length >= content.Length + (32 << 10));
+            Assert.Equal(OwnerOnly, File.GetUnixFileMode(path));
+            if (before is not null) Assert.Equal(before, File.ReadAllText(older));
+        }
+    }
+
+    /// <summary>On a full disk it fails whole, where the older copy is too small: the file is as it was.</summary>
+    [Fact]
+    public void TwinFile_OnAFullDisk_TakesWhatFitsAndNothingElse()
+    {
+        using var root = new FakeRoot();
+        using var disk = new SmallDisk(root.Path("disk"), 256);
+        var (path, older) = (root.Path("disk/file"), root.Path("disk/file.old"));
+        for (var i = 0; i < 2; i++) TwinFile.Write(path, older, "{}"u8, OwnerOnly);
+        disk.Fill();
+        foreach (var length in new[] { 10, 64 << 10, 1, 20_000 })
+        {
+            TwinFile.Write(path, older, new byte[length], OwnerOnly);
+            Assert.Equal(length, File.ReadAllText(path).TrimEnd(' ').Length);
+        }
+
+        var full = Assert.Throws<IOException>(() => TwinFile.Write(path, older, new byte[(64 << 10) + 1], OwnerOnly));
+        Assert.Equal(ProblemCode.DiskFull, DiskFault.Explain(full, "save it").Code);
+        Assert.Equal(20_000, File.ReadAllText(path).TrimEnd(' ').Length);
+        TwinFile.Write(path, older, "whole"u8, OwnerOnly);
+        Assert.Equal("whole", File.ReadAllText(path).TrimEnd(' '));
     }
 
     [Fact]

@@ -4,7 +4,10 @@ using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Daemon.Store;
 
-/// <summary>journal.json (0600): the agent's memory, and before each effect its intent. One older copy is kept beside it.</summary>
+/// <summary>
+/// journal.json (0600): the agent's memory, and before each effect its intent. One older copy is kept beside it, and makes
+/// it possible to save on a full disk (<see cref="TwinFile"/>): who fills the disk does not keep patches off.
+/// </summary>
 internal sealed class StateStore(string folder)
 {
     /// <summary>No state comes near it; a larger file is not read.</summary>
@@ -72,7 +75,12 @@ internal sealed class StateStore(string folder)
         }
 
         if (newest is not null) Directory.Move(_file, Aside());
-        return (older is { } copy && copy.TryGet(out state, out _) ? state : Without(problem), problem);
+        if (older is not { } copy || !copy.TryGet(out state, out _)) return (Without(problem), problem);
+
+        // The next state is written over the older copy: that must not be the only good one.
+        File.Move(Older, _file);
+        AtomicFile.SyncFolder(folder);
+        return (state, problem);
     }
 
     /// <summary>Saves what changed. Null when it is on the disk.</summary>
@@ -83,8 +91,7 @@ internal sealed class StateStore(string folder)
         if (text.AsSpan().SequenceEqual(_saved)) return null;
         try
         {
-            if (File.Exists(_file)) File.Copy(_file, Older, overwrite: true);
-            AtomicFile.Write(_file, text, FileRights.OwnerOnly);
+            TwinFile.Write(_file, Older, text, FileRights.OwnerOnly);
             _saved = text;
             return null;
         }
