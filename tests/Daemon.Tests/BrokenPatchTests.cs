@@ -38,7 +38,7 @@ public sealed class BrokenPatchTests
         ["catalogue for another kernel"] = new(ProblemCode.CatalogueInvalid, s => s.Cataloguing = c => c with { KernelRelease = "6.1\n\u001b[2J" }),
         ["catalogue of another schema"] = new(ProblemCode.CatalogueInvalid, s => s.Cataloguing = c => c with { Schema = "livepatch-catalogue/9" }),
         ["catalogue with a version that plays"] = new(ProblemCode.CatalogueInvalid, s => s.Cataloguing = c => c with { Patches = [.. c.Patches.Select(p => p with { Version = "2\n\u001b[2J" })] }),
-        ["catalogue not there"] = new(ProblemCode.NotFound, s => Refuse(s, TestServer.Catalogues)),
+        ["catalogue not there"] = new(ProblemCode.ServerError, s => Refuse(s, TestServer.Catalogues)),
         ["catalogue without the patch"] = new(ProblemCode.ManifestMismatch, s => s.Cataloguing = c => c with { Patches = [] }) { ForGood = true },
         ["patch that its publisher withdrew"] = new(ProblemCode.PatchWithdrawn, s => s.Withdrawals[Workshop.Sha256(TwoWithdrawn)] = TwoWithdrawn) { ForGood = true },
         ["manifest swapped"] = new(ProblemCode.ManifestMismatch, s => Answer(s, Two.ManifestPath, One.Envelope)) { ForGood = true },

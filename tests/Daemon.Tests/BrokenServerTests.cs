@@ -39,9 +39,9 @@ public sealed class BrokenServerTests
         ["hangs up"] = (_ => Task.CompletedTask, ProblemCode.ServerAnswerInvalid, "cut off"),
         ["cut off"] = (c => c.RawAsync("HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\n{"), ProblemCode.ServerUnreachable, "connection broke"),
         ["revoked"] = (c => c.AnswerAsync(401, new ErrorAnswer(new Problem(ProblemCode.MachineUnknown, "cannot check in: revoked", "enrol anew")), WireJson.Default.ErrorAnswer), ProblemCode.MachineUnknown, "revoked"),
-        ["an error that plays with the terminal"] = (c => c.AnswerAsync(403, """{"error":{"code":"not-permitted","message":"cannot \u001b[2J\u202Eplay\nLog line of its own","cure":"\u0007"}}"""), ProblemCode.NotPermitted, "cannot [2Jplay"),
-        ["an endless error"] = (c => c.AnswerAsync(403, """{"error":{"code":"not-permitted","message":"cannot xxx","cure":"c"}}""".Replace("xxx", new string('x', 90_000), StringComparison.Ordinal)), ProblemCode.NotPermitted, "cannot xxx"),
-        ["an error of no kind"] = (c => c.AnswerAsync(400, """{"error":{"code":"of-tomorrow","message":"m","cure":"c"}}"""), ProblemCode.ServerError, "HTTP 400"),
+        ["an error that plays with the terminal"] = (c => c.AnswerAsync(403, """{"error":{"code":"not-permitted","message":"cannot \u001b[2J\u202Eplay\nLog line of its own","cure":"\u0007"}}"""), ProblemCode.ServerError, "says \"cannot [2Jplay\""),
+        ["an endless error"] = (c => c.AnswerAsync(403, """{"error":{"code":"not-permitted","message":"cannot xxx","cure":"c"}}""".Replace("xxx", new string('x', 90_000), StringComparison.Ordinal)), ProblemCode.ServerError, "says \"cannot xxx"),
+        ["an error of no kind"] = (c => c.AnswerAsync(400, """{"error":{"code":"of-tomorrow","message":"m","cure":"c"}}"""), ProblemCode.ServerError, "HTTP 400 and says \"m; c\""),
     };
 
     public static TheoryData<string> Names => [.. Cases.Keys];

@@ -14,7 +14,9 @@ internal sealed class RawCall : IAsyncDisposable
     private SslStream? _tls;
 
     /// <param name="start">What comes of the body at once, of <paramref name="length"/> bytes that are announced.</param>
-    public static async Task<RawCall> StartAsync(ServerUnderTest server, string method, string path, byte[] start, long length)
+    /// <param name="headers">More of them, each with its end of line.</param>
+    public static async Task<RawCall> StartAsync(
+        ServerUnderTest server, string method, string path, byte[] start, long length, string headers = "")
     {
         var call = new RawCall();
         await call._socket.ConnectAsync(IPAddress.Loopback, server.Server.Address.Port, Ct);
@@ -22,7 +24,8 @@ internal sealed class RawCall : IAsyncDisposable
         call._tls = new SslStream(call._socket.GetStream(), false, (_, _, _, _) => true);
 #pragma warning restore CA5359
         await call._tls.AuthenticateAsClientAsync("localhost");
-        await call._tls.WriteAsync(Encoding.ASCII.GetBytes($"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"), Ct);
+        var head = $"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n{headers}\r\n";
+        await call._tls.WriteAsync(Encoding.ASCII.GetBytes(head), Ct);
         await call.SendAsync(start);
         return call;
     }

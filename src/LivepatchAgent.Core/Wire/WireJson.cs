@@ -20,6 +20,7 @@ namespace LivepatchAgent.Core.Wire;
 [JsonSerializable(typeof(CheckInRequest))]
 [JsonSerializable(typeof(Assignment))]
 [JsonSerializable(typeof(ErrorAnswer))]
+[JsonSerializable(typeof(UntrustedErrorAnswer))]
 [JsonSerializable(typeof(AgentStatus))]
 [JsonSerializable(typeof(EnableRequest))]
 [JsonSerializable(typeof(ChangeAnswer))]

@@ -25,7 +25,14 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
     public Uri Server => channel.Server;
 
     public Task<EnrolmentAnswer> EnrolAsync(EnrolmentRequest request, CancellationToken ct) =>
-        PostAsync("v1/enrolments", request, WireJson.Default.EnrolmentRequest, WireJson.Default.EnrolmentAnswer, null, ct);
+        PostAsync(
+            ServerCall.Enrolment,
+            "v1/enrolments",
+            request,
+            WireJson.Default.EnrolmentRequest,
+            WireJson.Default.EnrolmentAnswer,
+            null,
+            ct);
 
     public Task<Assignment> CheckInAsync(CheckInRequest request, CancellationToken ct) => CheckInAsync(request, null, ct);
 
@@ -33,13 +40,20 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
     public Task<Assignment> HoldCheckInAsync(CheckInRequest request, CancellationToken ct) => CheckInAsync(request, Hold, ct);
 
     public Task<byte[]> GetCatalogueAsync(string architecture, string kernelRelease, CancellationToken ct) =>
-        GetAsync($"v1/catalogues/{Uri.EscapeDataString(architecture)}/{Uri.EscapeDataString(kernelRelease)}", CmsEnvelope.MaxSize, ct);
+        GetAsync(
+            ServerCall.Catalogue,
+            $"v1/catalogues/{Uri.EscapeDataString(architecture)}/{Uri.EscapeDataString(kernelRelease)}",
+            CmsEnvelope.MaxSize,
+            ct);
 
-    public Task<byte[]> GetManifestAsync(string digest, CancellationToken ct) => GetAsync($"v1/manifests/{digest}", CmsEnvelope.MaxSize, ct);
+    public Task<byte[]> GetManifestAsync(string digest, CancellationToken ct) =>
+        GetAsync(ServerCall.Manifest, $"v1/manifests/{digest}", CmsEnvelope.MaxSize, ct);
 
-    public Task<byte[]> GetWithdrawalAsync(string digest, CancellationToken ct) => GetAsync($"v1/withdrawals/{digest}", CmsEnvelope.MaxSize, ct);
+    public Task<byte[]> GetWithdrawalAsync(string digest, CancellationToken ct) =>
+        GetAsync(ServerCall.Withdrawal, $"v1/withdrawals/{digest}", CmsEnvelope.MaxSize, ct);
 
-    public Task<byte[]> GetPinsAsync(long version, CancellationToken ct) => GetAsync(string.Create(CultureInfo.InvariantCulture, $"v1/pins/{version}"), CmsEnvelope.MaxSize, ct);
+    public Task<byte[]> GetPinsAsync(long version, CancellationToken ct) =>
+        GetAsync(ServerCall.Pins, string.Create(CultureInfo.InvariantCulture, $"v1/pins/{version}"), CmsEnvelope.MaxSize, ct);
 
     /// <summary>Appends to the file what is missing of the module; exactly <paramref name="size"/> bytes when it returns.</summary>
     /// <returns>Whether the file is of several answers, of which one may not belong to the others.</returns>
@@ -74,7 +88,9 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
     /// <summary>What the server assigns goes into the journal and into paths: it is one, or it is nothing.</summary>
     private async Task<Assignment> CheckInAsync(CheckInRequest request, TimeSpan? hold, CancellationToken ct)
     {
-        var answer = await PostAsync("v1/check-ins", request, WireJson.Default.CheckInRequest, WireJson.Default.Assignment, hold, ct);
+        var call = hold is null ? ServerCall.CheckIn : ServerCall.HeldCheckIn;
+        var (said, read) = (WireJson.Default.CheckInRequest, WireJson.Default.Assignment);
+        var answer = await PostAsync(call, "v1/check-ins", request, said, read, hold, ct);
         if (answer.Manifest is { } manifest && !Hex.IsSha256(manifest)) throw ServerFaults.Invalid(Server, "the manifest it assigns is not named by a SHA-256");
         return answer.Tag.Length is > 0 and <= MaxTag ? answer : throw ServerFaults.Invalid(Server, $"its assignment's tag is empty or longer than {MaxTag} characters");
     }
@@ -97,7 +113,8 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
         }
         else if (response.StatusCode != HttpStatusCode.OK)
         {
-            throw ServerFaults.OfStatus(response.StatusCode, response.Content.Headers.ContentType?.MediaType, await ReadBoundedAsync(response, MaxJson, patience.Token), Server);
+            var said = await ReadBoundedAsync(response, MaxJson, patience.Token);
+            throw ServerFaults.OfStatus(ServerCall.Module, response.StatusCode, MediaType(response), said, Server);
         }
 
         if (response.Content.Headers.ContentLength > size - into.Length) throw ServerFaults.TooLarge(Server, size);
@@ -122,7 +139,7 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
         }
     }
 
-    private async Task<byte[]> GetAsync(string path, int limit, CancellationToken ct)
+    private async Task<byte[]> GetAsync(ServerCall call, string path, int limit, CancellationToken ct)
     {
         try
         {
@@ -133,7 +150,7 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
                     var body = await ReadBoundedAsync(response, limit, token);
                     return response.StatusCode == HttpStatusCode.OK
                         ? body
-                        : throw ServerFaults.OfStatus(response.StatusCode, response.Content.Headers.ContentType?.MediaType, body, Server);
+                        : throw ServerFaults.OfStatus(call, response.StatusCode, MediaType(response), body, Server);
                 },
                 ct);
         }
@@ -144,7 +161,14 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
         }
     }
 
-    private async Task<TAnswer> PostAsync<TRequest, TAnswer>(string path, TRequest body, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TAnswer> answerType, TimeSpan? hold, CancellationToken ct)
+    private async Task<TAnswer> PostAsync<TRequest, TAnswer>(
+        ServerCall call,
+        string path,
+        TRequest body,
+        JsonTypeInfo<TRequest> requestType,
+        JsonTypeInfo<TAnswer> answerType,
+        TimeSpan? hold,
+        CancellationToken ct)
     {
         try
         {
@@ -156,8 +180,9 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
             using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct, limit.Token);
             using var response = await channel.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
             var answer = await ReadBoundedAsync(response, MaxJson, patience.Token);
-            var mediaType = response.Content.Headers.ContentType?.MediaType;
-            if (response.StatusCode is not (HttpStatusCode.OK or HttpStatusCode.Created)) throw ServerFaults.OfStatus(response.StatusCode, mediaType, answer, Server);
+            var mediaType = MediaType(response);
+            if (response.StatusCode is not (HttpStatusCode.OK or HttpStatusCode.Created))
+                throw ServerFaults.OfStatus(call, response.StatusCode, mediaType, answer, Server);
             try
             {
                 return JsonSerializer.Deserialize(answer, answerType) ?? throw ServerFaults.Invalid(Server, "its answer is empty");
@@ -173,6 +198,8 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
             throw ServerFaults.Of(e, channel);
         }
     }
+
+    private static string? MediaType(HttpResponseMessage response) => response.Content.Headers.ContentType?.MediaType;
 
     private async Task<byte[]> ReadBoundedAsync(HttpResponseMessage response, int limit, CancellationToken ct)
     {

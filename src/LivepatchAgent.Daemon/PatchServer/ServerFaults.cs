@@ -14,6 +14,9 @@ internal static class ServerFaults
 {
     private const string ProxyCure = "check `proxy` in agent.conf, or HTTPS_PROXY and NO_PROXY of the service; it is tried again";
 
+    /// <summary>Of the server's words, where they explain nothing that the agent knows.</summary>
+    private const int MaxQuoted = 350;
+
     public static ServerException Of(Exception e, ServerChannel channel) => (e, channel.Proxy) switch
     {
         (HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError } p, { } proxy) => Passing(
@@ -41,16 +44,31 @@ internal static class ServerFaults
     };
 
     /// <summary>An answer other than the one hoped for. Its body is looked at only for our own kind of error.</summary>
-    public static ServerException OfStatus(HttpStatusCode status, string? mediaType, ReadOnlySpan<byte> body, Uri server)
+    public static ServerException OfStatus(
+        ServerCall call, HttpStatusCode status, string? mediaType, ReadOnlySpan<byte> body, Uri server)
     {
         if ((int)status is >= 300 and < 400)
             return new ServerException(new Problem(ProblemCode.ServerRedirected, $"cannot use patch server {Name(server)}: it redirects elsewhere (HTTP {(int)status})", "make a token with the server's own address"), inPassing: true);
-        if (mediaType == "application/json" && Told(body) is { } told)
-            return new ServerException(told, InPassing(status));
-        return new ServerException(
-            new Problem(ProblemCode.ServerError, $"cannot use patch server {Name(server)}: it answered HTTP {(int)status} ({Named(mediaType)})", "look at the server's log; it is tried again"),
-            InPassing(status));
+        if (mediaType == "application/json" && Words(body) is { } said)
+            return new ServerException(OfServer(call, status, said, server), InPassing(status));
+        return new ServerException(Unexplained(status, $"({Named(mediaType)})", server), InPassing(status));
     }
+
+    /// <summary>In the server's own words; its code counts only where it may choose one.</summary>
+    private static Problem OfServer(ServerCall call, HttpStatusCode status, UntrustedProblem said, Uri server)
+    {
+        if (ServerCodes.Find(call, said.Code) is { } code)
+            return new Problem(code, said.Message, said.Cure.Length > 0 ? said.Cure : "look at the server's log");
+        var words = said.Cure.Length > 0 ? $"{said.Message}; {said.Cure}" : said.Message;
+
+        // No quotation mark of the server's own ends what is marked as its words.
+        return Unexplained(status, $"and says \"{Line(words, MaxQuoted).Replace('"', '\'')}\"", server);
+    }
+
+    private static Problem Unexplained(HttpStatusCode status, string more, Uri server) => new(
+        ProblemCode.ServerError,
+        $"cannot use patch server {Name(server)}: it answered HTTP {(int)status} {more}",
+        "look at the server's log; it is tried again");
 
     /// <summary>A content type, for a message.</summary>
     public static string Named(string? mediaType) => mediaType is null ? "no content type" : Line(mediaType, 60);
@@ -63,13 +81,15 @@ internal static class ServerFaults
 
     public static ServerException TooLarge(Uri server, long limit) => Passing(ProblemCode.ServerAnswerTooLarge, server, $"its answer is larger than {limit} bytes", "check the address; is it a livepatch-server?");
 
-    private static Problem? Told(ReadOnlySpan<byte> body)
+    /// <summary>What the server says, fit for a log; null when it says nothing that has our form.</summary>
+    private static UntrustedProblem? Words(ReadOnlySpan<byte> body)
     {
         try
         {
-            if (JsonSerializer.Deserialize(body, WireJson.Default.ErrorAnswer)?.Error is not { } problem) return null;
-            var (message, cure) = (FirstLine(problem.Message), FirstLine(problem.Cure));
-            return message.Length == 0 ? null : problem with { Message = message, Cure = cure.Length == 0 ? "look at the server's log" : cure };
+            var answer = JsonSerializer.Deserialize(body, WireJson.Default.UntrustedErrorAnswer);
+            if (answer?.Error is not { } said) return null;
+            var message = FirstLine(said.Message);
+            return message.Length == 0 ? null : said with { Message = message, Cure = FirstLine(said.Cure) };
         }
         catch (JsonException)
         {

@@ -70,7 +70,7 @@ internal static class DocumentTargets
             1 => (object?)Read(json, WireJson.Default.EnrolmentAnswer),
             2 => (object?)Read(json, WireJson.Default.CheckInRequest),
             3 => (object?)Read(json, WireJson.Default.Assignment),
-            4 => (object?)Read(json, WireJson.Default.ErrorAnswer),
+            4 => (object?)Read(json, WireJson.Default.ErrorAnswer) ?? Read(json, WireJson.Default.UntrustedErrorAnswer),
             5 => (object?)Read(json, WireJson.Default.AgentStatus),
             6 => (object?)Read(json, WireJson.Default.EnableRequest),
             7 => (object?)Read(json, WireJson.Default.ChangeAnswer),
