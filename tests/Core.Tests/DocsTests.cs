@@ -113,13 +113,13 @@ public sealed partial class DocsTests
     [GeneratedRegex(@"^\| `([A-Z]+)` \| `([^`]+)` \| (\w+) \|", RegexOptions.Multiline)]
     private static partial Regex RouteInPage();
 
-    [GeneratedRegex("Head\\(text, \"(\\w+)\", \"(\\w+)\"")]
+    [GeneratedRegex("Head\\(\\s*\"(\\w+)\", \"(\\w+)\"")]
     private static partial Regex HeadInCode();
 
-    [GeneratedRegex("Gauge\\(text, \"(\\w+)\"")]
+    [GeneratedRegex("Gauge\\(\\s*\"(\\w+)\"")]
     private static partial Regex GaugeInCode();
 
-    [GeneratedRegex("Line\\(text, \"(\\w+)\", [^;]*?((?:, ?\\(\"\\w+\", [^;]*)*);")]
+    [GeneratedRegex("Line\\(\\s*\"(\\w+)\", [^;]*?((?:, ?\\(\"\\w+\", [^;]*)*);")]
     private static partial Regex LineInCode();
 
     [GeneratedRegex("\\(\"(\\w+)\", ")]

@@ -25,6 +25,17 @@ public sealed class LocalApiTests
         var status = JsonSerializer.Deserialize(await nobody.GetByteArrayAsync("/v1/status", Ct), WireJson.Default.AgentStatus);
         Assert.Equal("1.0", status?.Patch?.Version);
         using var metrics = await nobody.GetAsync("/metrics", Ct);
+        Assert.Equal("text/plain; version=0.0.4; charset=utf-8", metrics.Content.Headers.ContentType?.ToString());
+        PrometheusText.AssertValid(await metrics.Content.ReadAsStringAsync(Ct));
+    }
+
+    [Fact]
+    public async Task Metrics_ForThoseWhoAskForIt_AreOpenMetrics()
+    {
+        await using var host = await ServingAsync();
+        using var reader = Person.Of(host.Paths.Socket);
+        reader.DefaultRequestHeaders.Add("Accept", "application/openmetrics-text; version=1.0.0, text/plain; q=0.5");
+        using var metrics = await reader.GetAsync("/metrics", Ct);
         Assert.Equal("application/openmetrics-text; version=1.0.0; charset=utf-8", metrics.Content.Headers.ContentType?.ToString());
         OpenMetrics.AssertValid(await metrics.Content.ReadAsStringAsync(Ct));
     }

@@ -16,32 +16,75 @@ public sealed class MetricsTests
         At = Now,
         AgentVersion = "0.1.0",
         Settled = true,
-        Kernel = new KernelStatus { Release = "6.12.117", Architecture = "x86_64", LivepatchSupported = true, Taint = 0, TaintFlags = "", Coverage = CoverageState.Unknown },
+        Kernel = new KernelStatus
+        {
+            Release = "6.12.117",
+            Architecture = "x86_64",
+            LivepatchSupported = true,
+            Taint = 0,
+            TaintFlags = "",
+            Coverage = CoverageState.Unknown,
+        },
         CheckIn = new CheckInStatus { Result = CheckInResult.Never },
         State = PatchState.NotEnrolled,
         Loaded = [],
     };
 
-    private static AgentStatus Full => Bare with
+    internal static AgentStatus Full => Bare with
     {
-        Kernel = Bare.Kernel with { Taint = 32768, Coverage = CoverageState.Covered, CoveredUntil = new DateOnly(2027, 6, 30) },
+        Kernel = Bare.Kernel with
+        {
+            Taint = 32768,
+            Coverage = CoverageState.Covered,
+            CoveredUntil = new DateOnly(2027, 6, 30),
+        },
         Enrolment = new EnrolmentStatus("https://patches.example", "m1", Now),
-        CheckIn = new CheckInStatus { Result = CheckInResult.Succeeded, LastSuccess = Now, CatalogueExpires = Now.AddDays(7) },
+        CheckIn = new CheckInStatus
+        {
+            Result = CheckInResult.Succeeded,
+            LastSuccess = Now,
+            CatalogueExpires = Now.AddDays(7),
+        },
         State = PatchState.Stalled,
         Activity = new ActivityStatus { Kind = ActivityKind.WaitingForTasks, Since = Now, TaskCount = 3 },
-        Patch = new PatchStatus { Name = "livepatch_x", Version = "a\"b\\c\nd", Notice = "LPN-0001", Fixes = ["CVE-1", "CVE-2"], Manifest = "m", Sequence = 1, AppliedAt = Now },
+        Patch = new PatchStatus
+        {
+            Name = "livepatch_x",
+            Version = "a\"b\\c\nd",
+            Notice = "LPN-0001",
+            Fixes = ["CVE-1", "CVE-2"],
+            Manifest = "m",
+            Sequence = 1,
+            AppliedAt = Now,
+        },
         Problem = new Problem(ProblemCode.TransitionStalled, "cannot", "cure"),
     };
 
     [Fact]
-    public void Metrics_OfAHostThatKnowsNothing_AreValid() => OpenMetrics.AssertValid(Metrics.Of(Bare));
+    public void Metrics_OfAHostThatKnowsNothing_AreValid()
+    {
+        PrometheusText.AssertValid(Metrics.Of(Bare, MetricsFormat.Classical));
+        OpenMetrics.AssertValid(Metrics.Of(Bare, MetricsFormat.OpenMetrics));
+    }
 
     [Fact]
-    public void Metrics_OfAHostWithEverything_AreAsInTheGolden()
+    public void Metrics_OfAHostWithEverything_AreAsInTheGoldens()
     {
-        var text = Metrics.Of(Full);
-        OpenMetrics.AssertValid(text);
-        Golden.AssertSame("metrics.txt", text);
+        var classical = Metrics.Of(Full, MetricsFormat.Classical);
+        var open = Metrics.Of(Full, MetricsFormat.OpenMetrics);
+        PrometheusText.AssertValid(classical);
+        OpenMetrics.AssertValid(open);
+        Golden.AssertSame("metrics.txt", classical);
+        Golden.AssertSame("metrics.openmetrics.txt", open);
+    }
+
+    /// <summary>Whoever moves from one format to the other keeps dashboards and alerts.</summary>
+    [Fact]
+    public void Metrics_InBothFormats_HaveTheSameSamples()
+    {
+        static IEnumerable<string> Samples(MetricsFormat format) =>
+            Metrics.Of(Full, format).Split('\n').Where(l => !l.StartsWith('#'));
+        Assert.Equal(Samples(MetricsFormat.Classical), Samples(MetricsFormat.OpenMetrics));
     }
 
     [Fact]
@@ -49,9 +92,49 @@ public sealed class MetricsTests
     {
         foreach (var state in Enum.GetValues<PatchState>())
         {
-            var set = Metrics.Of(Bare with { State = state }).Split('\n').Where(l => l.StartsWith("livepatch_patch_state{", StringComparison.Ordinal)).ToArray();
+            var lines = Metrics.Of(Bare with { State = state }, MetricsFormat.Classical).Split('\n');
+            var set = lines.Where(l => l.StartsWith("livepatch_patch_state{", StringComparison.Ordinal)).ToArray();
             Assert.Equal(Enum.GetValues<PatchState>().Length, set.Length);
-            Assert.Equal($"livepatch_patch_state{{livepatch_patch_state=\"{Kebab.Of(state)}\"}} 1", Assert.Single(set, l => l.EndsWith(" 1", StringComparison.Ordinal)));
+            var one = Assert.Single(set, l => l.EndsWith(" 1", StringComparison.Ordinal));
+            Assert.Equal($"livepatch_patch_state{{livepatch_patch_state=\"{Kebab.Of(state)}\"}} 1", one);
         }
     }
+
+    private const string Open = "application/openmetrics-text";
+    private const string Prometheus2 =
+        $"{Open};version=1.0.0;q=0.5,{Open};version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+
+    private const string Prometheus3 =
+        $"{Open};version=1.0.0;escaping=allow-utf-8;q=0.5,{Open};version=0.0.1;q=0.4,"
+        + "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,/;q=0.1";
+
+    private const string Protobuf =
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,"
+        + "text/plain;q=0.3";
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(false, "")]
+    [InlineData(false, "*/*")]
+    [InlineData(false, "text/plain;version=0.0.4")]
+    [InlineData(false, "text/plain")]
+    [InlineData(false, "application/*")]
+    [InlineData(false, "application/json")]
+    [InlineData(false, Protobuf)]
+    [InlineData(false, Open + ";q=0")]
+    [InlineData(false, Open + ";q=0.3, text/plain;q=0.4")]
+    [InlineData(false, Open + ";q=0.3, */*")]
+    [InlineData(false, Open + ";version=0.0.1")]
+    [InlineData(false, Open + ";version=2.0.0")]
+    [InlineData(false, "\u0001;;;,=,")]
+    [InlineData(true, Open)]
+    [InlineData(true, Open + ", */*")]
+    [InlineData(true, "Application/OpenMetrics-Text; Version=\"1.0.0\"; charset=utf-8")]
+    [InlineData(true, Open + ";q=0.3, text/plain;q=0.2, */*")]
+    [InlineData(true, "text/plain;q=0, " + Open + ";q=0.001")]
+    [InlineData(true, "text/plain;q=0.3", Open + ";q=0.5")]
+    [InlineData(true, Prometheus2)]
+    [InlineData(true, Prometheus3)]
+    public void Format_OfWhatAReaderAccepts(bool isOpen, params string[] accept) =>
+        Assert.Equal(isOpen ? MetricsFormat.OpenMetrics : MetricsFormat.Classical, MetricsFormats.Of(accept));
 }

@@ -100,8 +100,11 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
 
     private async Task MetricsAsync(HttpContext context)
     {
-        context.Response.ContentType = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-        await context.Response.Body.WriteAsync(Encoding.UTF8.GetBytes(Metrics.Of(board.Current)), context.RequestAborted);
+        var format = MetricsFormats.Of(context.Request.Headers.Accept);
+        var text = Encoding.UTF8.GetBytes(Metrics.Of(board.Current, format));
+        context.Response.ContentType = MetricsFormats.ContentType(format);
+        context.Response.ContentLength = text.Length;
+        await context.Response.Body.WriteAsync(text, context.RequestAborted);
     }
 
     private async Task HistoryAsync(HttpContext context)
