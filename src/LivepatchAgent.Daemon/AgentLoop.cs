@@ -40,6 +40,9 @@ internal sealed class AgentLoop(
     private int _faults;
     private bool _tired = true;
 
+    /// <summary>The uptime when patches began to move, or when something woke the loop since; null while none moves.</summary>
+    private TimeSpan? _movingSince;
+
     protected override async Task ExecuteAsync(CancellationToken stop)
     {
         try
@@ -133,7 +136,7 @@ internal sealed class AgentLoop(
         Show(host, step, null);
         if (step is Step.Rest rest)
         {
-            await RestAsync(rest.Until, stop);
+            await RestAsync(Earlier(rest.Until, NextLook(host)), stop);
             return false;
         }
 
@@ -262,6 +265,17 @@ internal sealed class AgentLoop(
         inbox.Nudge();
     }
 
+    /// <summary>When patches that move are looked at again: what the board shows of them must not stay wrong.</summary>
+    private DateTimeOffset NextLook(HostSnapshot host)
+    {
+        var age = _movingSince is { } since ? host.Uptime - since : TimeSpan.Zero;
+        var pause = Cadence.NextLook(host.Patches, age);
+        _movingSince = pause is null ? null : host.Uptime - age;
+        return pause is { } soon ? host.At + soon : DateTimeOffset.MaxValue;
+    }
+
+    private static DateTimeOffset Earlier(DateTimeOffset a, DateTimeOffset b) => a < b ? a : b;
+
     private async Task RestAsync(DateTimeOffset until, CancellationToken stop)
     {
         var rest = until - time.GetUtcNow();
@@ -269,7 +283,7 @@ internal sealed class AgentLoop(
         {
             // What was set in motion, a held call's handshake for one, is to be over before its memory can go back.
             var pause = notifier.FeedEvery is { } often && often < LongRest ? often : LongRest;
-            if (await inbox.WaitAsync(pause, stop)) return;
+            if (await WaitAsync(pause, stop)) return;
             _tired = false;
             Memory.GiveBack();
             notifier.Alive();
@@ -279,7 +293,14 @@ internal sealed class AgentLoop(
         if (notifier.FeedEvery is { } feed && feed < rest) rest = feed;
         if (rest <= TimeSpan.Zero) return;
         // Longer than a timer can count is as good as for ever.
-        await inbox.WaitAsync(rest.TotalDays > 20 ? Timeout.InfiniteTimeSpan : rest, stop);
+        await WaitAsync(rest.TotalDays > 20 ? Timeout.InfiniteTimeSpan : rest, stop);
+    }
+
+    private async Task<bool> WaitAsync(TimeSpan atMost, CancellationToken stop)
+    {
+        var nudged = await inbox.WaitAsync(atMost, stop);
+        if (nudged) _movingSince = null; // perhaps by a line of the kernel's: look closely again
+        return nudged;
     }
 
     private void Show(HostSnapshot host, Step step, DownloadProgress? progress)

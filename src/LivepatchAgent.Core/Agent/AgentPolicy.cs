@@ -73,6 +73,23 @@ public static class Cadence
         _ => TimeSpan.FromMinutes(1),
     };
 
+    /// <summary>
+    /// How soon the kernel's patches are looked at again, whoever brought them; null where each is applied and stays so.
+    /// The kernel writes its log lines just before it changes what sysfs shows (klp_start_transition and
+    /// klp_complete_transition in kernel/livepatch/transition.c): what is seen at a line may be the opposite of what is.
+    /// </summary>
+    /// <param name="patches">As they were seen.</param>
+    /// <param name="age">Since the last line, or since they began to move.</param>
+    public static TimeSpan? NextLook(IReadOnlyList<Wire.LoadedPatch> patches, TimeSpan age)
+    {
+        foreach (var patch in patches)
+        {
+            if (patch.Transition || !patch.Enabled) return TransitionPace(age);
+        }
+
+        return null;
+    }
+
     /// <summary>A running patch that somebody else switches off and on again.</summary>
     public static readonly TimeSpan OthersTransition = TimeSpan.FromSeconds(1);
 
