@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using LivepatchAgent.Cli.Commands;
-using LivepatchAgent.Shared;
+using LivepatchAgent.Shared.CommandLine;
 
 namespace LivepatchAgent.Cli;
 
@@ -59,13 +59,15 @@ internal static class CommandLine
 
     private static int Parse(string[] args, Surroundings surroundings)
     {
-        // Response files ("@file") would read any file that an argument names.
-        var parsed = Root(surroundings).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (parsed.Errors.Count > 0 && parsed.Action is not System.CommandLine.Help.HelpAction)
+        var parsed = ProgramArguments.Parse(Root(surroundings), args);
+        var isEnable = parsed.CommandResult.Command.Name == EnableCommand.Name;
+        Func<string, string> outOfPlace = isEnable ? _ => "enable takes one token and its options" : OutOfPlace;
+        if (ProgramArguments.Error(parsed, "livepatch-agent", outOfPlace) is { } error)
         {
-            surroundings.Error.WriteLine($"cannot understand the command line: {Describe(parsed, args)}; see `livepatch-agent help`");
+            surroundings.Error.WriteLine(error);
             return ExitCode.Usage;
         }
+
         return parsed.Invoke(new InvocationConfiguration
         {
             Output = surroundings.Out,
@@ -75,21 +77,10 @@ internal static class CommandLine
         });
     }
 
-    /// <summary>The first error in a line. What may be a token, or a part of one, is never repeated.</summary>
-    private static string Describe(ParseResult parsed, string[] args)
-    {
-        if (args.Length == 0) return "it names no verb";
-        if (parsed.CommandResult.Command.Name == EnableCommand.Name && parsed.UnmatchedTokens.Count > 0) return "enable takes one token and its options";
-        if (parsed.UnmatchedTokens.Count > 0)
-        {
-            var word = parsed.UnmatchedTokens[0];
-            return word.Length > LongestEcho || word.Contains("lpa1", StringComparison.Ordinal)
-                ? "an argument is out of place"
-                : $"\"{Views.Style.Plain.Clean(word)}\" is no verb or option that stands here";
-        }
-        var error = parsed.Errors[0].Message.ReplaceLineEndings(" ").Trim().TrimEnd('.');
-        return error.Length > 0 ? char.ToLowerInvariant(error[0]) + error[1..] : "it is incomplete";
-    }
+    /// <summary>What may be a token, or a part of one, is never repeated.</summary>
+    private static string OutOfPlace(string word) => word.Length > LongestEcho || word.Contains("lpa1", StringComparison.Ordinal)
+        ? "an argument is out of place"
+        : $"\"{Views.Style.Plain.Clean(word)}\" is no verb or option that stands here";
 
     private static int Last(Surroundings surroundings, string line)
     {

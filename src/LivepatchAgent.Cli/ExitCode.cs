@@ -1,5 +1,6 @@
 using LivepatchAgent.Cli.Local;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Shared.CommandLine;
 
 namespace LivepatchAgent.Cli;
 
@@ -12,7 +13,7 @@ internal static class ExitCode
     public const int NotEnrolled = 3;
     public const int DaemonAway = 4;
     public const int NotPermitted = 5;
-    public const int Usage = 64; // EX_USAGE of sysexits.h
+    public const int Usage = ProgramArguments.UsageExitCode;
 
     /// <summary><c>status</c>: 0 only when nothing wants anybody's attention.</summary>
     public static int OfStatus(StatusReading reading)

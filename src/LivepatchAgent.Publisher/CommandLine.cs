@@ -1,7 +1,6 @@
 using System.CommandLine;
-using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Publisher.Commands;
-using LivepatchAgent.Shared;
+using LivepatchAgent.Shared.CommandLine;
 
 namespace LivepatchAgent.Publisher;
 
@@ -48,11 +47,10 @@ internal static class CommandLine
 
     private static async Task<int> ParseAsync(string[] args, Surroundings surroundings)
     {
-        // Response files ("@file") would read any file that an argument names.
-        var parsed = Root(surroundings).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (parsed.Errors.Count > 0 && parsed.Action is not System.CommandLine.Help.HelpAction)
+        var parsed = ProgramArguments.Parse(Root(surroundings), args);
+        if (ProgramArguments.Error(parsed, "livepatch-publisher") is { } error)
         {
-            surroundings.Error.WriteLine($"cannot understand the command line: {Describe(parsed, args)}; see `livepatch-publisher help`");
+            surroundings.Error.WriteLine(error);
             return ExitCode.Usage;
         }
 
@@ -62,14 +60,6 @@ internal static class CommandLine
             Error = surroundings.Error,
             EnableDefaultExceptionHandler = false,
         });
-    }
-
-    private static string Describe(ParseResult parsed, string[] args)
-    {
-        if (args.Length == 0) return "it names no verb";
-        if (parsed.UnmatchedTokens.Count > 0) return $"\"{PrintableText.Of(parsed.UnmatchedTokens[0])}\" is no verb, option or argument that stands here";
-        var error = parsed.Errors[0].Message.ReplaceLineEndings(" ").Trim().TrimEnd('.');
-        return error.Length > 0 ? char.ToLowerInvariant(error[0]) + PrintableText.Of(error[1..]) : "it is incomplete";
     }
 
     private static int Last(Surroundings surroundings, string line)

@@ -1,3 +1,5 @@
+using LivepatchAgent.Shared.CommandLine;
+
 namespace LivepatchAgent.Publisher;
 
 /// <summary>The contract with scripts; docs/publisher.md shows the same table.</summary>
@@ -5,5 +7,5 @@ internal static class ExitCode
 {
     public const int Ok = 0;
     public const int Failed = 1;
-    public const int Usage = 64; // EX_USAGE of sysexits.h
+    public const int Usage = ProgramArguments.UsageExitCode;
 }

@@ -2,33 +2,37 @@ using System.CommandLine;
 using System.Security.Cryptography;
 using LivepatchAgent.Core;
 using LivepatchAgent.Server.Commands;
-using LivepatchAgent.Shared;
+using LivepatchAgent.Shared.CommandLine;
 
-var root = new RootCommand("livepatch-server: serves signed kernel livepatches to enrolled machines.\n\nExit codes: 0 done, 1 failed, 64 wrong usage.")
+const string program = "livepatch-server";
+const string exitCodes = "Exit codes: 0 done, 1 failed, 64 wrong usage.";
+
+var root = new RootCommand($"{program}: serves signed kernel livepatches to enrolled machines.\n\n{exitCodes}")
 {
-    ServeCommand.Create(),
-    TokenCommands.Create(),
-    MachinesCommand.Create(),
-    PatchesCommand.Create(),
-    PinCommand.Create(),
-    VersionCommand.Make("livepatch-server"),
+    ServeCommand.Make(),
+    TokenCommand.Make(),
+    MachinesCommand.Make(),
+    PatchesCommand.Make(),
+    PinCommand.Make(),
+    VersionCommand.Make(program),
 };
 root.Add(HelpCommand.Make(root));
 
-// Response files ("@file") would read any file that an argument names.
-var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-if (parsed.Errors.Count > 0)
-{
-    Console.Error.WriteLine($"livepatch-server: {parsed.Errors[0].Message.ReplaceLineEndings(" ").TrimEnd('.', ' ')}; see `livepatch-server --help`");
-    return Exit.Usage;
-}
-
+var parsed = ProgramArguments.Parse(root, args);
+if (ProgramArguments.Error(parsed, program) is { } error) return Failure.Report(error, ExitCode.Usage);
 try
 {
     // The host listens to signals itself; a second listener would cut its clean stop short.
-    return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
+    return await parsed.InvokeAsync(new InvocationConfiguration
+    {
+        ProcessTerminationTimeout = null,
+        EnableDefaultExceptionHandler = false,
+    });
 }
 catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
 {
-    return Exit.Fail(new Problem(ProblemCode.DiskError, $"cannot go on: {e.Message.TrimEnd('.')}", "check the folder given with --data, its owner and its disk"));
+    return Failure.Report(new Problem(
+        ProblemCode.DiskError,
+        $"cannot go on: {e.Message.TrimEnd('.')}",
+        "check the folder given with --data, its owner and its disk"));
 }

@@ -73,12 +73,12 @@ public sealed class PinsTests
     }
 
     [Fact]
-    public void Shelf_OlderPinsLast_KeepsTheNewer()
+    public void PublishedPatches_OlderPinsLast_KeepsTheNewer()
     {
-        var shelf = new Rollout.Shelf([], 1);
-        shelf.NewPins(3);
-        shelf.NewPins(2);
-        Assert.Equal(3, shelf.Current.PinsVersion);
+        var published = new Rollout.PublishedPatches([], 1);
+        published.NewPins(3);
+        published.NewPins(2);
+        Assert.Equal(3, published.Current.PinsVersion);
     }
 
     [Fact]

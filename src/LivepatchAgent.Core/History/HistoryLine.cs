@@ -127,5 +127,5 @@ public sealed record HistoryAnswer
 public sealed partial class HistoryJson : JsonSerializerContext
 {
     /// <summary>For people to read: + and ` stay what they are.</summary>
-    public static HistoryJson Readable => field ??= new(new JsonSerializerOptions(Default.Options!) { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+    public static HistoryJson Readable => field ??= new(ReadableJson.Options(Default));
 }

@@ -28,5 +28,5 @@ namespace LivepatchAgent.Core.Wire;
 public sealed partial class WireJson : JsonSerializerContext
 {
     /// <summary>For JSON that people read and no HTML page holds: + and ` stay what they are.</summary>
-    public static WireJson Readable => field ??= new(new JsonSerializerOptions(Default.Options!) { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+    public static WireJson Readable => field ??= new(ReadableJson.Options(Default));
 }

@@ -72,7 +72,7 @@ internal sealed class PatchServerClient : IDisposable
 
         using var request = new HttpRequestMessage(HttpMethod.Put, new Uri($"{_server.Uri.AbsoluteUri.TrimEnd('/')}/v1/{kind}/{digest}"));
         request.Content = new UploadContent(body, mediaType, Moved);
-        request.Headers.UserAgent.Add(new("livepatch-publisher", Shared.VersionCommand.Version));
+        request.Headers.UserAgent.Add(new("livepatch-publisher", Shared.CommandLine.VersionCommand.Version));
         try
         {
             using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, silence.Token);

@@ -5,11 +5,11 @@ using LivepatchAgent.Server.Rollout;
 namespace LivepatchAgent.Server.Api;
 
 /// <summary>
-/// Check-ins that wait for news. A held call costs its connection, one timer and a place in the list of the shelf's
+/// Check-ins that wait for news. A held call costs its connection, one timer and a place in the list of a
 /// snapshot; a publish wakes all of them, and those it does not concern go back to wait. A machine has one: its next call
 /// ends the one before, whose connection may be long gone, and no credential can take the places of all others.
 /// </summary>
-internal sealed class HeldCalls(Shelf shelf, TimeProvider time, CancellationToken stopping)
+internal sealed class HeldCalls(PublishedPatches published, TimeProvider time, CancellationToken stopping)
 {
     /// <summary>Beyond it calls are answered at once: a host that cannot be held still learns what to run.</summary>
     private const int MaxHeld = 30_000;
@@ -26,7 +26,7 @@ internal sealed class HeldCalls(Shelf shelf, TimeProvider time, CancellationToke
     public async Task<Assigned> DecideAsync(string machineId, MachineFacts machine, string? knownTag, TimeSpan wait, CancellationToken gone)
     {
         var kernel = KernelKey.Of(machine);
-        var snapshot = shelf.Current;
+        var snapshot = published.Current;
         var decision = RolloutDecision.Decide(machine, snapshot.For(kernel), snapshot.PinsVersion);
         if (decision.Tag != knownTag || wait <= TimeSpan.Zero) return decision;
 
@@ -41,7 +41,7 @@ internal sealed class HeldCalls(Shelf shelf, TimeProvider time, CancellationToke
                 var left = wait - time.GetElapsedTime(start);
                 if (left <= TimeSpan.Zero) break;
                 await snapshot.Superseded.WaitAsync(left, time, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                snapshot = shelf.Current;
+                snapshot = published.Current;
                 decision = RolloutDecision.Decide(machine, snapshot.For(kernel), snapshot.PinsVersion);
             }
         }

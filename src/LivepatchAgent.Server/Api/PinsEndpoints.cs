@@ -8,7 +8,7 @@ namespace LivepatchAgent.Server.Api;
 
 /// <summary>Sets of pins by version. Like all that is signed they are open to all, and whoever has one that the publishers signed may bring it.</summary>
 internal sealed class PinsEndpoints(
-    Bodies bodies, PinSets pins, Publishers publishers, Shelf shelf, ServerCertificates own, ILogger log)
+    Bodies bodies, PinSets pins, Publishers publishers, PublishedPatches published, ServerCertificates own, ILogger log)
 {
     public async Task GetAsync(HttpContext call)
     {
@@ -40,7 +40,7 @@ internal sealed class PinsEndpoints(
 
         if (isNew)
         {
-            shelf.NewPins(version);
+            published.NewPins(version);
             log.LogInformation("Took pin set {Version}", version);
         }
 

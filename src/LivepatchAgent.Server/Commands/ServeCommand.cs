@@ -8,37 +8,24 @@ using LivepatchAgent.Shared.Tls;
 
 namespace LivepatchAgent.Server.Commands;
 
+/// <summary>`serve`: runs until it is stopped by a signal.</summary>
 internal static class ServeCommand
 {
-    public static Command Create()
+    public static Command Make()
     {
-        var data = Shared.Data();
-        var url = Shared.Url();
-        var listen = new Option<IPEndPoint>("--listen")
+        var (data, url, listen, publishers) = (SharedOptions.Data(), SharedOptions.Url(), Listen(), Publishers());
+        var (tls, catalogue) = (KeyPair("--tls", "TLS"), KeyPair("--catalogue", "catalogue"));
+        var command = new Command("serve", "Serve patches to machines")
         {
-            Description = "Address and port to listen on",
-            HelpName = "ADDRESS:PORT",
-            DefaultValueFactory = _ => new IPEndPoint(IPAddress.Any, 8443),
-            CustomParser = result => IPEndPoint.TryParse(result.Tokens[0].Value, out var endpoint) && result.Tokens[0].Value.Contains(':', StringComparison.Ordinal)
-                ? endpoint
-                : Shared.Fail<IPEndPoint>(result, "it must be ADDRESS:PORT, for example 0.0.0.0:8443 or [::]:8443"),
+            data, listen, url, tls.Certificate, tls.Key, catalogue.Certificate, catalogue.Key, publishers,
         };
-        var tls = KeyOptions("--tls", "TLS");
-        var catalogue = KeyOptions("--catalogue", "catalogue");
-        var publishers = new Option<string[]>("--publisher-cert") { Description = "Certificate of a publisher whose patches this server takes; may be given more than once", HelpName = "FILE" };
-        var command = new Command("serve", "Serve patches to machines") { data, listen, url, tls.Certificate, tls.Key, catalogue.Certificate, catalogue.Key, publishers };
-        Both(command, tls);
-        Both(command, catalogue);
+        RequireBoth(command, tls);
+        RequireBoth(command, catalogue);
         command.SetAction((parsed, ct) =>
         {
-            var certificates = new List<X509Certificate2>();
-            foreach (var file in parsed.GetValue(publishers) ?? [])
-            {
-                if (!PublisherCertificates.Read(file).TryGet(out var certificate, out var problem)) return Task.FromResult(Exit.Fail(problem));
-                certificates.Add(certificate);
-            }
-
-            return RunAsync(new ServeSettings
+            if (!Read(parsed.GetValue(publishers) ?? []).TryGet(out var certificates, out var problem))
+                return Task.FromResult(Failure.Report(problem));
+            var settings = new ServeSettings
             {
                 Folder = parsed.GetRequiredValue(data),
                 Listen = parsed.GetRequiredValue(listen),
@@ -46,7 +33,8 @@ internal static class ServeCommand
                 Tls = Files(parsed, tls),
                 Catalogue = Files(parsed, catalogue),
                 Publishers = certificates,
-            }, ct);
+            };
+            return RunAsync(settings, ct);
         });
         return command;
     }
@@ -55,29 +43,73 @@ internal static class ServeCommand
     {
         SystemTrust.LeaveUnread();
         var openFiles = OpenFiles.Raise();
-        if (!(await PatchServer.StartAsync(settings, TimeProvider.System, ct)).TryGet(out var server, out var problem)) return Exit.Fail(problem);
+        var started = await PatchServer.StartAsync(settings, TimeProvider.System, ct);
+        if (!started.TryGet(out var server, out var problem)) return Failure.Report(problem);
         await using (server)
         {
-            await Console.Out.WriteLineAsync($"livepatch-server is ready: listens on {server.Address.Authority}, tokens name {server.Url.GetLeftPart(UriPartial.Authority)}, data in {settings.Folder.Root}");
+            var (address, named) = (server.Address.Authority, server.Url.GetLeftPart(UriPartial.Authority));
+            await Console.Out.WriteLineAsync(
+                $"livepatch-server is ready: listens on {address}, tokens name {named}, data in {settings.Folder.Root}");
             OpenFiles.Warn(server.App.Logger, openFiles);
             await server.App.WaitForShutdownAsync(ct);
         }
 
-        return Exit.Ok;
+        return ExitCode.Ok;
     }
 
-    private sealed record KeyPair(Option<string?> Certificate, Option<string?> Key);
+    private static Result<List<X509Certificate2>> Read(string[] files)
+    {
+        var certificates = new List<X509Certificate2>();
+        foreach (var file in files)
+        {
+            if (!PublisherCertificates.Read(file).TryGet(out var certificate, out var problem)) return problem;
+            certificates.Add(certificate);
+        }
 
-    private static KeyPair KeyOptions(string prefix, string what) => new(
-        new Option<string?>($"{prefix}-cert") { Description = $"{what} certificate, PEM, instead of one of the server's own", HelpName = "PEM" },
-        new Option<string?>($"{prefix}-key") { Description = $"Its key, PEM without passphrase", HelpName = "PEM" });
+        return certificates;
+    }
 
-    private static void Both(Command command, KeyPair pair) => command.Validators.Add(result =>
+    private static Option<IPEndPoint> Listen() => new("--listen")
+    {
+        Description = "Address and port to listen on",
+        HelpName = "ADDRESS:PORT",
+        DefaultValueFactory = _ => new IPEndPoint(IPAddress.Any, 8443),
+        CustomParser = result => EndPoint(result.Tokens[0].Value)
+            ?? SharedOptions.Refuse<IPEndPoint>(result, "it must be ADDRESS:PORT, for example 0.0.0.0:8443 or [::]:8443"),
+    };
+
+    /// <summary>The framework would take an address without a port as one with port 0.</summary>
+    private static IPEndPoint? EndPoint(string text) =>
+        text.Contains(':', StringComparison.Ordinal) && IPEndPoint.TryParse(text, out var endpoint) ? endpoint : null;
+
+    private static Option<string[]> Publishers() => new("--publisher-cert")
+    {
+        Description = "Certificate of a publisher whose patches this server takes; can be given more than once",
+        HelpName = "FILE",
+    };
+
+    private sealed record KeyPairOptions(Option<string?> Certificate, Option<string?> Key);
+
+    private static KeyPairOptions KeyPair(string prefix, string what) => new(
+        new Option<string?>($"{prefix}-cert")
+        {
+            Description = $"{what} certificate, PEM, in place of one that the server makes",
+            HelpName = "PEM",
+        },
+        new Option<string?>($"{prefix}-key")
+        {
+            Description = "Its key, PEM without passphrase",
+            HelpName = "PEM",
+        });
+
+    private static void RequireBoth(Command command, KeyPairOptions pair) => command.Validators.Add(result =>
     {
         if (result.GetValue(pair.Certificate) is null != result.GetValue(pair.Key) is null)
             result.AddError($"cannot use {pair.Certificate.Name} without {pair.Key.Name}: both belong together");
     });
 
-    private static KeyFiles? Files(ParseResult parsed, KeyPair pair) =>
-        parsed.GetValue(pair.Certificate) is { } certificate && parsed.GetValue(pair.Key) is { } key ? new KeyFiles(certificate, key) : null;
+    private static KeyFiles? Files(ParseResult parsed, KeyPairOptions pair) =>
+        parsed.GetValue(pair.Certificate) is { } certificate && parsed.GetValue(pair.Key) is { } key
+            ? new KeyFiles(certificate, key)
+            : null;
 }

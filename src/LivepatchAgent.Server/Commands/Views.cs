@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using LivepatchAgent.Core.Modules;
+using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Server.Model;
 
 namespace LivepatchAgent.Server.Commands;
@@ -13,17 +14,27 @@ internal static class Views
         ["ID", "HOSTNAME", "KERNEL", "STATE", "VERSION", "LAST CHECK-IN", "PROBLEM"],
         machines.Select(m => new[]
         {
-            m.Id, m.Hostname, m.KernelRelease, m.RevokedAt is not null ? "revoked" : m.State ?? "enrolled", m.Version ?? "-", Time(m.LastCheckIn),
+            m.Id,
+            m.Hostname,
+            m.KernelRelease,
+            m.RevokedAt is not null ? "revoked" : m.State ?? "enrolled",
+            m.Version ?? "-",
+            Time(m.LastCheckIn),
             m.ProblemCode is null ? "-" : $"{m.ProblemCode}: {m.ProblemMessage}",
         }));
 
     public static string Patches(IReadOnlyList<PatchRow> patches) => Table(
-        "no patch is here",
+        "no patch was published",
         ["KERNEL", "ARCH", "VERSION", "SEQUENCE", "NOTICE", "FIXES", "STATE"],
         patches.Select(p => new[]
         {
-            p.KernelRelease, p.Architecture, p.Version, p.Sequence.ToString(CultureInfo.InvariantCulture), p.Notice, p.Fixes.Count == 0 ? "-" : string.Join(", ", p.Fixes),
-            p.Withdrawal is not null ? $"withdrawn: {p.WithdrawnReason}" : p.PublishedAt is null ? "waits for its module" : "published",
+            p.KernelRelease,
+            p.Architecture,
+            p.Version,
+            Number(p.Sequence),
+            p.Notice,
+            p.Fixes.Count == 0 ? "-" : string.Join(", ", p.Fixes),
+            State(p),
         }));
 
     public static string Tokens(IReadOnlyList<TokenRow> tokens, DateTimeOffset now) => Table(
@@ -31,11 +42,25 @@ internal static class Views
         ["ID", "CREATED", "EXPIRES", "USES", "STATE", "NOTE"],
         tokens.Select(t => new[]
         {
-            t.Id, Time(t.CreatedAt), t.ExpiresAt is null ? "never" : Time(t.ExpiresAt), $"{t.Uses}/{(t.MaxUses == 0 ? "unlimited" : t.MaxUses.ToString(CultureInfo.InvariantCulture))}",
-            t.Refusal(now) is { } refusal ? Core.Wire.Kebab.Of(refusal.Code)["token-".Length..] : "good", t.Note.Length == 0 ? "-" : t.Note,
+            t.Id,
+            Time(t.CreatedAt),
+            Time(t.ExpiresAt),
+            $"{t.Uses}/{(t.MaxUses == 0 ? "unlimited" : Number(t.MaxUses))}",
+            t.Refusal(now) is { } refusal ? Kebab.Of(refusal.Code)["token-".Length..] : "good",
+            t.Note.Length == 0 ? "-" : t.Note,
         }));
 
-    private static string Time(DateTimeOffset? time) => time?.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "never";
+    private static string State(PatchRow patch) => patch switch
+    {
+        { Withdrawal: not null } => $"withdrawn: {patch.WithdrawnReason}",
+        { PublishedAt: null } => "waits for its module",
+        _ => "published",
+    };
+
+    private static string Number(long number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static string Time(DateTimeOffset? time) =>
+        time?.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "never";
 
     private static string Table(string empty, string[] head, IEnumerable<string[]> rows)
     {
@@ -44,7 +69,12 @@ internal static class Views
         if (lines.Length == 1) return empty;
         var widths = head.Select((_, column) => lines.Max(line => line[column].Length)).ToArray();
         var text = new StringBuilder();
-        foreach (var line in lines) text.AppendLine(string.Join("  ", line.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
+        foreach (var line in lines)
+        {
+            var cells = line.Select((cell, column) => cell.PadRight(widths[column]));
+            text.AppendLine(string.Join("  ", cells).TrimEnd());
+        }
+
         return text.ToString().TrimEnd();
     }
 }

@@ -62,22 +62,22 @@ internal sealed class PatchServer : IAsyncDisposable
         }
 
         var (pins, bodies) = (new PinSets(folder), new Bodies(time));
-        var shelf = new Shelf(database.Read(PatchTable.LoadAll), pins.Newest?.Version);
+        var published = new PublishedPatches(database.Read(PatchTable.LoadAll), pins.Newest?.Version);
         var app = Build(settings.Listen, tls);
         var log = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("livepatch-server");
         var own = new ServerCertificates(tls[0], catalogue[0]);
         var publishers = new Publishers(folder, pins, database, log);
-        var publishing = new Publishing(database, blobs, publishers, shelf, time, log);
-        var held = new HeldCalls(shelf, time, app.Lifetime.ApplicationStopping);
+        var publishing = new Publishing(database, blobs, publishers, published, time, log);
+        var held = new HeldCalls(published, time, app.Lifetime.ApplicationStopping);
         app.Use(next => call => Routes.GuardAsync(call, next, log));
         Routes.Map(
             app,
             new EnrolmentEndpoint(bodies, new Enrolments(database, time), publishers, pins, own, log),
             new CheckInEndpoint(bodies, new CheckIns(database, time), held, time, log),
-            new FetchEndpoints(blobs, new SignedCatalogues(own.Catalogue, shelf, time)),
+            new FetchEndpoints(blobs, new SignedCatalogues(own.Catalogue, published, time)),
             new PublishEndpoints(bodies, publishing, log),
             new ModuleEndpoint(bodies, blobs, publishing, log),
-            new PinsEndpoints(bodies, pins, publishers, shelf, own, log));
+            new PinsEndpoints(bodies, pins, publishers, published, own, log));
         var server = new PatchServer(alone, database, app, held);
         try
         {

@@ -17,7 +17,7 @@ internal sealed record SignedDocument(byte[] Envelope, string Digest);
 /// only when it is on the disk do hosts see it.
 /// </summary>
 internal sealed class Publishing(
-    Database database, BlobStore blobs, Publishers publishers, Shelf shelf, TimeProvider time, ILogger log)
+    Database database, BlobStore blobs, Publishers publishers, PublishedPatches published, TimeProvider time, ILogger log)
 {
     /// <summary>True when it is new. The problem is <c>request-invalid</c> when another patch has its sequence.</summary>
     public async Task<Result<bool>> ManifestAsync(SignedDocument document)
@@ -59,7 +59,7 @@ internal sealed class Publishing(
 
         if (older is not null && IsGood(older, signers)) return false;
         blobs.Put(BlobKind.Withdrawal, digest, envelope);
-        shelf.Replace(await database.WriteAsync(db => PatchTable.Withdraw(db, digest, withdrawal, older)));
+        published.Replace(await database.WriteAsync(db => PatchTable.Withdraw(db, digest, withdrawal, older)));
         log.LogInformation("Withdrew manifest {Manifest}: {Reason}", withdrawal.Manifest, withdrawal.Reason);
         return true;
     }
@@ -114,7 +114,7 @@ internal sealed class Publishing(
 
     private void Show(List<KernelPatches> changed)
     {
-        shelf.Replace(changed);
+        published.Replace(changed);
         foreach (var (kernel, sequence, entries) in changed)
         {
             log.LogInformation(

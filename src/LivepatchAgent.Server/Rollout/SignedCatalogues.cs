@@ -16,10 +16,10 @@ namespace LivepatchAgent.Server.Rollout;
 internal sealed record SignedCatalogue(byte[] Envelope, long Sequence, DateTimeOffset IssuedAt, string Digest);
 
 /// <summary>
-/// Signs what the shelf holds. A catalogue is signed anew when its sequence rose or its signature is a day old, long
+/// Signs what is published. A catalogue is signed anew when its sequence rose or its signature is a day old, long
 /// before a host would find it expired, so that an expired one always means something is wrong.
 /// </summary>
-internal sealed class SignedCatalogues(X509Certificate2 signer, Shelf shelf, TimeProvider time)
+internal sealed class SignedCatalogues(X509Certificate2 signer, PublishedPatches published, TimeProvider time)
 {
     public static readonly TimeSpan Lifetime = TimeSpan.FromDays(7);
     public static readonly TimeSpan RenewAfter = TimeSpan.FromDays(1);
@@ -41,7 +41,7 @@ internal sealed class SignedCatalogues(X509Certificate2 signer, Shelf shelf, Tim
     public SignedCatalogue? For(KernelKey kernel)
     {
         var now = time.GetUtcNow();
-        var patches = shelf.Current.For(kernel);
+        var patches = published.Current.For(kernel);
         var cache = patches.Sequence > 0 ? _published : _empty;
         if (Fresh(cache, patches, now) is { } cached) return cached;
         lock (_signing)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Agent;
 
@@ -16,7 +17,7 @@ namespace LivepatchAgent.Core.Agent;
 public sealed partial class PreflightJson : JsonSerializerContext
 {
     /// <summary>For people and pipes, not for HTML.</summary>
-    public static PreflightJson Readable => field ??= new(new JsonSerializerOptions(Default.Options!) { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+    public static PreflightJson Readable => field ??= new(ReadableJson.Options(Default));
 
     /// <summary>Host facts of this schema, or why these are none.</summary>
     public static Result<HostFacts> ReadFacts(ReadOnlySpan<byte> json, string file)

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Reflection;
 
-namespace LivepatchAgent.Shared;
+namespace LivepatchAgent.Shared.CommandLine;
 
 /// <summary>`version`. Compiled into each program that has verbs.</summary>
 internal static class VersionCommand

@@ -1,6 +1,6 @@
 using System.CommandLine;
 
-namespace LivepatchAgent.Shared;
+namespace LivepatchAgent.Shared.CommandLine;
 
 /// <summary>`help VERB` is `VERB --help`. Compiled into each program that has verbs.</summary>
 internal static class HelpCommand

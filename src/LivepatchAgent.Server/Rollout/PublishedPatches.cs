@@ -5,19 +5,19 @@ namespace LivepatchAgent.Server.Rollout;
 
 /// <summary>
 /// What is published, in memory: the database's truth, for calls that only read. A snapshot never changes; the one that
-/// replaces it completes <see cref="ShelfSnapshot.Superseded"/>, which is all that a held call waits for.
+/// replaces it completes <see cref="PublishedSnapshot.Superseded"/>, which is all that a held call waits for.
 /// </summary>
-internal sealed class Shelf(IEnumerable<KernelPatches> published, long? pinsVersion = null)
+internal sealed class PublishedPatches(IEnumerable<KernelPatches> all, long? pinsVersion = null)
 {
     private readonly Lock _changing = new();
-    private volatile ShelfSnapshot _current = new(published.ToImmutableDictionary(p => p.Kernel), pinsVersion);
+    private volatile PublishedSnapshot _current = new(all.ToImmutableDictionary(p => p.Kernel), pinsVersion);
 
-    public ShelfSnapshot Current => _current;
+    public PublishedSnapshot Current => _current;
 
     public void Replace(IReadOnlyList<KernelPatches> changed)
     {
         if (changed.Count == 0) return;
-        ShelfSnapshot before;
+        PublishedSnapshot before;
         lock (_changing)
         {
             before = _current;
@@ -33,7 +33,7 @@ internal sealed class Shelf(IEnumerable<KernelPatches> published, long? pinsVers
     /// <summary>Every host is to hear of it.</summary>
     public void NewPins(long version)
     {
-        ShelfSnapshot before;
+        PublishedSnapshot before;
         lock (_changing)
         {
             // As with patches, the older of two sets may arrive here last.
@@ -46,7 +46,7 @@ internal sealed class Shelf(IEnumerable<KernelPatches> published, long? pinsVers
     }
 }
 
-internal sealed class ShelfSnapshot(ImmutableDictionary<KernelKey, KernelPatches> kernels, long? pinsVersion)
+internal sealed class PublishedSnapshot(ImmutableDictionary<KernelKey, KernelPatches> kernels, long? pinsVersion)
 {
     private readonly TaskCompletionSource _superseded = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -57,9 +57,9 @@ internal sealed class ShelfSnapshot(ImmutableDictionary<KernelKey, KernelPatches
 
     public KernelPatches For(KernelKey kernel) => kernels.GetValueOrDefault(kernel) ?? KernelPatches.None(kernel);
 
-    public ShelfSnapshot With(IEnumerable<KernelPatches> changed) => new(kernels.SetItems(changed.Select(p => KeyValuePair.Create(p.Kernel, p))), pinsVersion);
+    public PublishedSnapshot With(IEnumerable<KernelPatches> changed) => new(kernels.SetItems(changed.Select(p => KeyValuePair.Create(p.Kernel, p))), pinsVersion);
 
-    public ShelfSnapshot With(long pins) => new(kernels, pins);
+    public PublishedSnapshot With(long pins) => new(kernels, pins);
 
     public void Supersede() => _superseded.TrySetResult();
 }
