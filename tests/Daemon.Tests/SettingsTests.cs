@@ -8,6 +8,8 @@ public sealed class SettingsTests
 {
     private static readonly AgentSettings Default = new();
 
+    private static ProxyChoice Through(string address) => new ProxyChoice.Through(ProxyAddress.Parse(address)!);
+
     public static TheoryData<string, AgentSettings> Good => new()
     {
         { "", Default },
@@ -16,7 +18,9 @@ public sealed class SettingsTests
         { "  log-level=error  # quiet\r\n", Default with { LogLevel = "error" } },
         { "log-level =", Default },
         { "log-level = debug\nlog-level = warning", Default with { LogLevel = "warning" } },
-        { "proxy = http://proxy.example:3128", Default with { Proxy = new Uri("http://proxy.example:3128") } },
+        { "proxy = http://proxy.example:3128", Default with { Proxy = Through("http://proxy.example:3128") } },
+        { "proxy = none", Default with { Proxy = new ProxyChoice.Direct() } },
+        { "ca-file = /etc/our#1.pem #2", Default with { CaFile = "/etc/our#1.pem" } },
         { "ca-file = /etc/ssl/our.pem", Default with { CaFile = "/etc/ssl/our.pem" } },
         { "check-in-minutes = 5", Default with { CheckInEvery = TimeSpan.FromMinutes(5) } },
         { "stall-policy = wait\nstall-reverse-after-minutes = 3", Default },
@@ -33,9 +37,13 @@ public sealed class SettingsTests
     [InlineData("log-level", "line 1", "`key = value`")]
     [InlineData("\n\nlog-level = loud", "line 3", "loud")]
     [InlineData("Log-Level = debug", "line 1", "Log-Level")]
-    [InlineData("proxy = proxy.example:3128", "line 1", "proxy.example")]
-    [InlineData("proxy = socks5://p", "line 1", "socks5")]
-    [InlineData("proxy = file:///etc/shadow", "line 1", "shadow")]
+    [InlineData("proxy = proxy.example:3128", "line 1", "`proxy`")]
+    [InlineData("proxy = socks5://p", "line 1", "`proxy`")]
+    [InlineData("proxy = file:///etc/shadow", "line 1", "`proxy`")]
+    [InlineData("proxy = http://svc:Secr#et9@proxy.example:3128", "line 1", "`proxy`")]
+    [InlineData("proxy = http://svc:4711 #x@proxy.example:3128", "line 1", "`proxy`")]
+    [InlineData("proxy = None", "line 1", "`proxy`")]
+    [InlineData("http-proxy = http://svc:Secret@proxy.example", "line 1", "no such key")]
     [InlineData("ca-file = our.pem", "line 1", "our.pem")]
     [InlineData("check-in-minutes = 0", "line 1", "\"0\"")]
     [InlineData("check-in-minutes = -5", "line 1", "\"-5\"")]
@@ -44,7 +52,7 @@ public sealed class SettingsTests
     [InlineData("stall-policy = force", "line 1", "force")]
     [InlineData("stall-reverse-after-minutes = soon", "line 1", "soon")]
     [InlineData("probation-minutes = 10081", "line 1", "10081")]
-    [InlineData("\u001b[2J = 1", "line 1", "no key")]
+    [InlineData("\u001b[2J = 1", "line 1", "no such key")]
     public void Parse_OfWhatIsWrong_NamesFileLineAndValue(string text, string line, string naming)
     {
         var problem = AgentSettings.Parse(text, "/etc/livepatch-agent/agent.conf").Problem;

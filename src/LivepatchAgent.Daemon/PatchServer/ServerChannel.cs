@@ -5,6 +5,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Shared.Network;
 using Polly;
 using Polly.Retry;
 
@@ -28,7 +29,8 @@ internal sealed class ServerChannel : IDisposable
         Time = time;
         Retrying = RetryingWith(time);
         Server = new Uri(server.TrimEnd('/') + "/");
-        Proxy = settings.Proxy ?? HttpClient.DefaultProxy.GetProxy(Server);
+        var proxy = ProxyOf(settings.Proxy, Server);
+        Proxy = proxy?.Address;
         var check = new CertificateCheck(tlsPins, settings.CaFile is { } file ? Authorities(file) : null, paths.CaBundles, time);
         Http = new HttpClient(new SocketsHttpHandler
         {
@@ -39,8 +41,8 @@ internal sealed class ServerChannel : IDisposable
             MaxResponseHeadersLength = MaxHeaderKilobytes,
             // The pool's clean-up timer runs every quarter of this: an hour keeps a held check-in from waking the host.
             PooledConnectionIdleTimeout = TimeSpan.FromHours(1),
-            UseProxy = true,
-            Proxy = settings.Proxy is { } proxy ? ProxyAt(proxy) : null,
+            UseProxy = proxy is not null,
+            Proxy = proxy,
             SslOptions = new SslClientAuthenticationOptions
             {
                 CertificateChainPolicy = CertificateCheck.Unasked,
@@ -55,7 +57,7 @@ internal sealed class ServerChannel : IDisposable
 
     public Uri Server { get; }
 
-    /// <summary>What stands between, by agent.conf or by the environment; its password is not for messages.</summary>
+    /// <summary>What stands between, by agent.conf or the environment, without name and password.</summary>
     public Uri? Proxy { get; }
 
     public HttpClient Http { get; }
@@ -70,15 +72,12 @@ internal sealed class ServerChannel : IDisposable
 
     public void Dispose() => Http.Dispose();
 
-    /// <summary>Credentials in the address are for the proxy's question only: the framework's messages name the address.</summary>
-    private static WebProxy ProxyAt(Uri proxy)
+    private static WebProxy? ProxyOf(ProxyChoice choice, Uri server) => choice switch
     {
-        var words = proxy.UserInfo.Split(':', 2);
-        return new WebProxy(new Uri(proxy.GetLeftPart(UriPartial.Scheme) + proxy.Authority))
-        {
-            Credentials = words[0].Length == 0 ? null : new NetworkCredential(Uri.UnescapeDataString(words[0]), Uri.UnescapeDataString(words.ElementAtOrDefault(1) ?? "")),
-        };
-    }
+        ProxyChoice.Through(var proxy) => Proxies.Of(proxy),
+        ProxyChoice.OfEnvironment => Proxies.OfEnvironment(server),
+        _ => null,
+    };
 
     private static X509Certificate2Collection Authorities(string file)
     {

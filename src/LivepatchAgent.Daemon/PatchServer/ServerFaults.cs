@@ -6,6 +6,8 @@ using System.Security.Authentication;
 using System.Text.Json;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Shared.Network;
+using Polly.Timeout;
 
 namespace LivepatchAgent.Daemon.PatchServer;
 
@@ -20,11 +22,19 @@ internal static class ServerFaults
     public static ServerException Of(Exception e, ServerChannel channel) => (e, channel.Proxy) switch
     {
         (HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError } p, { } proxy) => Passing(
-            ProblemCode.ServerUnreachable, channel.Server, $"proxy {Name(proxy)} refused{Answer(p.Message)}", ProxyCure),
+            ProblemCode.ServerUnreachable,
+            channel.Server,
+            $"proxy {Name(proxy)} refused{Proxies.Answer(p.Message)}",
+            ProxyCure),
         (HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError }, { } proxy) => Passing(
             ProblemCode.ServerUnreachable, channel.Server, $"the name of proxy {Name(proxy)} cannot be resolved", ProxyCure),
         (HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError, InnerException: SocketException s }, { } proxy) => Passing(
-            ProblemCode.ServerUnreachable, channel.Server, $"proxy {Name(proxy)}: {Words(s.SocketErrorCode)}", ProxyCure),
+            ProblemCode.ServerUnreachable, channel.Server, $"proxy {Name(proxy)}: {SocketWords.Of(s)}", ProxyCure),
+        (OperationCanceledException or TimeoutException or TimeoutRejectedException, { } proxy) => Passing(
+            ProblemCode.ServerTimeout,
+            channel.Server,
+            $"no answer came in time through proxy {Name(proxy)}",
+            ProxyCure),
         _ => Of(e, channel.Server, channel.RefusedCertificate),
     };
 
@@ -36,11 +46,25 @@ internal static class ServerFaults
         HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => Passing(ProblemCode.ServerUnreachable, server, "no TLS connection comes about", "check the address and what stands in between; it is tried again"),
         HttpRequestException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded } => Passing(ProblemCode.ServerAnswerTooLarge, server, "its answer has too many headers", "check the address; is it a livepatch-server?"),
         HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ResponseEnded } => Passing(ProblemCode.ServerAnswerInvalid, server, "its answer was cut off or is not HTTP", "check the address; it is tried again"),
-        HttpRequestException { InnerException: SocketException s } => Passing(ProblemCode.ServerUnreachable, server, Words(s.SocketErrorCode), "check that it runs and that the network lets through; it is tried again"),
-        HttpRequestException h => Passing(ProblemCode.ServerUnreachable, server, FirstLine(h.Message), "it is tried again"),
-        OperationCanceledException or TimeoutException or Polly.Timeout.TimeoutRejectedException => Passing(ProblemCode.ServerTimeout, server, "it did not answer in time", "it is tried again"),
-        IOException i => Passing(ProblemCode.ServerUnreachable, server, $"the connection broke ({FirstLine(i.Message)})", "it is tried again"),
-        _ => new ServerException(new Problem(ProblemCode.InternalError, $"cannot talk to patch server {Name(server)}: {FirstLine(e.Message)}", "please report this"), inPassing: true),
+        HttpRequestException { InnerException: SocketException s } => Passing(
+            ProblemCode.ServerUnreachable,
+            server,
+            SocketWords.Of(s),
+            "check that it runs and that the network lets through; it is tried again"),
+        HttpRequestException h => Passing(
+            ProblemCode.ServerUnreachable, server, $"the call failed ({h.HttpRequestError})", "it is tried again"),
+        OperationCanceledException or TimeoutException or TimeoutRejectedException => Passing(
+            ProblemCode.ServerTimeout, server, "it did not answer in time", "it is tried again"),
+        IOException { InnerException: SocketException s } => Passing(
+            ProblemCode.ServerUnreachable, server, $"the connection broke ({SocketWords.Of(s)})", "it is tried again"),
+        IOException => Passing(ProblemCode.ServerUnreachable, server, "the connection broke", "it is tried again"),
+        // The framework's own words may hold what was sent; its type says enough for a report.
+        _ => new ServerException(
+            new Problem(
+                ProblemCode.InternalError,
+                $"cannot talk to patch server {Name(server)}: {e.GetType().Name}",
+                "please report this"),
+            inPassing: true),
     };
 
     /// <summary>An answer other than the one hoped for. Its body is looked at only for our own kind of error.</summary>
@@ -102,24 +126,8 @@ internal static class ServerFaults
 
     private static bool Answered(ProblemCode code) => code is ProblemCode.ServerAnswerInvalid or ProblemCode.ServerAnswerTooLarge;
 
-    /// <summary>The framework puts the proxy's status into its message, in quotes at the end, and nowhere else.</summary>
-    private static string Answer(string message)
-    {
-        var status = message.Split('\'').ElementAtOrDefault(3) ?? "";
-        return status is [>= '1' and <= '5', _, _] ? $" (HTTP {status}{(status == "407" ? ", it wants a name and a password" : "")})" : "";
-    }
-
     /// <summary>Without a name and password that may stand in it.</summary>
     private static string Name(Uri address) => $"{address.Scheme}://{address.Authority}";
-
-    private static string Words(SocketError error) => error switch
-    {
-        SocketError.ConnectionRefused => "connection refused",
-        SocketError.HostUnreachable or SocketError.NetworkUnreachable => "no route to it",
-        SocketError.TimedOut => "it did not answer in time",
-        SocketError.HostNotFound or SocketError.TryAgain => "its name cannot be resolved",
-        _ => error.ToString(),
-    };
 
     /// <summary>What comes from outside goes into logs and terminals: one line, no control characters.</summary>
     private static string FirstLine(string text) => Line(text, 300).TrimEnd('.');

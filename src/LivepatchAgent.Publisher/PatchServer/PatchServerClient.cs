@@ -1,14 +1,12 @@
 using System.Net;
 using System.Net.Http;
 using System.Net.Security;
-using System.Net.Sockets;
-using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using LivepatchAgent.Core;
-using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Shared.Network;
 using LivepatchAgent.Shared.Tls;
 
 namespace LivepatchAgent.Publisher.PatchServer;
@@ -28,11 +26,12 @@ internal sealed class PatchServerClient : IDisposable
 {
     public const string EnvelopeType = "application/pkcs7-mime", ModuleType = "application/octet-stream";
     private const int MaxAnswer = 64 << 10;
-    private const int MaxMessage = 1024;
-    private static readonly TimeSpan Connect = TimeSpan.FromSeconds(15);
+
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(15);
 
     private readonly ServerAddress _server;
     private readonly HttpClient _http;
+    private readonly Way _way;
     private readonly TimeSpan _silence;
     private bool _pinMismatch;
 
@@ -41,12 +40,16 @@ internal sealed class PatchServerClient : IDisposable
     {
         _server = server;
         _silence = silence;
+        var proxy = Proxies.OfEnvironment(server.Uri);
+        _way = new Way(server.Uri.Authority, proxy?.Address);
         var handler = new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
             UseCookies = false,
             AutomaticDecompression = DecompressionMethods.None,
-            ConnectTimeout = Connect,
+            ConnectTimeout = ConnectTimeout,
+            UseProxy = proxy is not null,
+            Proxy = proxy,
             MaxResponseHeadersLength = 16,
             MaxResponseDrainSize = 0,
         };
@@ -85,11 +88,13 @@ internal sealed class PatchServerClient : IDisposable
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
-            return new Problem(ProblemCode.ServerTimeout, $"cannot publish: {_server.Uri.Authority} said nothing for {_silence.TotalSeconds:0} seconds", "see whether the server is overloaded, then try again");
+            return silence.IsCancellationRequested
+                ? ConnectionFault.OfSilence(_way, _silence)
+                : ConnectionFault.OfConnectTimeout(_way, ConnectTimeout);
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            return Unreachable(e);
+            return _pinMismatch ? ConnectionFault.OfPin(_way) : ConnectionFault.Of(e, _way);
         }
     }
 
@@ -114,7 +119,11 @@ internal sealed class PatchServerClient : IDisposable
         if (code is >= 300 and < 400)
             return new Problem(ProblemCode.ServerRedirected, $"cannot publish: {host} answered {code} and points elsewhere, which is not followed", "give the server's own address with --server");
         if (await ErrorAsync(response, ct) is { } error)
-            return new Problem(error.Code, $"cannot publish: {host} refuses: {Line(error.Message)}", Line(error.Cure));
+        {
+            var message = $"cannot publish: {host} refuses: {ConnectionFault.Line(error.Message)}";
+            return new Problem(error.Code, message, ConnectionFault.Line(error.Cure));
+        }
+
         return code >= 500
             ? new Problem(ProblemCode.ServerError, $"cannot publish: {host} answered {code} without a reason", "see the server's log, then try again")
             : new Problem(ProblemCode.ServerAnswerInvalid, $"cannot publish: {host} answered {code}, not as a livepatch-server does", "check the address given with --server");
@@ -137,29 +146,4 @@ internal sealed class PatchServerClient : IDisposable
             return null;
         }
     }
-
-    private Problem Unreachable(Exception e)
-    {
-        var host = _server.Uri.Authority;
-        if (_pinMismatch) return new Problem(ProblemCode.ServerCertificateMismatch, $"cannot publish: {host} does not have the key that --server-pin names", "it is another server, or its key was renewed: ask who runs it");
-        if (Find<AuthenticationException>(e) is { } tls) return new Problem(ProblemCode.ServerCertificateMismatch, $"cannot publish: the certificate of {host} is not trusted: {Line(tls.Message)}", "give --server-pin or --ca");
-        var reason = Find<SocketException>(e)?.SocketErrorCode switch
-        {
-            SocketError.ConnectionRefused => "nothing listens there",
-            SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain => "the name is not known",
-            _ => Line((e.InnerException ?? e).Message),
-        };
-        return new Problem(ProblemCode.ServerUnreachable, $"cannot publish: cannot reach {host}: {reason}", "check the address and that the server runs");
-    }
-
-    private static T? Find<T>(Exception? e)
-        where T : Exception
-    {
-        while (e is not null and not T) e = e.InnerException;
-        return e as T;
-    }
-
-    /// <summary>A stranger's text in one bounded line.</summary>
-    private static string Line(string text) =>
-        PrintableText.Of((text.Length > MaxMessage ? text[..MaxMessage] : text).ReplaceLineEndings(" ").Trim().TrimEnd('.'));
 }

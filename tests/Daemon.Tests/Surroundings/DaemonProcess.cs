@@ -13,11 +13,19 @@ internal sealed partial class DaemonProcess : IDisposable
 
     private DaemonProcess(Process process) => _process = process;
 
-    public static DaemonProcess Start(HostUnderTest host, params string[] arguments)
+    public static DaemonProcess Start(HostUnderTest host, params string[] arguments) =>
+        Start(host, new Dictionary<string, string>(), arguments);
+
+    /// <param name="host">Its root.</param>
+    /// <param name="variables">Of its environment.</param>
+    /// <param name="arguments">Of its command line.</param>
+    public static DaemonProcess Start(
+        HostUnderTest host, IReadOnlyDictionary<string, string> variables, params string[] arguments)
     {
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "livepatch-agentd"), arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["LIVEPATCH_AGENTD_ROOT"] = host.Path("");
         foreach (var systemds in new[] { "JOURNAL_STREAM", "NOTIFY_SOCKET", "WATCHDOG_USEC" }) start.Environment.Remove(systemds);
+        foreach (var (name, value) in variables) start.Environment[name] = value;
         return new DaemonProcess(Process.Start(start)!);
     }
 
