@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
@@ -22,6 +23,12 @@ internal sealed class ServerChannel : IDisposable
     /// <summary>How long a call may take, or a download be silent.</summary>
     public static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(20);
 
+    /// <summary>For all addresses of a name.</summary>
+    private static readonly TimeSpan AddressesTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>For these, and for what follows of proxy and TLS.</summary>
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(15);
+
     private volatile CertificateRefusal? _refusedCertificate;
 
     public ServerChannel(string server, IReadOnlyList<string> tlsPins, AgentSettings settings, HostPaths paths, TimeProvider time)
@@ -37,7 +44,8 @@ internal sealed class ServerChannel : IDisposable
             AllowAutoRedirect = false,
             AutomaticDecompression = DecompressionMethods.None,
             UseCookies = false,
-            ConnectTimeout = TimeSpan.FromSeconds(10),
+            ConnectTimeout = ConnectTimeout,
+            ConnectCallback = new Connector(AddressesTimeout).ConnectAsync,
             MaxResponseHeadersLength = MaxHeaderKilobytes,
             // The pool's clean-up timer runs every quarter of this: an hour keeps a held check-in from waking the host.
             PooledConnectionIdleTimeout = TimeSpan.FromHours(1),
@@ -99,7 +107,7 @@ internal sealed class ServerChannel : IDisposable
     private static ResiliencePipeline RetryingWith(TimeProvider time) => new ResiliencePipelineBuilder { TimeProvider = time }
         .AddRetry(new RetryStrategyOptions
         {
-            ShouldHandle = new PredicateBuilder().Handle<HttpRequestException>(e => e.HttpRequestError is HttpRequestError.ResponseEnded or HttpRequestError.ConnectionError).Handle<IOException>(),
+            ShouldHandle = new PredicateBuilder().Handle<HttpRequestException>(IsBrief).Handle<IOException>(),
             MaxRetryAttempts = 2,
             BackoffType = DelayBackoffType.Exponential,
             UseJitter = true,
@@ -107,6 +115,16 @@ internal sealed class ServerChannel : IDisposable
         })
         .AddTimeout(CallTimeout)
         .Build();
+
+    /// <summary>
+    /// Addresses that let all the time pass are not asked again at once: the call would end without a word of them.
+    /// </summary>
+    private static bool IsBrief(HttpRequestException e) => (e.HttpRequestError, e.InnerException) switch
+    {
+        (HttpRequestError.ConnectionError, ConnectException { SocketErrorCode: SocketError.TimedOut }) => false,
+        (HttpRequestError.ConnectionError or HttpRequestError.ResponseEnded, _) => true,
+        _ => false,
+    };
 }
 
 /// <summary>A call that did not bring what it should, already in words.</summary>

@@ -27,7 +27,11 @@ internal sealed class PatchServerClient : IDisposable
     public const string EnvelopeType = "application/pkcs7-mime", ModuleType = "application/octet-stream";
     private const int MaxAnswer = 64 << 10;
 
-    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(15);
+    /// <summary>For all addresses of a name.</summary>
+    private static readonly TimeSpan AddressesTimeout = TimeSpan.FromSeconds(15);
+
+    /// <summary>For these, and for what follows of proxy and TLS.</summary>
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(20);
 
     private readonly ServerAddress _server;
     private readonly HttpClient _http;
@@ -48,6 +52,7 @@ internal sealed class PatchServerClient : IDisposable
             UseCookies = false,
             AutomaticDecompression = DecompressionMethods.None,
             ConnectTimeout = ConnectTimeout,
+            ConnectCallback = new Connector(AddressesTimeout).ConnectAsync,
             UseProxy = proxy is not null,
             Proxy = proxy,
             MaxResponseHeadersLength = 16,

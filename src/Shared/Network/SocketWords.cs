@@ -5,7 +5,8 @@ namespace LivepatchAgent.Shared.Network;
 /// <summary>What a socket's errno means to the person who reads it.</summary>
 internal static class SocketWords
 {
-    public static string Of(SocketException e) => Of(e.SocketErrorCode);
+    public static string Of(SocketException e) =>
+        e is ConnectException addresses ? addresses.Message : Of(e.SocketErrorCode);
 
     public static string Of(SocketError error) => error switch
     {
