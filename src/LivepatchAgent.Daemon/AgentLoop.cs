@@ -60,8 +60,8 @@ internal sealed class AgentLoop(
     }
 
     /// <summary>
-    /// Before anything else. A journal that the disk does not give may say that a patch took this host down: until it is
-    /// read nothing is done.
+    /// Before anything else. A journal that the disk does not give may say that a patch took this host down: nothing is
+    /// done until it is read.
     /// </summary>
     private async Task ReadJournalAsync(CancellationToken stop)
     {
@@ -144,8 +144,8 @@ internal sealed class AgentLoop(
     }
 
     /// <summary>
-    /// Nothing is decided on a look that failed. The next one comes soon, as sysfs may fail for a moment while a patch is
-    /// taken away; it is a problem when it stays so.
+    /// Nothing is decided on a look that failed. The next one comes soon, as sysfs may fail for a moment while a patch
+    /// is taken away; it is a problem when it stays so.
     /// </summary>
     private async Task LookAgainAsync(Problem problem, CancellationToken stop)
     {

@@ -40,7 +40,10 @@ internal sealed class HostPaths(string root)
 
     public string StateFolder => Under("var/lib/livepatch-agent");
 
-    /// <summary>The boot id of the boot that ended last in order: livepatch-agent-clean-end.service writes it, the daemon reads.</summary>
+    /// <summary>
+    /// The boot id of the boot that ended last in order. livepatch-agent-clean-end.service writes it, and the daemon
+    /// reads it.
+    /// </summary>
     public string CleanEnd => Path.Combine(StateFolder, "clean-end");
 
     public string RunFolder => Under("run/livepatch-agent");

@@ -134,8 +134,10 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     {
         var envelope = await Client(state).GetCatalogueAsync(host.Architecture, host.KernelRelease, ct);
         var keys = Trust(state).Catalogue;
-        return CatalogueVerifier.Verify(envelope, keys, host.Architecture, host.KernelRelease, step.Floor, time.GetUtcNow(), step.Seen)
-            .TryGet(out var catalogue, out var problem)
+        var now = time.GetUtcNow();
+        var verified = CatalogueVerifier.Verify(
+            envelope, keys, host.Architecture, host.KernelRelease, step.Floor, now, step.Seen);
+        return verified.TryGet(out var catalogue, out var problem)
             ? new StepResult.CatalogueRead(catalogue)
             : new StepResult.Failed(problem, InPassing: true); // a server can mend it
     }
@@ -153,8 +155,8 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     {
         var envelope = await Client(state).GetManifestAsync(step.Manifest, ct);
         var trust = Trust(state);
-        if (!ManifestVerifier.Verify(envelope, step.Manifest, trust.Publishers, trust.Threshold).TryGet(out var manifest, out var problem))
-            return Distrusted(problem);
+        var verified = ManifestVerifier.Verify(envelope, step.Manifest, trust.Publishers, trust.Threshold);
+        if (!verified.TryGet(out var manifest, out var problem)) return Distrusted(problem);
         store.SaveManifest(step.Manifest, envelope);
         return new StepResult.ManifestRead(manifest);
     }
@@ -192,8 +194,8 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
             return new StepResult.Failed(new Problem(ProblemCode.DiskError, $"cannot load {patch.Name}: its file is gone from {paths.StateFolder}", "it is fetched again"), InPassing: true);
         var trust = Trust(state);
         var envelope = File.ReadAllBytes(manifestFile);
-        if (!ManifestVerifier.Verify(envelope, patch.Manifest, trust.Publishers, trust.Threshold).TryGet(out var manifest, out var problem))
-            return Distrusted(problem);
+        var verified = ManifestVerifier.Verify(envelope, patch.Manifest, trust.Publishers, trust.Threshold);
+        if (!verified.TryGet(out var manifest, out var problem)) return Distrusted(problem);
         if (VerifiedModuleFile.Open(moduleFile, manifest, trust.Publishers, host.KernelRelease, host.Architecture).TryGet(out var opened, out problem))
         {
             _opened = opened;
@@ -279,7 +281,9 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     /// <summary>What was wrong with files of trust.d, when it was last looked whom to trust.</summary>
     public IReadOnlyList<Problem> PassedOver => _certificates.PassedOver;
 
-    /// <summary>The key that is missed may be in a file that was passed over: then another try is worth it, once the file is mended.</summary>
+    /// <summary>
+    /// The key that is missing may be in a file that was passed over: once that is mended, another try is worth it.
+    /// </summary>
     private StepResult.Failed Distrusted(Problem problem)
     {
         var lacksAKey = problem.Code is ProblemCode.ManifestSignatureInvalid or ProblemCode.ModuleSignerUnknown;
@@ -287,5 +291,6 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         return new StepResult.Failed(problem with { Cure = $"{fault}; otherwise {problem.Cure}" }, InPassing: true);
     }
 
-    private HostTrust Trust(AgentState state) => _certificates.Of(state.Enrolment ?? throw new UnreachableException("not enrolled"));
+    private HostTrust Trust(AgentState state) =>
+        _certificates.Of(state.Enrolment ?? throw new UnreachableException("not enrolled"));
 }

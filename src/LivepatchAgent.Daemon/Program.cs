@@ -61,7 +61,8 @@ if (mine is null)
 
 var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
 builder.Services.AddSystemd();
-// Within the unit's TimeoutStopSec=20: a step that cannot be broken off may take seconds, as may the last save on a busy disk.
+// Within the unit's TimeoutStopSec=20: a step that cannot be broken off may take seconds, as may the last save on a
+// busy disk.
 builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(10));
 builder.Logging.AddSerilog(serilog);
 
@@ -75,7 +76,8 @@ using var performer = new Performer(paths, new PatchStore(paths.StateFolder), ob
 var board = new StatusBoard(paths, () =>
 {
     var state = new AgentState();
-    return Projection.Status(state, observer.Outline(), new Step.Believe(state, ""), null, Performer.AgentVersion, time.GetUtcNow());
+    var nothing = new Step.Believe(state, "");
+    return Projection.Status(state, observer.Outline(), nothing, null, Performer.AgentVersion, time.GetUtcNow());
 });
 
 builder.Services.AddSingleton<IHostedService>(s => new OnDemandServer(paths, new Routes(paths, board, inbox, history, new PreflightRunner(paths, observer)), s, s.GetRequiredService<ILogger<OnDemandServer>>()));

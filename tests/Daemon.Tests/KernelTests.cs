@@ -262,7 +262,7 @@ public sealed class KernelTests
         Assert.InRange(new BlockingTasks(host.Paths).Find(1).Count, 0, 0);
     }
 
-    /// <summary>Of these the agent concludes what was loaded, when, and whether it may do anything: unreadable is not missing.</summary>
+    /// <summary>What was loaded, when, and whether the agent may act: here unreadable is not missing.</summary>
     [Theory]
     [InlineData("proc/sys/kernel/random/boot_id")]
     [InlineData("proc/sys/kernel/osrelease")]
@@ -307,7 +307,8 @@ public sealed class KernelTests
         var status = await host.UntilAsync("told", s => s.Problem is not null);
         HostUnderTest.AssertTold(status.Problem, ProblemCode.KernelError, "enabled");
         Assert.Equal((PatchState.Applied, "1.0"), (status.State, status.Patch?.Version));
-        HostUnderTest.AssertTold((await host.SendAsync(new Command.Refresh())).Problem, ProblemCode.KernelError, "enabled");
+        var refresh = await host.SendAsync(new Command.Refresh());
+        HostUnderTest.AssertTold(refresh.Problem, ProblemCode.KernelError, "enabled");
         var start = host.Time.GetUtcNow();
         await host.HappensAsync("ten minutes", () => host.Time.GetUtcNow() - start > TimeSpan.FromMinutes(10));
         Assert.Equal(journal, File.ReadAllText(host.Journal));
@@ -330,7 +331,8 @@ public sealed class KernelTests
     public void Observe_OfTheUptime_IsTheKernels()
     {
         using var host = new FakeRoot();
-        var uptime = new HostObserver(host.Paths, TimeProvider.System).Observe(new AgentState(), new ListenState.Off()).Value.Uptime;
+        var observer = new HostObserver(host.Paths, TimeProvider.System);
+        var uptime = observer.Observe(new AgentState(), new ListenState.Off()).Value.Uptime;
         Assert.InRange(TimeSpan.FromMilliseconds(Environment.TickCount64) - uptime, TimeSpan.FromMinutes(-1), TimeSpan.FromMinutes(1));
     }
 

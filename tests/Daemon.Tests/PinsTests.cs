@@ -66,7 +66,8 @@ public sealed class PinsTests
         var status = await host.SettledAsync(PatchState.Applied);
         HostUnderTest.AssertTold(status.Problem, ProblemCode.RequestInvalid, "trust.d/own.pem");
         await host.RebootAsync(cleanly: true);
-        status = await host.UntilAsync("loaded at boot", s => s is { State: PatchState.Applied, Settled: true, Problem: not null });
+        status = await host.UntilAsync(
+            "loaded at boot", s => s is { State: PatchState.Applied, Settled: true, Problem: not null });
         HostUnderTest.AssertTold(status.Problem, ProblemCode.RequestInvalid, "trust.d/own.pem");
         Assert.Equal([One.Name, One.Name], host.Kernel.Loaded);
         var warnings = host.Log.From(LogLevel.Warning).Where(l => l.Contains("own.pem", StringComparison.Ordinal));
@@ -88,7 +89,8 @@ public sealed class PinsTests
         var file = host.Path("etc/livepatch-agent/trust.d/second.pem");
         Spoil(file, "garbage");
         host.Server.Publish(Workshop.Patch(2, moduleSigner: Second, manifestSigner: Second));
-        var status = await host.UntilAsync("waits", s => s.Problem?.Code == ProblemCode.ManifestSignatureInvalid && s.Settled);
+        var status = await host.UntilAsync(
+            "waits", s => s.Problem?.Code == ProblemCode.ManifestSignatureInvalid && s.Settled);
         Assert.Contains("second.pem", status.Problem!.Cure, StringComparison.Ordinal);
         Assert.Equal("1.0", status.Patch?.Version);
         var start = host.Time.GetUtcNow();

@@ -74,7 +74,7 @@ public sealed class StateFileTests
         Assert.NotEqual(missing, folder);
     }
 
-    /// <summary>The disk may give it again: a good journal is not put aside, and no state without it is believed or saved.</summary>
+    /// <summary>The disk may give it again: a good journal is not put aside, and no other state is believed.</summary>
     [Theory]
     [InlineData("journal.json", false)]
     [InlineData("journal.json.old", false)]
@@ -154,7 +154,7 @@ public sealed class StateFileTests
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(host.Paths.StateFolder));
     }
 
-    /// <summary>Any user may fill a file system that keeps nothing back for root; the patch that ran is loaded at boot all the same.</summary>
+    /// <summary>Any user may fill a file system that keeps nothing back for root.</summary>
     [Fact]
     public async Task Disk_FullAtBoot_KeepsNoPatchOff()
     {
@@ -165,7 +165,8 @@ public sealed class StateFileTests
         await host.EnableAsync();
         await host.SettledAsync(PatchState.Applied);
         disk.Fill();
-        Assert.Throws<IOException>(() => File.WriteAllBytes(Path.Combine(host.Paths.StateFolder, "more"), new byte[8192]));
+        var more = Path.Combine(host.Paths.StateFolder, "more");
+        Assert.Throws<IOException>(() => File.WriteAllBytes(more, new byte[8192]));
         for (var boots = 2; boots < 6; boots++)
         {
             await host.RebootAsync(cleanly: true);
@@ -176,7 +177,8 @@ public sealed class StateFileTests
 
         // What needs room waits for it, and people are obeyed.
         host.Server.Publish(Two);
-        HostUnderTest.AssertTold((await host.UntilAsync("told", s => s.Problem is not null)).Problem, ProblemCode.DiskFull);
+        var status = await host.UntilAsync("no room", s => s.Problem is not null);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.DiskFull);
         Assert.Null((await host.SendAsync(new Command.Disable())).Problem);
         await host.SettledAsync(PatchState.NotEnrolled);
         await host.EnableAsync();
@@ -194,7 +196,8 @@ public sealed class StateFileTests
         disk.Fill();
         await host.StartAsync();
         host.Server.Publish(One);
-        HostUnderTest.AssertTold((await host.UntilAsync("told", s => s.Problem is not null)).Problem, ProblemCode.DiskFull, "journal.json");
+        var status = await host.UntilAsync("no room", s => s.Problem is not null);
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.DiskFull, "journal.json");
         var enable = new Command.Enable(new EnrolmentIntent("e", host.Server.Token, "c"));
         HostUnderTest.AssertTold((await host.SendAsync(enable)).Problem, ProblemCode.DiskFull);
         var start = host.Time.GetUtcNow();
@@ -250,7 +253,8 @@ public sealed class StateFileTests
     {
         using var root = new FakeRoot();
         var (path, older) = (root.Path("file"), root.Path("file.old"));
-        foreach (var content in new[] { new string('a', 50_000), new string('b', length), new string('c', length), "d" })
+        string[] contents = [new('a', 50_000), new('b', length), new('c', length), "d"];
+        foreach (var content in contents)
         {
             var before = File.Exists(path) ? File.ReadAllText(path) : null;
             TwinFile.Write(path, older, System.Text.Encoding.ASCII.GetBytes(content), OwnerOnly);

@@ -4,7 +4,7 @@ using LivepatchAgent.EndToEnd.Tests.Harness;
 
 namespace LivepatchAgent.EndToEnd.Tests;
 
-/// <summary>A boot that ends in order is no crash, whatever became of the daemon and its disk before. Boots really.</summary>
+/// <summary>A boot that ends in order is no crash, whatever the daemon and its disk are like. Boots really.</summary>
 public sealed class CleanEndTests(Workshop workshop)
 {
     private const string BootId = "cat /proc/sys/kernel/random/boot_id";
@@ -12,7 +12,8 @@ public sealed class CleanEndTests(Workshop workshop)
 
     /// <summary>To the last byte, and fast: the rest after a large file is written out.</summary>
     private const string FillsTheDisk =
-        "fallocate -l $(($(stat -f -c '%f*%S' /) - 100000000)) /filler; cat /dev/zero >/filler2 2>/dev/null; ! echo x >/probe 2>/dev/null";
+        "fallocate -l $(($(stat -f -c '%f*%S' /) - 100000000)) /filler; cat /dev/zero >/filler2 2>/dev/null; "
+        + "! echo x >/probe 2>/dev/null";
 
     private const string EmptiesTheDisk = "rm -f /filler /filler2 /probe";
     private const string Unit = "livepatch-agent-clean-end";
@@ -21,7 +22,8 @@ public sealed class CleanEndTests(Workshop workshop)
     public Task Mark_NamesTheBootThatEndedInOrder_AndNoOther() => Scenario.RunAsync(async s =>
     {
         var host = await s.HostAsync(HostKind.Plain);
-        Assert.Equal("active\nstatic", (await host.TryAsync($"systemctl is-active {Unit}; systemctl is-enabled {Unit}")).Out.Trim());
+        var unit = await host.TryAsync($"systemctl is-active {Unit}; systemctl is-enabled {Unit}");
+        Assert.Equal("active\nstatic", unit.Out.Trim());
         Assert.Equal("600 37", await host.DoAsync("stat -c '%a %s' /var/lib/livepatch-agent/clean-end"));
         await host.DoAsync($"systemctl stop {Unit}; systemctl start {Unit}");
         Assert.Equal(new string('-', 36), await host.DoAsync(Mark));
@@ -54,7 +56,9 @@ public sealed class CleanEndTests(Workshop workshop)
         (await host.EnableAsync(await server.TokenAsync())).Good();
         Scenario.Say(though);
         // What a daemon that is dead cannot do before its boot ends.
-        await host.DoAsync($"mkdir -p /run/systemd/system/livepatch-agentd.service.d; printf '[Service]\\nRestart=no\\n' >/run/systemd/system/livepatch-agentd.service.d/x.conf; systemctl daemon-reload; {first}");
+        await host.DoAsync("mkdir -p /run/systemd/system/livepatch-agentd.service.d");
+        await host.DoAsync("cat >/run/systemd/system/livepatch-agentd.service.d/x.conf", "[Service]\nRestart=no\n");
+        await host.DoAsync($"systemctl daemon-reload; {first}");
         await host.RebootAsync();
         await host.DoAsync(EmptiesTheDisk);
         var status = await host.UntilAppliedAsync("1.0");

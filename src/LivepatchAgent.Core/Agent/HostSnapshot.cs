@@ -8,8 +8,9 @@ public sealed record HostSnapshot
     public required string BootId { get; init; }
 
     /// <summary>
-    /// The boot id of the boot that ended last in order (reboot, poweroff, halt, kexec), as the system noted it when its
-    /// services had stopped. It needs neither a living daemon nor room on the disk. Null when there is no such mark.
+    /// The boot id of the boot that ended last in order (reboot, poweroff, halt, kexec), as the system noted it when
+    /// all services had stopped. It needs neither a living daemon nor room on the disk. Null when there is
+    /// no such mark.
     /// </summary>
     public string? CleanEnd { get; init; }
 

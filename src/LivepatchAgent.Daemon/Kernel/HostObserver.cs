@@ -15,7 +15,8 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
 
     private readonly string? _cleanEnd = CleanEnd(SmallFile.Read(paths.CleanEnd));
 
-    // These do not change while the kernel runs; /proc/cmdline least of all, though a livepatch may change what it shows.
+    // These do not change while the kernel runs; /proc/cmdline least of all, though a livepatch may change what it
+    // shows.
     private string? _bootId, _release;
     private KillSwitch? _commandLine;
 
@@ -46,7 +47,7 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
         }
     }
 
-    /// <summary>What can be said of the host without a look at its patches: before the first, for the time being.</summary>
+    /// <summary>The host without a look at its patches: for the time before the first look.</summary>
     public HostSnapshot Outline() => new()
     {
         At = time.GetUtcNow(),
@@ -69,7 +70,8 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
         var patches = PatchesInSysfs();
         var moving = patches.FirstOrDefault(p => p.Transition);
         // The tasks are many to look through; a transition that goes as it should is over before they matter.
-        var slow = moving is not null && state.Phase is Phase.Transitioning t && t.Age(host.Uptime, host.At) > TimeSpan.FromSeconds(1);
+        var age = state.Phase is Phase.Transitioning t ? t.Age(host.Uptime, host.At) : TimeSpan.Zero;
+        var slow = moving is not null && age > TimeSpan.FromSeconds(1);
         var (blocking, count) = slow ? _tasks.Find(moving!.Enabled ? 1 : 0) : ([], 0);
         return host with
         {
@@ -94,9 +96,15 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
     };
 
     /// <summary>36 dashes stand for no boot. Whatever else is not a boot id is equal to none.</summary>
-    private static string? CleanEnd(string? mark) => mark is { Length: > 0 and <= 64 } && mark.Any(char.IsAsciiLetterOrDigit) ? mark : null;
+    private static string? CleanEnd(string? mark)
+    {
+        var namesABoot = mark is { Length: > 0 and <= 64 } && mark.Any(char.IsAsciiLetterOrDigit);
+        return namesABoot ? mark : null;
+    }
 
-    /// <summary>Somebody put something there to hold the agent back: what it says, if it cannot be read, is the strongest.</summary>
+    /// <summary>
+    /// Somebody put something there to hold the agent back. If it cannot be read, it says the strongest thing it could.
+    /// </summary>
     private KillSwitch Mode()
     {
         try
@@ -111,8 +119,11 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
         }
     }
 
-    private static long Number(string path) =>
-        long.TryParse(SmallFile.Read(path), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : 0;
+    private static long Number(string path)
+    {
+        var text = SmallFile.Read(path);
+        return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : 0;
+    }
 
     private static KillSwitch Stronger(KillSwitch a, KillSwitch b) => a > b ? a : b;
 

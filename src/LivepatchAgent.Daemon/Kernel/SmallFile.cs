@@ -18,9 +18,11 @@ internal static partial class SmallFile
     /// <summary>Many of these are missing on most hosts, and to look costs less than an exception.</summary>
     public static byte[]? ReadBytes(string path) => File.Exists(path) ? BoundedFile.TryRead(path, MaxLength) : null;
 
-    /// <summary>The same where it matters why there is no text: null means that there is no such file (ENOENT), and nothing else.</summary>
+    /// <summary>
+    /// The same where it matters why there is no text: null means that there is no such file (ENOENT) and nothing
+    /// else.
+    /// </summary>
     /// <exception cref="IOException">It is there and cannot be read, or is longer than 64 KiB.</exception>
-    /// <exception cref="UnauthorizedAccessException">The same, where .NET calls it so: a folder.</exception>
     public static string? ReadIfThere(string path) => ReadBytesIfThere(path) is { } bytes ? Text(bytes) : null;
 
     /// <inheritdoc cref="ReadIfThere"/>
@@ -31,17 +33,21 @@ internal static partial class SmallFile
         if (file.IsInvalid)
         {
             var errno = Marshal.GetLastPInvokeError();
-            return errno == ENOENT ? null : throw new IOException($"{path}: {Marshal.GetPInvokeErrorMessage(errno)}", errno);
+            if (errno == ENOENT) return null;
+            throw new IOException($"{path}: {Marshal.GetPInvokeErrorMessage(errno)}", errno);
         }
 
         try
         {
-            return BoundedFile.Read(file, MaxLength) ?? throw new IOException($"{path}: longer than {MaxLength >> 10} KiB");
+            if (BoundedFile.Read(file, MaxLength) is { } bytes) return bytes;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException && !e.Message.Contains(path, StringComparison.Ordinal))
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            // .NET does not know the name of a file that it was handed open.
             throw new IOException($"{path}: {e.Message.TrimEnd('.')}", e);
         }
+
+        throw new IOException($"{path}: longer than {MaxLength >> 10} KiB");
     }
 
     private static string Text(byte[] bytes) => Encoding.UTF8.GetString(bytes).Trim();

@@ -17,7 +17,7 @@ internal sealed class HostCertificates(HostPaths paths)
     /// <summary>What was wrong with files of trust.d, when it was last looked whom to trust.</summary>
     public IReadOnlyList<Problem> PassedOver { get; private set; } = [];
 
-    /// <summary>A file that cannot be used takes nothing away but its own keys: above all not the enrolment's pins.</summary>
+    /// <summary>A file that cannot be used takes its own keys away and nothing else.</summary>
     public HostTrust Of(Enrolment enrolment)
     {
         var publishers = Read(enrolment.PublisherCertificates);
@@ -36,7 +36,10 @@ internal sealed class HostCertificates(HostPaths paths)
     public IReadOnlyList<string> StillTrusting(Enrolment enrolment, PinSet next)
     {
         string[] revoked = [.. Read(enrolment.PublisherCertificates).Select(Certificates.KeyPin).Except(Read(next.Publishers).Select(Certificates.KeyPin))];
-        return [.. OwnFiles([]).Where(file => Own(file).TryGet(out var own, out _) && own.Any(c => revoked.Contains(Certificates.KeyPin(c))))];
+        return [.. OwnFiles([]).Where(Revoked)];
+
+        bool Revoked(string file) =>
+            Own(file).TryGet(out var own, out _) && own.Any(c => revoked.Contains(Certificates.KeyPin(c)));
     }
 
     private string[] OwnFiles(List<Problem> faults)
@@ -74,7 +77,10 @@ internal sealed class HostCertificates(HostPaths paths)
     }
 
     private static Problem Unusable(string path, string why) =>
-        new(ProblemCode.RequestInvalid, $"cannot use {path}: {why}", "mend it or take it away; until then its keys do not count");
+        new(
+            ProblemCode.RequestInvalid,
+            $"cannot use {path}: {why}",
+            "mend it or take it away; until then its keys do not count");
 
     /// <summary>Who may change whom this host trusts: the pinned publishers, without those that an administrator added.</summary>
     public static IReadOnlyList<X509Certificate2> Pinners(Enrolment enrolment) => Read(enrolment.PublisherCertificates);

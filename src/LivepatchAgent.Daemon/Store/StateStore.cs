@@ -5,8 +5,8 @@ using LivepatchAgent.Shared.Files;
 namespace LivepatchAgent.Daemon.Store;
 
 /// <summary>
-/// journal.json (0600): the agent's memory, and before each effect its intent. One older copy is kept beside it, and makes
-/// it possible to save on a full disk (<see cref="TwinFile"/>): who fills the disk does not keep patches off.
+/// journal.json (0600): the agent's memory, and before each effect its intent. One older copy is kept beside it, and
+/// makes it possible to save on a full disk (<see cref="TwinFile"/>), so a user who fills it keeps no patch off.
 /// </summary>
 internal sealed class StateStore(string folder)
 {
@@ -20,8 +20,8 @@ internal sealed class StateStore(string folder)
     public bool ReadOnly { get; private set; }
 
     /// <summary>
-    /// True while the journal may be there and the disk does not give it. That is no damage: nothing is written or moved,
-    /// and <see cref="Load"/> is to be tried again.
+    /// True while the journal may be there and the disk does not give it. That is no damage: nothing is written or
+    /// moved, and <see cref="Load"/> is to be tried again.
     /// </summary>
     public bool Unread { get; private set; }
 
@@ -39,8 +39,8 @@ internal sealed class StateStore(string folder)
     }
 
     /// <summary>
-    /// What was saved last. A file that is no journal is moved aside and the older copy taken; the problem then goes with
-    /// the state. A read error moves nothing, see <see cref="Unread"/>.
+    /// What was saved last. A file that is no journal is moved aside and the older copy taken; the problem then goes
+    /// with the state. A read error moves nothing, see <see cref="Unread"/>.
     /// </summary>
     public (AgentState State, Problem? Problem) Load()
     {

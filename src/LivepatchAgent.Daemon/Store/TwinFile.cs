@@ -14,15 +14,17 @@ internal static partial class TwinFile
     private const int Unit = 32 << 10;
 
     /// <summary>
-    /// Beside each content, while there is room: on a full disk up to 32 lines of the history wait in the journal, of up to
-    /// 1 KiB each.
+    /// Beside each content, while there is room: on a full disk up to 32 lines of the history wait in the journal, of
+    /// up to 1 KiB each.
     /// </summary>
     private const int Spare = 32 << 10;
 
     private const int CurrentFolder = -100; // AT_FDCWD
     private const uint Exchange = 2; // RENAME_EXCHANGE
 
-    /// <exception cref="IOException">The disk failed, or is full and the older copy too small; the file is as it was.</exception>
+    /// <exception cref="IOException">
+    /// The disk failed, or is full and the older copy too small; the file is as it was.
+    /// </exception>
     /// <exception cref="UnauthorizedAccessException">The same.</exception>
     public static void Write(string path, string older, ReadOnlySpan<byte> content, UnixFileMode mode)
     {

@@ -95,7 +95,8 @@ internal sealed class HostUnderTest : IAsyncDisposable
         Board = new StatusBoard(Paths, () =>
         {
             var state = new AgentState();
-            return Projection.Status(state, observer.Outline(), new Step.Believe(state, ""), null, "0", Time.GetUtcNow());
+            var nothing = new Step.Believe(state, "");
+            return Projection.Status(state, observer.Outline(), nothing, null, "0", Time.GetUtcNow());
         });
         var end = new FailPoint(failPoint, () => throw new Killed());
         _loop = new AgentLoop(new StateStore(Paths.StateFolder), _history = new HistoryLog(Paths.StateFolder), observer, _performer, listener, Board, Inbox, new ServiceNotifier(new SystemdNotifier(), null, Time), Settings, end, Time, Log);
