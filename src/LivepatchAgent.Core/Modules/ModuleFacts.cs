@@ -76,6 +76,12 @@ public sealed record ModuleFacts
     /// <summary>What is wrong with any of its relocations, as far as the file alone tells.</summary>
     public IReadOnlyList<RelocationFault> RelocationFaults { get; init; } = [];
 
+    /// <summary>What is wrong with the places that it lists for ftrace, as far as its file shows it (x86-64).</summary>
+    public IReadOnlyList<CallSiteFault> CallSiteFaults { get; init; } = [];
+
+    /// <summary>How many of these places are no-ops, as objtool makes them for some kernels (x86-64).</summary>
+    public long NoOpCallSites { get; init; }
+
     /// <summary>Where the signature stands that a kernel would check; null when the file is unsigned, or signed in a way that no kernel knows.</summary>
     public ModuleSignature? Signature { get; init; }
 

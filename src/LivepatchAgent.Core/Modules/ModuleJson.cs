@@ -118,6 +118,12 @@ public static class ModuleJson
             json.WriteNumber("count", fault.Count);
         });
     }
+        Array(json, "callSiteFaults", facts.CallSiteFaults, static (json, fault) =>
+        {
+            json.WriteString("kind", Kebab.Of(fault.Kind));
+            json.WriteString("place", fault.Place);
+        });
+        json.WriteNumber("noOpCallSites", facts.NoOpCallSites);
 
     private static void Version(Utf8JsonWriter json, SymbolVersion version)
     {

@@ -30,6 +30,7 @@ public static class ModuleReader
         var (needed, livepatchSymbols) = KernelNeeds.Symbols(ref elf, symbols);
         var livepatchRelocations = KernelNeeds.Relocations(ref elf);
         var relocationFaults = LivepatchRelocationReader.Faults(ref elf, symbols);
+        var (callSiteFaults, noOpCallSites) = CallSiteReader.Read(ref elf, symbols);
         var (versions, extendedVersions) = (SymbolVersions.Basic(ref elf), SymbolVersions.Extended(ref elf));
         if (elf.Fault is not null) return Malformed(elf.Fault);
         return new ModuleFacts
@@ -55,6 +56,8 @@ public static class ModuleReader
             LivepatchSymbols = livepatchSymbols,
             LivepatchRelocations = livepatchRelocations,
             RelocationFaults = relocationFaults,
+            CallSiteFaults = callSiteFaults,
+            NoOpCallSites = noOpCallSites,
             BuildId = KernelNeeds.BuildId(elf),
             Signature = signatures is [{ Type: "PKCS#7" } last, ..] ? new ModuleSignature(last.ContentLength, last.Length) : null,
             Signatures = signatures,

@@ -63,6 +63,7 @@ public static class ModuleText
 
     /// <summary>Each symbol with its CRC where there is one. What has a CRC and no symbol (module_layout) stands at the end.</summary>
     private static void Needs(Lines text, ModuleFacts facts)
+        foreach (var fault in facts.CallSiteFaults) text.Add("fault", $"{fault.Place}: {Kebab.Of(fault.Kind)}");
     {
         var crcs = new Dictionary<string, uint>(StringComparer.Ordinal);
         foreach (var version in facts.ExtendedSymbolVersions ?? facts.SymbolVersions ?? []) crcs.TryAdd(version.Name, version.Crc);

@@ -16,6 +16,7 @@ internal static class KernelOptions
         "LIVEPATCH", "MODULES", "SYSFS", "KALLSYMS_ALL", "DYNAMIC_FTRACE", "HAVE_LIVEPATCH",
         "SMP", "PREEMPT_BUILD", "PREEMPT_RT", "MODULE_UNLOAD", "MODVERSIONS", "RANDSTRUCT", "GCC_PLUGIN_RANDSTRUCT",
         "MODULE_SIG", "MODULE_ALLOW_MISSING_NAMESPACE_IMPORTS", "HAVE_RELIABLE_STACKTRACE",
+        "FTRACE_MCOUNT_USE_CC", "FTRACE_MCOUNT_USE_OBJTOOL", "HAVE_OBJTOOL_NOP_MCOUNT",
     ]);
 
     public static IReadOnlyDictionary<string, string>? Read(HostPaths paths, string release)

@@ -69,9 +69,10 @@ internal sealed class ElfBuilder(ushort machine = 62, bool isBigEndian = false)
     }
 
     /// <summary>A relocation in a section of any name that changes another one by a symbol.</summary>
-    public ElfBuilder Relocate(string section, string of, ulong at, string symbol, uint type, ulong flags = 0x40)
+    public ElfBuilder Relocate(
+        string section, string of, ulong at, string symbol, uint type, ulong flags = 0x40, long addend = 0)
     {
-        _relocations.Add(new Relocation(section, flags, Index(of), at, type, symbol, 0, 0));
+        _relocations.Add(new Relocation(section, flags, Index(of), at, type, symbol, 0, (ulong)addend));
         return this;
     }
 

@@ -37,6 +37,8 @@ public sealed class ModuleJsonTests
         Replace = true,
         Functions = [new("vmlinux", "a"), new("ext4", "b", 2)],
         TableFaults = [new(TableFaultKind.SharedFunctions, "ext4")],
+        CallSiteFaults = [new(CallSiteFaultKind.NoCall, ".text+0x8")],
+        NoOpCallSites = 4,
         LoadedSize = 7,
         Callbacks = [new("ext4", CallbackMoment.PostUnpatch, "f")],
         States = [new(1, 2)],

@@ -30,6 +30,7 @@ public static class Preflight
         ("livepatch-marker", LivepatchMarkerCheck.Run),
         ("patched-objects", PatchedObjectsCheck.Run),
         ("patched-functions", PatchedFunctionsCheck.Run),
+        ("call-sites", CallSitesCheck.Run),
         ("function-position", FunctionPositionCheck.Run),
         ("livepatch-relocations", LivepatchRelocationsCheck.Run),
         ("livepatch-symbols", LivepatchSymbolsCheck.Run),
