@@ -127,6 +127,13 @@ internal ref struct ElfFile
 
     public readonly ReadOnlySpan<byte> NameBytes(ElfSection section) => CString(Bytes(_sections[_namesIndex]), section.NameOffset);
 
+    /// <summary>Whether a section's name begins so, however long it is.</summary>
+    public readonly bool NameStartsWith(ElfSection section, ReadOnlySpan<byte> prefix)
+    {
+        var names = Bytes(_sections[_namesIndex]);
+        return section.NameOffset < (uint)names.Length && names[(int)section.NameOffset..].StartsWith(prefix);
+    }
+
     /// <summary>The bytes of a string table's entry; empty when the offset is outside or the name is longer than any.</summary>
     public static ReadOnlySpan<byte> CString(ReadOnlySpan<byte> table, ulong offset)
     {

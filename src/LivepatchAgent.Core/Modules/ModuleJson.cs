@@ -68,6 +68,7 @@ public static class ModuleJson
         {
             json.WriteString("kind", Kebab.Of(fault.Kind));
             json.WriteString("object", fault.Object);
+            json.WriteString("detail", fault.Detail);
         });
         Array(json, "callbacks", facts.Callbacks, static (json, callback) =>
         {
@@ -117,13 +118,13 @@ public static class ModuleJson
             json.WriteString("detail", fault.Detail);
             json.WriteNumber("count", fault.Count);
         });
-    }
         Array(json, "callSiteFaults", facts.CallSiteFaults, static (json, fault) =>
         {
             json.WriteString("kind", Kebab.Of(fault.Kind));
             json.WriteString("place", fault.Place);
         });
         json.WriteNumber("noOpCallSites", facts.NoOpCallSites);
+    }
 
     private static void Version(Utf8JsonWriter json, SymbolVersion version)
     {

@@ -42,7 +42,12 @@ public static class ModuleText
         });
         text.Add("replace", facts.Replace switch { true => "yes, takes the place of all older patches", false => "no", null => NotVisible });
         if (facts.Functions.Count == 0) text.Add("functions", facts.Tables is null ? NotVisible : "none");
-        foreach (var fault in facts.TableFaults) text.Add("fault", $"{fault.Object}: {Kebab.Of(fault.Kind)}");
+        foreach (var fault in facts.TableFaults)
+        {
+            var detail = fault.Detail.Length > 0 ? $" ({fault.Detail})" : "";
+            text.Add("fault", $"{fault.Object}: {Kebab.Of(fault.Kind)}{detail}");
+        }
+
         foreach (var function in facts.Functions) text.Add("function", $"{function.Object}:{function.Name}{(function.Position > 0 ? $",{function.Position}" : "")}");
         if (facts.Callbacks.Count == 0) text.Add("callbacks", facts.Tables is null ? NotVisible : "none");
         foreach (var callback in facts.Callbacks) text.Add("callback", $"{Kebab.Of(callback.Moment)} of {callback.Object}: {(callback.Function.Length > 0 ? callback.Function : "a function without a symbol")}");
@@ -58,12 +63,12 @@ public static class ModuleText
         foreach (var rela in facts.LivepatchRelocations)
             text.Add("klp rela", $"{rela.Count} for {rela.Object}{rela.Section}{(rela.IsMarked ? "" : " (flag missing)")}{(rela.IsAllocated ? "" : " (not allocated)")}");
         foreach (var fault in facts.RelocationFaults) text.Add("fault", $"{fault.Section}: {Kebab.Of(fault.Kind)}{(fault.Detail.Length > 0 ? $" ({fault.Detail})" : "")}{(fault.Count > 1 ? $", {fault.Count} times" : "")}");
+        foreach (var fault in facts.CallSiteFaults) text.Add("fault", $"{fault.Place}: {Kebab.Of(fault.Kind)}");
         foreach (var relocation in facts.DynamicRelocations) text.Add("dynrela", $"{relocation.Object}:{relocation.Symbol}{(relocation.Position > 0 ? $",{relocation.Position}" : "")}");
     }
 
     /// <summary>Each symbol with its CRC where there is one. What has a CRC and no symbol (module_layout) stands at the end.</summary>
     private static void Needs(Lines text, ModuleFacts facts)
-        foreach (var fault in facts.CallSiteFaults) text.Add("fault", $"{fault.Place}: {Kebab.Of(fault.Kind)}");
     {
         var crcs = new Dictionary<string, uint>(StringComparer.Ordinal);
         foreach (var version in facts.ExtendedSymbolVersions ?? facts.SymbolVersions ?? []) crcs.TryAdd(version.Name, version.Crc);

@@ -19,7 +19,8 @@ public enum PatchTables
 
 /// <summary>What is wrong with a livepatch's own tables.</summary>
 /// <param name="Object">The object of the entry.</param>
-public sealed record TableFault(TableFaultKind Kind, string Object);
+/// <param name="Detail">What of the entry it is; empty where the kind says all.</param>
+public sealed record TableFault(TableFaultKind Kind, string Object, string Detail = "");
 
 [JsonConverter(typeof(KebabEnumConverter<TableFaultKind>))]
 public enum TableFaultKind
@@ -41,6 +42,12 @@ public enum TableFaultKind
 
     /// <summary>The kernel itself, by the name vmlinux. The kernel does not check: any name is a module's, it waits for one of this name, which never comes.</summary>
     KernelByName,
+
+    /// <summary>
+    /// A table, a name or code that the kernel goes on using stands in a section that it frees after init, or never
+    /// loads. The kernel does not check: it reads or runs what is there by then.
+    /// </summary>
+    FreedAfterInit,
 }
 
 /// <summary>When a callback runs, in the order of struct klp_callbacks.</summary>

@@ -50,8 +50,12 @@ internal ref struct PlainTables
             candidates++;
             var tables = new LivepatchTables(PatchTables.KlpPatch) { Replace = Flag(elf, patch, layout.Replace) };
             reader.Objects(ref elf, objects, tables);
-            if (tables.Functions.Count > 0) return tables with { States = reader.States(ref elf, patch, layout.States) };
-            if (tables.Faults.Count > 0 || tables.Callbacks.Count > 0) withoutFunctions ??= tables with { States = reader.States(ref elf, patch, layout.States) };
+            if (tables.Functions.Count == 0 && tables.Faults.Count == 0 && tables.Callbacks.Count == 0) continue;
+            tables.Lasting(elf, Kernel, "struct klp_patch", "", patch);
+            tables.Lasting(elf, Kernel, "the array of objects", "", objects);
+            tables = tables with { States = reader.States(ref elf, patch, layout.States, tables) };
+            if (tables.Functions.Count > 0) return tables;
+            withoutFunctions ??= tables;
         }
 
         return withoutFunctions;
@@ -73,6 +77,7 @@ internal ref struct PlainTables
             {
                 if (!_pointers.TryFollow(at + PointerSize, out var following) || !IsWritable(elf, following)) break;
                 name = TableText.At(ref elf, target);
+                tables.Lasting(elf, name, "the object's name", "", target);
                 if (name == Kernel) tables.Faults.Add(new TableFault(TableFaultKind.KernelByName, name));
                 (at, target) = (at + PointerSize, following);
                 i++;
@@ -84,7 +89,7 @@ internal ref struct PlainTables
             if (isShared) tables.Faults.Add(new TableFault(TableFaultKind.SharedFunctions, name));
             if (!names.Add(name)) tables.Faults.Add(new TableFault(TableFaultKind.ObjectTwice, name));
             if (!IsEmpty(target) && !Functions(ref elf, name, target, tables)) break;
-            TableText.Callbacks(ref elf, _symbols, _pointers, name, at + (Callbacks - PointerSize), tables.Callbacks);
+            TableText.Callbacks(ref elf, _symbols, _pointers, name, at + (Callbacks - PointerSize), tables);
         }
     }
 
@@ -117,17 +122,22 @@ internal ref struct PlainTables
             var oldName = TableText.At(ref elf, name);
             if (oldName.Length == 0 || elf.Fault is not null) break;
             functions.Add(new PatchedFunction(objectName, oldName, (long)elf.U64(data, (int)position)));
+            tables.Lasting(elf, objectName, "the name ", oldName, name);
+            tables.Code(elf, _pointers, objectName, oldName, _pointers.Target(i + 1));
         }
 
-        return functions.Count > before;
+        if (functions.Count == before) return false;
+        tables.Lasting(elf, objectName, "the array of functions", "", start);
+        return true;
     }
 
     /// <summary>struct klp_state: id, version, data; a row of zeros ends them. None is no pointer to them.</summary>
-    private readonly SystemState[]? States(scoped ref ElfFile elf, ElfPlace patch, int? offset)
+    private readonly SystemState[]? States(scoped ref ElfFile elf, ElfPlace patch, int? offset, LivepatchTables tables)
     {
         const int Size = 24, Version = 8;
         if (offset is not { } member) return null;
         if (!_pointers.TryFollow(patch + (ulong)member, out var start)) return [];
+        tables.Lasting(elf, Kernel, "the array of states", "", start);
         var data = elf.Bytes(elf.Sections[start.Section]);
         var end = (int)Math.Min(_pointers.EndOf(start, elf, _symbols), (ulong)data.Length);
         var rows = data[(int)Math.Min(start.Offset, (ulong)end)..end];

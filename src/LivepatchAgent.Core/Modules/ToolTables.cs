@@ -17,25 +17,48 @@ internal static class ToolTables
     private static LivepatchTables? KpatchBuild(scoped ref ElfFile elf, scoped in ElfSymbols symbols, ElfPointers pointers)
     {
         var tables = new LivepatchTables(PatchTables.KpatchBuild);
-        KpatchFunctions(ref elf, pointers, elf.Find(".kpatch.funcs"u8), tables.Functions);
+        KpatchFunctions(ref elf, pointers, elf.Find(".kpatch.funcs"u8), tables);
         KpatchDynamicRelocations(ref elf, pointers, elf.Find(".kpatch.dynrelas"u8), tables.DynamicRelocations);
-        KpatchCallbacks(ref elf, symbols, pointers, elf.Find(".kpatch.callbacks.pre_patch"u8), CallbackMoment.PrePatch, tables.Callbacks);
-        KpatchCallbacks(ref elf, symbols, pointers, elf.Find(".kpatch.callbacks.post_patch"u8), CallbackMoment.PostPatch, tables.Callbacks);
-        KpatchCallbacks(ref elf, symbols, pointers, elf.Find(".kpatch.callbacks.pre_unpatch"u8), CallbackMoment.PreUnpatch, tables.Callbacks);
-        KpatchCallbacks(ref elf, symbols, pointers, elf.Find(".kpatch.callbacks.post_unpatch"u8), CallbackMoment.PostUnpatch, tables.Callbacks);
+        var section = elf.Find(".kpatch.callbacks.pre_patch"u8);
+        KpatchCallbacks(ref elf, symbols, pointers, section, CallbackMoment.PrePatch, tables);
+        section = elf.Find(".kpatch.callbacks.post_patch"u8);
+        KpatchCallbacks(ref elf, symbols, pointers, section, CallbackMoment.PostPatch, tables);
+        section = elf.Find(".kpatch.callbacks.pre_unpatch"u8);
+        KpatchCallbacks(ref elf, symbols, pointers, section, CallbackMoment.PreUnpatch, tables);
+        section = elf.Find(".kpatch.callbacks.post_unpatch"u8);
+        KpatchCallbacks(ref elf, symbols, pointers, section, CallbackMoment.PostUnpatch, tables);
         return tables.Functions.Count > 0 || tables.Callbacks.Count > 0 ? tables : null;
     }
 
     /// <summary>struct kpatch_patch_func: new_addr, new_size, old_addr, old_size, sympos (not before 2016), name, objname.</summary>
-    private static void KpatchFunctions(scoped ref ElfFile elf, ElfPointers pointers, int section, List<PatchedFunction> functions) =>
-        KpatchRows(ref elf, pointers, section, position: 32, size: 56, sizeWithout: 48, (holder, name, position) => functions.Add(new PatchedFunction(holder, name, position)));
+    private static void KpatchFunctions(
+        scoped ref ElfFile elf, ElfPointers pointers, int section, LivepatchTables tables)
+    {
+        List<ElfPlace> rows = [];
+        var before = tables.Functions.Count;
+        KpatchRows(ref elf, pointers, section, position: 32, size: 56, sizeWithout: 48, (holder, name, position, row) =>
+        {
+            tables.Functions.Add(new PatchedFunction(holder, name, position));
+            rows.Add(row);
+        });
+        for (var i = 0; i < rows.Count; i++)
+        {
+            var function = tables.Functions[before + i];
+            if (!pointers.TryFollow(rows[i], out var code)) continue;
+            tables.Code(elf, pointers, function.Object, function.Name, code);
+        }
+    }
 
     /// <summary>struct kpatch_patch_dynrela: dest, src, type, sympos (not before 2016), name, objname, external, addend.</summary>
     private static void KpatchDynamicRelocations(scoped ref ElfFile elf, ElfPointers pointers, int section, List<DynamicRelocation> relocations) =>
-        KpatchRows(ref elf, pointers, section, position: 24, size: 64, sizeWithout: 48, (holder, name, position) => relocations.Add(new DynamicRelocation(holder, name, position)));
+        KpatchRows(
+            ref elf, pointers, section, position: 24, size: 64, sizeWithout: 48,
+            (holder, name, position, _) => relocations.Add(new DynamicRelocation(holder, name, position)));
 
     /// <summary>Rows with a symbol's position, its name and its object's name in turn. Where no position is, the name's pointer stands in its place.</summary>
-    private static void KpatchRows(scoped ref ElfFile elf, ElfPointers pointers, int section, ulong position, ulong size, ulong sizeWithout, Action<string, string, long> found)
+    private static void KpatchRows(
+        scoped ref ElfFile elf, ElfPointers pointers, int section, ulong position, ulong size, ulong sizeWithout,
+        Action<string, string, long, ElfPlace> found)
     {
         const ulong PointerSize = 8;
         if (section < 0) return;
@@ -46,18 +69,26 @@ internal static class ToolTables
         {
             var name = new ElfPlace(section, at + position + (hasPosition ? PointerSize : 0));
             if (TableText.Follow(ref elf, pointers, name) is { } text && TableText.Follow(ref elf, pointers, name + PointerSize) is { } holder)
-                found(holder, text, hasPosition ? (long)elf.U64(data, (int)(at + position)) : 0);
+            {
+                var number = hasPosition ? (long)elf.U64(data, (int)(at + position)) : 0;
+                found(holder, text, number, new ElfPlace(section, at));
+            }
         }
     }
 
     /// <summary>Two pointers: the callback, and the object's name, null for vmlinux.</summary>
-    private static void KpatchCallbacks(scoped ref ElfFile elf, scoped in ElfSymbols symbols, ElfPointers pointers, int section, CallbackMoment moment, List<PatchCallback> callbacks)
+    private static void KpatchCallbacks(
+        scoped ref ElfFile elf, scoped in ElfSymbols symbols, ElfPointers pointers,
+        int section, CallbackMoment moment, LivepatchTables tables)
     {
         const ulong Size = 16, Object = 8;
         if (section < 0) return;
         var length = (ulong)elf.Bytes(elf.Sections[section]).Length;
         for (var at = new ElfPlace(section, 0); at.Offset + Size <= length && elf.Fault is null; at += Size)
-            TableText.Callback(ref elf, symbols, pointers, TableText.Follow(ref elf, pointers, at + Object) ?? "vmlinux", moment, at, callbacks);
+        {
+            var holder = TableText.Follow(ref elf, pointers, at + Object) ?? "vmlinux";
+            TableText.Callback(ref elf, symbols, pointers, holder, moment, at, tables);
+        }
     }
 
     private static LivepatchTables? KlpBuild(scoped ref ElfFile elf, scoped in ElfSymbols symbols, ElfPointers pointers)
@@ -81,22 +112,27 @@ internal static class ToolTables
             var name = TableText.Follow(ref elf, pointers, at);
             if (name == "vmlinux") tables.Faults.Add(new TableFault(TableFaultKind.KernelByName, name));
             var holder = name ?? "vmlinux";
-            TableText.Callbacks(ref elf, symbols, pointers, holder, at + Callbacks, tables.Callbacks);
+            TableText.Callbacks(ref elf, symbols, pointers, holder, at + Callbacks, tables);
             if (!pointers.TryFollow(at + Funcs, out var funcs)) continue;
             var count = Math.Min(elf.U32(data, (int)(at.Offset + Count)), (uint)budget);
             budget -= (int)count;
-            KlpFunctions(ref elf, pointers, funcs, count, holder, tables.Functions);
+            KlpFunctions(ref elf, pointers, funcs, count, holder, tables);
         }
     }
 
     /// <summary>struct klp_func_ext: old_name, new_func, sympos.</summary>
-    private static void KlpFunctions(scoped ref ElfFile elf, ElfPointers pointers, ElfPlace start, uint count, string holder, List<PatchedFunction> functions)
+    private static void KlpFunctions(
+        scoped ref ElfFile elf, ElfPointers pointers, ElfPlace start, uint count, string holder, LivepatchTables tables)
     {
-        const ulong Size = 24, Position = 16;
+        const ulong Size = 24, Code = 8, Position = 16;
         var data = elf.Bytes(elf.Sections[start.Section]);
-        for (var at = start; count > 0 && at.Offset < (ulong)data.Length && Size <= (ulong)data.Length - at.Offset && elf.Fault is null; at += Size, count--)
+        var length = (ulong)data.Length;
+        for (var at = start; count > 0 && elf.Fault is null; at += Size, count--)
         {
-            if (TableText.Follow(ref elf, pointers, at) is { } name) functions.Add(new PatchedFunction(holder, name, (long)elf.U64(data, (int)(at.Offset + Position))));
+            if (at.Offset >= length || Size > length - at.Offset) break;
+            if (TableText.Follow(ref elf, pointers, at) is not { } name) continue;
+            tables.Functions.Add(new PatchedFunction(holder, name, (long)elf.U64(data, (int)(at.Offset + Position))));
+            if (pointers.TryFollow(at + Code, out var code)) tables.Code(elf, pointers, holder, name, code);
         }
     }
 }

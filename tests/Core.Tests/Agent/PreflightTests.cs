@@ -18,6 +18,7 @@ public sealed class PreflightTests
         Architecture = "x86_64",
         IsLivepatch = true,
         Modinfo = [new("license", "GPL"), new("name", "livepatch_two")],
+        Tables = PatchTables.KlpPatch,
         Replace = true,
         Functions = [new("vmlinux", "cmdline_proc_show"), new("vmlinux", "show", 2), new("ext4", "ext4_iget")],
         NeededSymbols = ["klp_enable_patch", "seq_printf"],
@@ -193,6 +194,11 @@ public sealed class PreflightTests
         new("patched-functions", CheckOutcome.Refused, "twice", m => m with { Functions = [new("vmlinux", "cmdline_proc_show"), new("vmlinux", "cmdline_proc_show", 1)] }),
         new("patched-functions", CheckOutcome.Refused, "no name of", m => m with { TableFaults = [new(TableFaultKind.FunctionWithoutName, "vmlinux")] }),
         new("patched-functions", CheckOutcome.Refused, "no new code", m => m with { TableFaults = [new(TableFaultKind.FunctionWithoutCode, "vmlinux")] }),
+        new("init-sections", CheckOutcome.Refused, "vmlinux: the new code of f in .init.text", m => m with
+        {
+            TableFaults = [new(TableFaultKind.FreedAfterInit, "vmlinux", "the new code of f in .init.text")],
+        }),
+        new("init-sections", CheckOutcome.CannotTell, "not visible", m => m with { Tables = null }),
         new("call-sites", CheckOutcome.Refused, ".text+0x8 is no call",
             m => m with { CallSiteFaults = [new(CallSiteFaultKind.NoCall, ".text+0x8")] }),
         new("call-sites", CheckOutcome.CannotTell, "2 of the places", m => m with { NoOpCallSites = 2 }),

@@ -36,7 +36,7 @@ public sealed class ModuleJsonTests
         Tables = PatchTables.KpatchBuild,
         Replace = true,
         Functions = [new("vmlinux", "a"), new("ext4", "b", 2)],
-        TableFaults = [new(TableFaultKind.SharedFunctions, "ext4")],
+        TableFaults = [new(TableFaultKind.SharedFunctions, "ext4"), new(TableFaultKind.FreedAfterInit, "ext4", "d")],
         CallSiteFaults = [new(CallSiteFaultKind.NoCall, ".text+0x8")],
         NoOpCallSites = 4,
         LoadedSize = 7,

@@ -34,6 +34,7 @@ public static class Preflight
         ("function-position", FunctionPositionCheck.Run),
         ("livepatch-relocations", LivepatchRelocationsCheck.Run),
         ("livepatch-symbols", LivepatchSymbolsCheck.Run),
+        ("init-sections", InitSectionsCheck.Run),
         ("static-keys", StaticKeysCheck.Run),
         ("traceable-functions", TraceableFunctionsCheck.Run),
         ("function-hooks", FunctionHooksCheck.Run),
