@@ -1,4 +1,6 @@
 using System.Text;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core;
 
 namespace LivepatchAgent.Publisher;
@@ -38,6 +40,13 @@ internal sealed record Surroundings
     }
 
     public void Warn(string message) => Error.WriteLine($"warning: {message}");
+
+    /// <summary>Warns of all that would make every host refuse a livepatch.</summary>
+    public void WarnOfFaults(string path, ModuleFacts module)
+    {
+        foreach (var fault in Preflight.Faults(module))
+            Warn($"every host would refuse {path}: {fault.Check}: {fault.Found}; cure: {fault.Cure}");
+    }
 
     private static StreamWriter Writer(Stream stream) => new(stream, new UTF8Encoding(false), 4096) { AutoFlush = true };
 }

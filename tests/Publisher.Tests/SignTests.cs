@@ -86,6 +86,19 @@ public sealed class SignTests : IDisposable
         Workshop.AssertOneLine(await _shop.RunAsync(["sign", module, .. _shop.Keys()]), 0, "is not a livepatch");
     }
 
+    /// <summary>As `strip --strip-unneeded` leaves it.</summary>
+    [Fact]
+    public async Task Sign_NewCodeWithoutItsName_Warns()
+    {
+        var module = _shop.Put();
+        var bytes = File.ReadAllBytes(module);
+        bytes[bytes.AsSpan().LastIndexOf("patched_cmdline_proc_show\0"u8)] = 0;
+        File.WriteAllBytes(module, bytes);
+
+        var ran = await _shop.RunAsync(["sign", module, .. _shop.Keys()]);
+        Workshop.AssertOneLine(ran, 0, "patched-functions: no symbol names the new code of vmlinux:cmdline_proc_show");
+    }
+
     [Theory]
     [InlineData(UnixFileMode.UserRead | UnixFileMode.GroupRead)]
     [InlineData(UnixFileMode.UserRead | UnixFileMode.OtherWrite)]

@@ -45,9 +45,11 @@ internal sealed class ElfPointers
     private readonly ElfPlace[] _target;
     private readonly ElfPlace[] _symbolAt;
     private readonly int[] _symbol;
+    private readonly ElfPlace[] _named;
 
-    private ElfPointers(ElfPlace[] at, ElfPlace[] target, ElfPlace[] symbolAt, int[] symbol)
+    private ElfPointers(ElfPlace[] at, ElfPlace[] target, ElfPlace[] symbolAt, int[] symbol, ElfPlace[] named)
     {
+        _named = named;
         _at = at;
         _target = target;
         _symbolAt = symbolAt;
@@ -62,7 +64,7 @@ internal sealed class ElfPointers
         Array.Sort(at, target);
         var (symbolAt, symbol) = Sized(ref elf, symbols);
         Array.Sort(symbolAt, symbol);
-        return new ElfPointers(at, target, symbolAt, symbol);
+        return new ElfPointers(at, target, symbolAt, symbol, NamedCode(ref elf, symbols));
     }
 
     /// <summary>Index of the first pointer at or after a place.</summary>
@@ -95,6 +97,9 @@ internal sealed class ElfPointers
 
     /// <summary>Whether a symbol says how long the variable is that starts here.</summary>
     public bool IsSized(ElfPlace start) => Array.BinarySearch(_symbolAt, start) >= 0;
+
+    /// <summary>Whether a symbol names the code that starts here, whatever it says of its length.</summary>
+    public bool IsNamed(ElfPlace code) => Array.BinarySearch(_named, code) >= 0;
 
     /// <summary>The symbol that starts here; empty when none does.</summary>
     public ReadOnlySpan<byte> NameOf(ElfPlace place, scoped in ElfFile elf, ElfSymbols symbols)
@@ -171,6 +176,40 @@ internal sealed class ElfPointers
         }
 
         return (at, index);
+    }
+
+    private static ElfPlace[] NamedCode(scoped ref ElfFile elf, scoped in ElfSymbols symbols)
+    {
+        const int PlaceCost = 8;
+        var count = 0;
+        for (var i = 1; i < symbols.Count; i++)
+        {
+            if (NamesCode(elf, symbols, symbols[elf, i])) count++;
+        }
+
+        if (!elf.TryPay((long)count * PlaceCost)) return [];
+        var places = new ElfPlace[count];
+        count = 0;
+        for (var i = 1; i < symbols.Count; i++)
+        {
+            var symbol = symbols[elf, i];
+            if (NamesCode(elf, symbols, symbol)) places[count++] = new ElfPlace(symbol.Section, symbol.Value);
+        }
+
+        Array.Sort(places);
+        return places;
+    }
+
+    /// <summary>
+    /// The kernel passes over names that an assembler makes for itself (is_mapping_symbol() in
+    /// include/linux/module_symbol.h).
+    /// </summary>
+    private static bool NamesCode(scoped in ElfFile elf, scoped in ElfSymbols symbols, ElfSymbol symbol)
+    {
+        if (symbol.Section == ElfSymbol.Undefined || symbol.Section >= elf.Sections.Length) return false;
+        if (!elf.Sections[symbol.Section].Has(ElfSection.Execute)) return false;
+        var name = symbols.NameBytes(symbol);
+        return !name.IsEmpty && name[0] != '$' && !name.StartsWith(".L"u8);
     }
 
     private static bool IsSized(scoped in ElfFile elf, ElfSymbol symbol) =>

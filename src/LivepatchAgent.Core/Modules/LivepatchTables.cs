@@ -26,6 +26,8 @@ internal sealed record LivepatchTables(PatchTables Kind)
     public void Code(scoped in ElfFile elf, ElfPointers pointers, string holder, string function, ElfPlace code)
     {
         Lasting(elf, holder, "the new code of ", function, code);
+        if (!pointers.IsNamed(code) && Faults.Count < MaxFaults)
+            Faults.Add(new TableFault(TableFaultKind.CodeWithoutSymbol, holder, function));
     }
 
     /// <summary>

@@ -48,6 +48,12 @@ public enum TableFaultKind
     /// loads. The kernel does not check: it reads or runs what is there by then.
     /// </summary>
     FreedAfterInit,
+
+    /// <summary>
+    /// No symbol of the file stands where an entry's new code begins. The kernel looks its size up by one, and refuses
+    /// the patch, or takes the size of what stands before it.
+    /// </summary>
+    CodeWithoutSymbol,
 }
 
 /// <summary>When a callback runs, in the order of struct klp_callbacks.</summary>

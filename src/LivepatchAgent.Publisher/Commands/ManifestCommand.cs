@@ -48,6 +48,7 @@ internal sealed class ManifestCommand
         if (!ModuleReader.Read(file).TryGet(out var facts, out problem)) return problem with { Message = $"{path}: {problem.Message}" };
         if (!facts.IsLivepatch) return new Problem(ProblemCode.ModuleNotLivepatch, $"cannot make a manifest: {path} is not a livepatch (its modinfo has no livepatch=Y)", "add MODULE_INFO(livepatch, \"Y\") to its source");
         if (facts.Signature is null) return new Problem(ProblemCode.ModuleUnsigned, $"cannot make a manifest: {path} is not signed", $"livepatch-publisher sign {path}");
+        _surroundings.WarnOfFaults(path, facts);
         var manifest = _options.Make(parsed, facts, file.Length, Convert.ToHexStringLower(SHA256.HashData(file)));
         if (ManifestRules.Fault(manifest) is { } fault) return new Problem(ProblemCode.ManifestInvalid, $"cannot make a manifest: {fault}", "change the option that says so");
         if (manifest.CoveredUntil < DateOnly.FromDateTime(_surroundings.Clock.GetUtcNow().UtcDateTime)) _surroundings.Warn($"the coverage of this kernel ended on {manifest.CoveredUntil:yyyy-MM-dd}");

@@ -47,6 +47,7 @@ internal sealed class SignCommand
         }
 
         if (!facts.IsLivepatch) _surroundings.Warn($"{path} is not a livepatch (its modinfo has no livepatch=Y); a host will not load it");
+        else _surroundings.WarnOfFaults(path, facts);
         if (!_key.Load(parsed).TryGet(out var certificate, out problem)) return problem;
         using (certificate)
         {

@@ -194,6 +194,8 @@ public sealed class PreflightTests
         new("patched-functions", CheckOutcome.Refused, "twice", m => m with { Functions = [new("vmlinux", "cmdline_proc_show"), new("vmlinux", "cmdline_proc_show", 1)] }),
         new("patched-functions", CheckOutcome.Refused, "no name of", m => m with { TableFaults = [new(TableFaultKind.FunctionWithoutName, "vmlinux")] }),
         new("patched-functions", CheckOutcome.Refused, "no new code", m => m with { TableFaults = [new(TableFaultKind.FunctionWithoutCode, "vmlinux")] }),
+        new("patched-functions", CheckOutcome.Refused, "the new code of ext4:ext4_iget",
+            m => m with { TableFaults = [new(TableFaultKind.CodeWithoutSymbol, "ext4", "ext4_iget")] }),
         new("init-sections", CheckOutcome.Refused, "vmlinux: the new code of f in .init.text", m => m with
         {
             TableFaults = [new(TableFaultKind.FreedAfterInit, "vmlinux", "the new code of f in .init.text")],

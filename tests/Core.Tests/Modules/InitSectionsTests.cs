@@ -77,6 +77,18 @@ public sealed class InitSectionsTests
         }
     }
 
+    [Theory]
+    [InlineData("", 0, true)] // as `strip --strip-unneeded` leaves it
+    [InlineData("$x", 0, true)]
+    [InlineData(".L12", 0, true)]
+    [InlineData("other", 8, true)]
+    [InlineData("new_iget", 0, false)]
+    public void Read_NewCode_NeedsASymbolWhereItBegins(string symbol, ulong at, bool isFault)
+    {
+        TableFault[] expected = isFault ? [new(TableFaultKind.CodeWithoutSymbol, "ext4", "ext4_iget")] : [];
+        Assert.Equal(expected, Faults(Patch(symbol: symbol, symbolAt: at)));
+    }
+
     /// <summary>A patch of one function with all that the kernel keeps, each in a section of its own.</summary>
     /// <param name="section">The one that is called otherwise.</param>
     private static byte[] Patch(

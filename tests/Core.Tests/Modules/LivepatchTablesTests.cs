@@ -77,6 +77,7 @@ public sealed class LivepatchTablesTests
             .Symbol("patch", ".data", 0, 48)
             .Symbol("objs", ".data", 48, 64)
             .Symbol("funcs", ".data", 112, size)
+            .Symbol("new_exit", ".text", 0, 8)
             .Pointer(".data", 0, ".gnu.linkonce.this_module", 0)
             .Pointer(".data", 8, ".data", 48)
             .Pointer(".data", 56, ".data", 112)

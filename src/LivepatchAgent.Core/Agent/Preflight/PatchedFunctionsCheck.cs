@@ -16,6 +16,13 @@ internal static class PatchedFunctionsCheck
     {
         if (module.TableFaults.FirstOrDefault(f => f.Kind is TableFaultKind.FunctionWithoutName or TableFaultKind.FunctionWithoutCode) is { } fault)
             return CheckResult.Refused($"an entry for {fault.Object} has {(fault.Kind == TableFaultKind.FunctionWithoutName ? "new code and no name of what it replaces" : "a name and no new code")}", "correct the patch's tables (klp_func.old_name, new_func)");
+        if (Unnamed(module) is { Count: > 0 } unnamed)
+        {
+            return CheckResult.Refused(
+                $"no symbol names the new code of {Listing.Of(unnamed)}: the kernel looks its size up by that",
+                "take debug information off with `strip -g`; `strip` and `strip --strip-unneeded` take such names too");
+        }
+
         if (module.Functions.Count == 0) return CheckResult.CannotTell("which functions it patches is not visible in the file", "ask whoever made it");
         // Position 0 and 1 make the same directory in sysfs.
         var twice = module.Functions.GroupBy(f => (f.Object, f.Name, Math.Max(1, f.Position))).FirstOrDefault(g => g.Count() > 1);
@@ -40,6 +47,12 @@ internal static class PatchedFunctionsCheck
         if (missing.Count > 0) return CheckResult.Refused($"no such function: {Listing.Of(missing)}", "patch the functions that it was inlined into, or the clone by its own name; check with `grep NAME /proc/kallsyms`");
         if (unknown.Count > 0) return CheckResult.CannotTell($"whether {Listing.Of(unknown)} exists is not known", Install);
         return CheckResult.Ok($"{Listing.Count(module.Functions.Count, "function")}, {(module.Functions.All(f => host.CountOf(f.Object, f.Name) is not null) ? "all there" : "those of objects that are here are there")}");
+    }
+
+    private static List<string> Unnamed(ModuleFacts module)
+    {
+        var faults = module.TableFaults.Where(f => f.Kind == TableFaultKind.CodeWithoutSymbol);
+        return [.. faults.Select(f => $"{f.Object}:{f.Detail}")];
     }
 
     /// <summary>A compiler that changes a function's arguments or splits it gives what is left a name of its own.</summary>

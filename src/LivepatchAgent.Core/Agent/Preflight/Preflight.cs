@@ -10,6 +10,8 @@ public static class Preflight
 {
     public const string ModuleFormat = "module-format";
 
+    private const string ModuleSignature = "module-signature";
+
     private delegate CheckResult Check(ModuleFacts module, HostFacts host);
 
     /// <summary>In the order in which a kernel would come to it.</summary>
@@ -20,7 +22,7 @@ public static class Preflight
         ("system-state", SystemStateCheck.Run),
         (ModuleFormat, ModuleFormatCheck.Run),
         ("architecture", ArchitectureCheck.Run),
-        ("module-signature", ModuleSignatureCheck.Run),
+        (ModuleSignature, ModuleSignatureCheck.Run),
         ("vermagic", VermagicCheck.Run),
         ("symbol-versions", SymbolVersionsCheck.Run),
         ("module-name", ModuleNameCheck.Run),
@@ -28,13 +30,13 @@ public static class Preflight
         ("needed-symbols", NeededSymbolsCheck.Run),
         ("symbol-namespaces", SymbolNamespacesCheck.Run),
         ("livepatch-marker", LivepatchMarkerCheck.Run),
+        ("call-sites", CallSitesCheck.Run),
         ("patched-objects", PatchedObjectsCheck.Run),
         ("patched-functions", PatchedFunctionsCheck.Run),
-        ("call-sites", CallSitesCheck.Run),
         ("function-position", FunctionPositionCheck.Run),
+        ("init-sections", InitSectionsCheck.Run),
         ("livepatch-relocations", LivepatchRelocationsCheck.Run),
         ("livepatch-symbols", LivepatchSymbolsCheck.Run),
-        ("init-sections", InitSectionsCheck.Run),
         ("static-keys", StaticKeysCheck.Run),
         ("traceable-functions", TraceableFunctionsCheck.Run),
         ("function-hooks", FunctionHooksCheck.Run),
@@ -55,6 +57,21 @@ public static class Preflight
         Module = module.Name,
         Checks = [.. Checks.Select(c => Finding(c.Name, c.Run(module, host)))],
     };
+
+    /// <summary>
+    /// What every host would refuse, as far as the file alone shows it. That it is unsigned is no part of it: it may be
+    /// signed yet.
+    /// </summary>
+    public static IReadOnlyList<CheckFinding> Faults(ModuleFacts module)
+    {
+        var host = new HostFacts
+        {
+            KernelRelease = module.KernelRelease,
+            Architecture = module.Architecture,
+            Livepatch = true,
+        };
+        return [.. Run(module, host).Of(CheckOutcome.Refused).Where(f => f.Check != ModuleSignature)];
+    }
 
     /// <summary>A file that cannot be read is refused for that alone.</summary>
     public static PreflightReport Unreadable(string file, Problem problem) => new()
