@@ -125,10 +125,10 @@ internal sealed class AgentLoop(
             return false;
         }
 
-        var step = Decider.Next(_state, host, settings.Current.Policy, time.GetUtcNow());
+        var step = Decider.Next(Turn(host));
         // An effect whose intent is not on the disk is not begun: a crash in it would not be recognised.
         // A rest saves too: a boot from here on that finds no clean stop was a crash.
-        if (!Save(Told(Decider.Begin(_state, step, host), new Cause.Begun(step))))
+        if (!Save(Told(Decider.Begin(Turn(host), step), new Cause.Begun(step))))
         {
             step = new Step.Rest(time.GetUtcNow() + DiskPause);
         }
@@ -173,17 +173,17 @@ internal sealed class AgentLoop(
         var started = time.GetTimestamp();
         if (step is Step.Believe believe)
         {
-            if (believe.Heard) listener.Close();
+            if (believe.TakesHeldAnswer) listener.Close();
             _state = Told(believe.After, new Cause.Performed(step, result));
             // A held check-in that ends is everyday life; what comes of it is told.
-            log.Log(believe.Heard ? LogLevel.Debug : LogLevel.Information, "{Why}", Sentence(believe.Why));
+            log.Log(believe.TakesHeldAnswer ? LogLevel.Debug : LogLevel.Information, "{Why}", Sentence(believe.Why));
         }
         else if (await WithPatienceAsync(step, host, stop) is { } done)
         {
             result = done;
             log.LogDebug("Step {Step} took {Milliseconds:F1} ms", step.GetType().Name, time.GetElapsedTime(started).TotalMilliseconds);
             Tell(step, result);
-            _state = Told(Decider.Apply(_state, step, result, host, time.GetUtcNow()), new Cause.Performed(step, result));
+            _state = Told(Decider.Apply(Turn(host), step, result), new Cause.Performed(step, result));
         }
         else
         {
@@ -228,6 +228,8 @@ internal sealed class AgentLoop(
         }
     }
 
+    private Turn Turn(HostSnapshot host) => new(_state, host, settings.Current.Policy, time.GetUtcNow());
+
     private void Answer(Inbox.Request request, HostSnapshot host)
     {
         if (store.ReadOnly && request.Command is not Command.NetworkUp)
@@ -236,7 +238,7 @@ internal sealed class AgentLoop(
             return;
         }
 
-        if (!Decider.Accept(_state, request.Command, host, time.GetUtcNow()).TryGet(out var after, out var problem))
+        if (!Decider.Accept(Turn(host), request.Command).TryGet(out var after, out var problem))
         {
             request.Answer.SetResult(problem);
             return;
@@ -250,7 +252,7 @@ internal sealed class AgentLoop(
 
         var byPeople = request.Command is not Command.NetworkUp;
         log.Log(byPeople ? LogLevel.Information : LogLevel.Debug, "Asked to {Command}", request.Command.GetType().Name.ToLowerInvariant());
-        if (request.Command is Command.Refresh) after = after with { AskedBy = request.By };
+        if (request.Command is Command.Refresh) after = after with { Conversation = after.Conversation with { AskedBy = request.By } };
         // What cannot be remembered is not taken.
         if (!Save(Told(after, new Cause.Asked(request.Command, request.By))))
         {
@@ -347,7 +349,7 @@ internal sealed class AgentLoop(
     {
         foreach (var fault in performer.PassedOver.Except(_passedOver)) log.LogWarning("{Problem}", fault);
         _passedOver = performer.PassedOver;
-        _outage.Tell(step, result, _state.Talk.Failures > 0);
+        _outage.Tell(step, result, _state.Conversation.CheckIn.Failures > 0);
         switch (result)
         {
             case StepResult.ModuleVerified v:

@@ -28,7 +28,7 @@ internal sealed class PreflightRunner(HostPaths paths, HostObserver observer)
     public Result<PreflightReport> OfVersion(string? version)
     {
         var state = new StateStore(paths.StateFolder).Peek();
-        PatchRef?[] known = [state.Phase.Target, state.Running?.Patch, state.LastGood];
+        PatchRef?[] known = [state.Phase.Target, state.Kernel.Running?.Patch, state.Record.LastGood];
         if (known.FirstOrDefault(p => p is not null && (version is null || p.Version == version)) is not { } patch)
         {
             return new Problem(

@@ -25,7 +25,7 @@ public sealed partial class DocsTests
     public void Architecture_NamesEveryPhaseAndStep()
     {
         var page = Doc("architecture.md");
-        Assert.All(typeof(Phase).GetNestedTypes(), t => Assert.Contains($"\n| `{Kebabed(t.Name)}` |", page, StringComparison.Ordinal));
+        Assert.All(typeof(Phase).GetNestedTypes().Where(t => !t.IsAbstract), t => Assert.Contains($"\n| `{Kebabed(t.Name)}` |", page, StringComparison.Ordinal));
         Assert.All(typeof(Step).GetNestedTypes(), t => Assert.Contains($"`{Kebabed(t.Name)}`", page, StringComparison.Ordinal));
     }
 

@@ -122,7 +122,7 @@ public sealed class FuzzCorpusTests
         var facts = new MachineFacts { Hostname = "h", KernelRelease = "6.12.0", Architecture = "x86_64", OperatingSystem = "Debian", AgentVersion = "0.1.0", BootId = "b" };
         yield return ("enrolment-request", [(byte)'a', .. Json(new EnrolmentRequest { EnrolmentId = "e", Secret = "s", CredentialSha256 = new string('0', 64), Machine = facts }, WireJson.Default.EnrolmentRequest)]);
         yield return ("enrolment-answer", [(byte)'b', .. Json(new EnrolmentAnswer { MachineId = "m", CatalogueCertificates = ["AA=="], PublisherCertificates = [] }, WireJson.Default.EnrolmentAnswer)]);
-        yield return ("check-in", [(byte)'c', .. Json(new CheckInRequest { Machine = facts, Report = new MachineReport { State = PatchState.Applied }, Outcomes = State.Outcomes }, WireJson.Default.CheckInRequest)]);
+        yield return ("check-in", [(byte)'c', .. Json(new CheckInRequest { Machine = facts, Report = new MachineReport { State = PatchState.Applied }, Outcomes = State.Conversation.Outcomes }, WireJson.Default.CheckInRequest)]);
         yield return ("assignment", [(byte)'d', .. Json(new Assignment { Tag = "t", CheckInSeconds = 900, Now = Given.Now }, WireJson.Default.Assignment)]);
         yield return ("error", [(byte)'e', .. Json(new ErrorAnswer(new Problem(ProblemCode.NotFound, "m", "c")), WireJson.Default.ErrorAnswer)]);
         yield return ("status", [(byte)'f', .. Json(Status, WireJson.Default.AgentStatus)]);
@@ -190,14 +190,20 @@ public sealed class FuzzCorpusTests
 
     private static readonly AgentState State = new()
     {
-        Phase = new Phase.Downloaded(Given.Patch(1)),
-        Enrolment = Given.Enrolment,
-        Assignment = new AssignmentRef("t", null, false, 900),
-        Talk = new TalkState { Told = new MachineReport { State = PatchState.Applied } },
-        Running = new RunningPatch(Given.Patch(1), "b", Given.Now, null),
-        Quarantine = [new Quarantined(Given.Patch(2).Manifest, "2", "why", Given.Now)],
-        Outcomes = [new Happening("id", Given.Now, HappeningKind.Loaded, Given.Patch(1).Manifest, null)],
-        Floors = new Dictionary<string, Floor> { [Given.Release] = new(3, 2) },
+        Conversation = new Conversation
+        {
+            Enrolment = Given.Enrolment,
+            Assignment = new AssignmentRef("t", null, false, 900),
+            CheckIn = new CheckInRecord { LastReport = new MachineReport { State = PatchState.Applied } },
+            Outcomes = [new Happening("id", Given.Now, HappeningKind.Loaded, Given.Patch(1).Manifest, null)],
+        },
+        Pursuit = new Pursuit(new Phase.Downloaded(Given.Patch(1))),
+        Kernel = new KernelBelief { Running = new RunningPatch(Given.Patch(1), "b", Given.Now, null) },
+        Record = new HostRecord
+        {
+            Quarantine = [new Quarantined(Given.Patch(2).Manifest, "2", "why", Given.Now)],
+            Floors = new Dictionary<string, Floor> { [Given.Release] = new(3, 2) },
+        },
         History = new HistoryMark().With(
             [new HistoryEvent(HistoryKind.Started) { Note = "0.1.0" }, new HistoryEvent(HistoryKind.Loaded) { By = new HistoryBy(0, 17, "livepatch-agent", "https://s"), Patch = new HistoryPatch(new string('0', 64), "m", "1.0", new string('1', 64), new string('2', 64)) }, new HistoryEvent(HistoryKind.Gap) { Missed = 3 }],
             0, null, Given.Now, "b"),

@@ -16,7 +16,7 @@ public sealed class BootTests
     public async Task Host_ThatGoesDownAtEachLoadOfTheSecondPatch_LoadsItOnce()
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);
-        await host.HappensAsync("probation", () => host.State.LastGood is not null);
+        await host.HappensAsync("probation", () => host.State.Record.LastGood is not null);
         host.Kernel.CompletesAtOnce = false;
         host.Server.Publish(Two);
         await host.UntilAsync("in transition", s => s.Activity?.Kind == ActivityKind.WaitingForTasks, timePasses: false);
@@ -82,12 +82,12 @@ public sealed class BootTests
     private static async Task<HostUnderTest> WentDownInProbationAsync(Published patch)
     {
         var host = await HostUnderTest.EnrolledAsync(patch);
-        Assert.Null(host.State.LastGood);
+        Assert.Null(host.State.Record.LastGood);
         await host.StopAsync();
         await host.StartAsync("fetch-catalogue:before");
         await host.SendAsync(new Command.Refresh());
         await host.DeadAsync();
-        Assert.False(host.State.StoppedCleanly);
+        Assert.False(host.State.Kernel.StoppedCleanly);
         return host;
     }
 }

@@ -44,9 +44,9 @@ public sealed class CrashTests
         await host.StartAsync(at);
         await host.SendAsync(new Command.Refresh());
         await host.DeadAsync();
-        if (!at.StartsWith("believe", StringComparison.Ordinal)) Assert.False(host.State.StoppedCleanly);
+        if (!at.StartsWith("believe", StringComparison.Ordinal)) Assert.False(host.State.Kernel.StoppedCleanly);
         await host.StartAsync();
-        await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0" && host.State.Leftovers.Count == 0);
+        await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0" && host.State.Kernel.Leftovers.Count == 0);
         Assert.Equal([Two.Name], host.Kernel.Modules);
         Assert.Equal([One.Name, Two.Name], host.Kernel.Loaded);
     }
@@ -171,7 +171,7 @@ public sealed class CrashTests
     public async Task HostGoesDown_WhileLoading_QuarantinesThePatchAndGoesBack(string at)
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);
-        await host.HappensAsync("probation", () => host.State.LastGood is not null);
+        await host.HappensAsync("probation", () => host.State.Record.LastGood is not null);
         await host.StopAsync();
         host.Server.Publish(Two);
         await host.StartAsync(at);

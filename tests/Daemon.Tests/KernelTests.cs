@@ -176,7 +176,7 @@ public sealed class KernelTests
     public async Task KillSwitch_SetForOneBoot_IsNoReasonToQuarantine(string mode)
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);
-        Assert.Null(host.State.LastGood);
+        Assert.Null(host.State.Record.LastGood);
         host.Write("etc/livepatch-agent/mode", mode);
         await host.RebootAsync(cleanly: true);
         await host.UntilAsync("at rest", s => s.Settled && host.Inbox!.IsAwaited);
@@ -184,7 +184,7 @@ public sealed class KernelTests
         host.Write("etc/livepatch-agent/mode", "");
         host.Inbox!.Nudge();
         await host.UntilAsync("applied", s => s.Settled && s.State == PatchState.Applied && host.Kernel.Loaded.Count == 2);
-        Assert.Empty(host.State.Quarantine);
+        Assert.Empty(host.State.Record.Quarantine);
     }
 
     [Fact]
@@ -277,7 +277,7 @@ public sealed class KernelTests
         host.Write("sys/kernel/livepatch/p/enabled", "1\n");
         host.Write("sys/kernel/livepatch/p/transition", "0\n");
         host.Write("sys/module/p/refcnt", "1\n");
-        var state = new AgentState { Leftovers = ["p"] };
+        var state = new AgentState { Kernel = new KernelBelief { Leftovers = ["p"] } };
         Assert.Null(Observed(host, state).Problem);
         Action<string>[] faults =
         [

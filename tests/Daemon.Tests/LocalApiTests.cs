@@ -257,7 +257,7 @@ public sealed class LocalApiTests
         Assert.True(watch.Elapsed < TimeSpan.FromSeconds(2), $"{watch.Elapsed}");
         Assert.False(File.Exists(host.Paths.Socket));
         await Task.WhenAny(held);
-        Assert.True(host.State.StoppedCleanly);
+        Assert.True(host.State.Kernel.StoppedCleanly);
     }
 
     private static async Task<HostUnderTest> ServingAsync()

@@ -161,7 +161,7 @@ public sealed class OutageTests
         await host.SendAsync(new Command.Disable());
         host.Server.Publish(Two);
         await host.SettledAsync(PatchState.NotEnrolled);
-        Assert.Null(host.State.Assignment);
+        Assert.Null(host.State.Conversation.Assignment);
         Assert.Equal([One.Name], host.Kernel.Loaded);
     }
 
@@ -172,7 +172,14 @@ public sealed class OutageTests
         await host.StopAsync();
         var state = host.State;
         var late = host.Time.GetUtcNow().AddYears(10);
-        File.WriteAllBytes(host.Journal, StateJson.Write(state with { Talk = state.Talk with { Next = late, HoldNotBefore = late, CatalogueAt = late, LastSuccess = late } }));
+        var conversation = state.Conversation;
+        var ahead = conversation with
+        {
+            CheckIn = conversation.CheckIn with { Next = late, LastSuccess = late },
+            HeldCall = conversation.HeldCall with { NotBefore = late },
+            Catalogue = conversation.Catalogue with { VerifiedAt = late },
+        };
+        File.WriteAllBytes(host.Journal, StateJson.Write(state with { Conversation = ahead }));
         var before = host.Server.Count(TestServer.CheckIns, held: false);
         await host.StartAsync();
         await host.UntilAsync("checked in", s => s.CheckIn.Listening && s.CheckIn.LastSuccess < late, timePasses: false);

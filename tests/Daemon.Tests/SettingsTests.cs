@@ -96,7 +96,7 @@ public sealed class SettingsTests
         var catalogues = host.Server.Count(TestServer.Catalogues);
         host.Server.Tell();
         await host.HappensAsync("heard", () => host.Server.Count(TestServer.Catalogues) > catalogues && host.Inbox!.IsAwaited, timePasses: false);
-        Assert.Equal(7200, host.State.Assignment?.CheckInSeconds);
+        Assert.Equal(7200, host.State.Conversation.Assignment?.CheckInSeconds);
         Assert.True(host.Board.Current.CheckIn.Next > host.Time.GetUtcNow().AddMinutes(100), $"{host.Board.Current.CheckIn.Next}");
     }
 }

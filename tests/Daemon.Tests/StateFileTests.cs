@@ -21,7 +21,8 @@ public sealed class StateFileTests
         { "no version", "{}" },
         { "version 0", """{"version":0}""" },
         { "cut off", """{"version":1,"phase":{"kind":"rest""" },
-        { "unknown phase", """{"version":1,"phase":{"kind":"of-tomorrow"}}""" },
+        { "a number for a phase", """{"version":1,"phase":7}""" },
+        { "a member twice", """{"version":2,"pursuit":{"a":1,"a":2}}""" },
         { "null lists", """{"version":1,"leftovers":null}""" },
         { "huge", new string(' ', 5 << 20) + "{}" },
     };
@@ -123,18 +124,18 @@ public sealed class StateFileTests
     }
 
     [Theory]
-    [InlineData("journal.json")]
-    [InlineData("journal.json.old")]
-    public async Task Journal_OfANewerVersion_IsNotTouchedAndCommandsAreRefused(string file)
+    [InlineData("journal.json", """{"version":3,"phase":{"kind":"levitating"}}""", "version 3")]
+    [InlineData("journal.json.old", """{"version":3,"phase":{"kind":"levitating"}}""", "version 3")]
+    [InlineData("journal.json", """{"version":1,"phase":{"kind":"of-tomorrow"}}""", "$.pursuit.phase")]
+    public async Task Journal_OfANewerVersion_IsNotTouchedAndCommandsAreRefused(string file, string newer, string why)
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);
         await host.StopAsync();
-        const string newer = """{"version":2,"phase":{"kind":"levitating"}}""";
         File.WriteAllText(host.Journal, "damaged");
         File.WriteAllText(Path.Combine(host.Paths.StateFolder, file), newer);
         await host.StartAsync();
         var status = await host.SettledAsync(PatchState.NotEnrolled);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.StateNewer, "version 2");
+        HostUnderTest.AssertTold(status.Problem, ProblemCode.StateNewer, why);
         foreach (var command in new Command[] { new Command.Disable(), new Command.Refresh(), new Command.Enable(new EnrolmentIntent("e", host.Server.Token, "c")) })
             HostUnderTest.AssertTold((await host.SendAsync(command)).Problem, ProblemCode.StateNewer);
         var before = host.Board.Current.Revision;
@@ -172,7 +173,7 @@ public sealed class StateFileTests
             await host.RebootAsync(cleanly: true);
             await host.UntilAsync("loaded again", s => s is { State: PatchState.Applied, Settled: true });
             Assert.Equal(boots, host.Kernel.Loaded.Count);
-            Assert.False(host.State.StoppedCleanly); // it was saved
+            Assert.False(host.State.Kernel.StoppedCleanly); // it was saved
         }
 
         // What needs room waits for it, and people are obeyed.
@@ -239,8 +240,8 @@ public sealed class StateFileTests
         Assert.Equal(ProblemCode.StateInvalid, problem?.Code);
         Assert.False(File.Exists(host.Journal + ".old"));
         Assert.Equal("m1", host.State.Enrolment?.MachineId);
-        Assert.Null(store.Save(state with { LoadAttempts = 2 }));
-        Assert.Equal(2, host.State.LoadAttempts);
+        Assert.Null(store.Save(state with { Pursuit = state.Pursuit with { LoadAttempts = 2 } }));
+        Assert.Equal(2, host.State.Pursuit.LoadAttempts);
     }
 
     [Theory]

@@ -41,7 +41,7 @@ public sealed class WholeWayTests
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);
         await host.StopAsync();
-        Assert.True(host.State.StoppedCleanly);
+        Assert.True(host.State.Kernel.StoppedCleanly);
         await host.StartAsync();
         await host.SettledAsync(PatchState.Applied);
         Assert.Single(host.Kernel.Loaded);

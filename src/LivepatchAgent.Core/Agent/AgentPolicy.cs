@@ -93,6 +93,9 @@ public static class Cadence
     /// <summary>A running patch that somebody else switches off and on again.</summary>
     public static readonly TimeSpan OthersTransition = TimeSpan.FromSeconds(1);
 
+    /// <summary>What a server asks for, within reason.</summary>
+    public static TimeSpan Interval(int seconds) => TimeSpan.FromSeconds(Math.Clamp(seconds, 60, 7 * 86400));
+
     /// <summary>Full interval less up to a tenth, so that hosts drift apart.</summary>
     public static TimeSpan CheckIn(TimeSpan interval, double jitter) => interval * (1 - (0.1 * jitter));
 }

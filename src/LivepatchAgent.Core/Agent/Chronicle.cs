@@ -56,7 +56,7 @@ public static class Chronicle
             case Cause.Performed { Step: Step.FetchCatalogue, Result: StepResult.Failed f } when IsDistrust(f.Problem.Code) && (before.Phase as Phase.Offered)?.Retry.Problem?.Code != f.Problem.Code:
                 yield return new(HistoryKind.CatalogueRefused) { By = Server(before), Problem = f.Problem };
                 break;
-            case Cause.Performed { Step: Step.FetchPins s, Result: StepResult.Failed f } when IsDistrust(f.Problem.Code) && before.Talk.PinsRetry.Problem?.Code != f.Problem.Code:
+            case Cause.Performed { Step: Step.FetchPins s, Result: StepResult.Failed f } when IsDistrust(f.Problem.Code) && before.Conversation.Pins.Retry.Problem?.Code != f.Problem.Code:
                 yield return new(HistoryKind.PinsRefused) { By = Server(before), Problem = f.Problem };
                 break;
             case Cause.Performed { Step: Step.FetchPins, Result: StepResult.PinsRead { Pins.Content: var pins } }:
@@ -73,7 +73,7 @@ public static class Chronicle
                 yield return new(HistoryKind.Reversing) { Patch = Of(before.Phase.Target), Note = $"{s.Name}: stall-policy" };
                 break;
             case Cause.Performed { Step: Step.RemoveModule s, Result: StepResult.Done }:
-                yield return new(HistoryKind.ModuleRemoved) { Patch = before.LeftoverPatches.FirstOrDefault(p => p.Name == s.Name) ?? (before.Phase.Target is { } t && t.Name == s.Name ? Of(t) : null), Note = s.Name };
+                yield return new(HistoryKind.ModuleRemoved) { Patch = before.Kernel.LeftoverPatches.FirstOrDefault(p => p.Name == s.Name) ?? (before.Phase.Target is { } t && t.Name == s.Name ? Of(t) : null), Note = s.Name };
                 break;
             default:
                 break;
@@ -86,18 +86,18 @@ public static class Chronicle
             yield return new(HistoryKind.Enrolled) { By = Server(after), Note = $"as {enrolment.MachineId}" };
         if (before.Phase is Phase.Enrolling && after.Phase is Phase.NotEnrolled { Problem: { } why })
             yield return new(HistoryKind.EnrolFailed) { Problem = why };
-        if (after.Assignment?.Manifest is { } offered && offered != before.Assignment?.Manifest)
+        if (after.Conversation.Assignment?.Manifest is { } offered && offered != before.Conversation.Assignment?.Manifest)
             yield return new(HistoryKind.Offered) { By = Server(after), Patch = new HistoryPatch(offered) };
-        if (after.Talk.Problem is { } talk && talk.Code != before.Talk.Problem?.Code && IsDistrust(talk.Code))
+        if (after.Conversation.CheckIn.Problem is { } talk && talk.Code != before.Conversation.CheckIn.Problem?.Code && IsDistrust(talk.Code))
             yield return new(HistoryKind.ServerDistrusted) { By = Server(after), Problem = talk };
     }
 
     private static IEnumerable<HistoryEvent> OfPhase(AgentState before, AgentState after)
     {
-        if (after.Quarantine.Count > before.Quarantine.Count)
+        if (after.Record.Quarantine.Count > before.Record.Quarantine.Count)
         {
-            var bad = after.Quarantine[^1];
-            var which = new[] { before.Phase.Target, before.Running?.Patch }.FirstOrDefault(p => p?.Manifest == bad.Manifest);
+            var bad = after.Record.Quarantine[^1];
+            var which = new[] { before.Phase.Target, before.Kernel.Running?.Patch }.FirstOrDefault(p => p?.Manifest == bad.Manifest);
             yield return new(HistoryKind.Quarantined) { Patch = Of(which) ?? new HistoryPatch(bad.Manifest, Version: bad.Version), Note = bad.Reason };
         }
 
@@ -112,16 +112,16 @@ public static class Chronicle
             case Phase.Transitioning t when before.Phase is Phase.Loading:
                 yield return Wanted(HistoryKind.Loaded, after, t.Patch);
                 break;
-            case Phase.Transitioning t when before.Phase is Phase.Verified or Phase.Cleared:
+            case Phase.Transitioning t when before.Phase is Phase.AtHand:
                 yield return Wanted(HistoryKind.Adopted, after, t.Patch) with { Note = "the kernel had it already" };
                 break;
-            case Phase.Transitioning { StallTold: true } t when before.Phase is Phase.Transitioning { StallTold: false }:
+            case Phase.Transitioning { StallReported: true } t when before.Phase is Phase.Transitioning { StallReported: false }:
                 yield return new(HistoryKind.Stalled) { Patch = Of(t.Patch) };
                 break;
             case Phase.Refused r when NewRefusal(before, r) && r.Problem.Code is not (ProblemCode.PatchQuarantined or ProblemCode.PatchRemovedByHand):
                 yield return new(KindOf(r.Problem.Code)) { By = Refused(before, after), Patch = Of(r.Patch) ?? new HistoryPatch(r.Manifest), Problem = r.Problem };
                 break;
-            case Phase.Refused { Problem.Code: ProblemCode.PatchQuarantined } r when NewRefusal(before, r) && after.Quarantine.Count == before.Quarantine.Count:
+            case Phase.Refused { Problem.Code: ProblemCode.PatchQuarantined } r when NewRefusal(before, r) && after.Record.Quarantine.Count == before.Record.Quarantine.Count:
                 yield return new(HistoryKind.Refused) { By = Refused(before, after), Patch = Of(r.Patch) ?? new HistoryPatch(r.Manifest), Problem = r.Problem };
                 break;
             default:
@@ -132,32 +132,32 @@ public static class Chronicle
     /// <summary>A step on the way, and who set that way in motion.</summary>
     private static HistoryEvent Wanted(HistoryKind kind, AgentState state, PatchRef patch) => new(kind)
     {
-        By = state.WantedBy,
+        By = state.Pursuit.WantedBy,
         Patch = Of(patch),
-        Note = kind == HistoryKind.Loading && state.WantedBy is null ? "by itself: it ran before, and the host was rebooted" : null,
+        Note = kind == HistoryKind.Loading && state.Pursuit.WantedBy is null ? "by itself: it ran before, and the host was rebooted" : null,
     };
 
     /// <summary>Who wanted what was refused: whoever set the way in motion, or the server when it only offered it.</summary>
     private static HistoryBy? Refused(AgentState before, AgentState after) => before.Phase switch
     {
-        _ when before.Running is not null && after.Running is null => null, // a reboot
+        _ when before.Kernel.Running is not null && after.Kernel.Running is null => null, // a reboot
         Phase.Resting or Phase.Refused or Phase.Offered => Server(after),
-        _ => before.WantedBy,
+        _ => before.Pursuit.WantedBy,
     };
 
     private static IEnumerable<HistoryEvent> OfKernel(AgentState before, AgentState after)
     {
-        if (after.Running is { } running && (before.Running?.Patch.Manifest != running.Patch.Manifest || before.Running.BootId != running.BootId))
+        if (after.Kernel.Running is { } running && (before.Kernel.Running?.Patch.Manifest != running.Patch.Manifest || before.Kernel.Running.BootId != running.BootId))
         {
             yield return Wanted(HistoryKind.Applied, after, running.Patch);
-            if (before.Running is { } old && after.LeftoverPatches.FirstOrDefault(p => p.Manifest == old.Patch.Manifest) is { } replaced && !before.LeftoverPatches.Contains(replaced))
-                yield return new(HistoryKind.Replaced) { By = after.WantedBy, Patch = replaced, Note = $"by {running.Patch.Name} {running.Patch.Version}" };
+            if (before.Kernel.Running is { } old && after.Kernel.LeftoverPatches.FirstOrDefault(p => p.Manifest == old.Patch.Manifest) is { } replaced && !before.Kernel.LeftoverPatches.Contains(replaced))
+                yield return new(HistoryKind.Replaced) { By = after.Pursuit.WantedBy, Patch = replaced, Note = $"by {running.Patch.Name} {running.Patch.Version}" };
         }
 
-        if (after.Running is { Withdrawn: { } reason } withdrawn && before.Running is { Withdrawn: null })
+        if (after.Kernel.Running is { WithdrawalReason: { } reason } withdrawn && before.Kernel.Running is { WithdrawalReason: null })
             yield return new(HistoryKind.Withdrawn) { By = Server(after), Patch = Of(withdrawn.Patch), Note = reason };
         // It joins those that may be removed, while the boot is the same: somebody switched it off. After a reboot it is only gone.
-        if (before.Running is { } gone && after.Running is null && after.Leftovers.Contains(gone.Patch.Name) && !before.Leftovers.Contains(gone.Patch.Name))
+        if (before.Kernel.Running is { } gone && after.Kernel.Running is null && after.Kernel.Leftovers.Contains(gone.Patch.Name) && !before.Kernel.Leftovers.Contains(gone.Patch.Name))
             yield return new(HistoryKind.RemovedByHand) { Patch = Of(gone.Patch) };
     }
 

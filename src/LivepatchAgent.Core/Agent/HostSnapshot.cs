@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Agent;
@@ -50,11 +51,18 @@ public sealed record HostSnapshot
     public TimeSpan Uptime { get; init; }
 
     /// <summary>The uptime a little later, when an effect is over.</summary>
-    public TimeSpan UptimeAt(DateTimeOffset now) => Uptime + (now - At is var later && later > TimeSpan.Zero && later < TimeSpan.FromMinutes(1) ? later : TimeSpan.Zero);
+    public TimeSpan UptimeAt(DateTimeOffset now)
+    {
+        var later = now - At;
+        return later > TimeSpan.Zero && later < TimeSpan.FromMinutes(1) ? Uptime + later : Uptime;
+    }
 
     /// <summary>How long ago it was within this boot; by the clock where the uptime of then is not known, and never less than nothing.</summary>
-    public static TimeSpan Elapsed(TimeSpan? then, DateTimeOffset at, TimeSpan uptime, DateTimeOffset now) =>
-        then is { } begun && begun <= uptime ? uptime - begun : now > at ? now - at : TimeSpan.Zero;
+    public static TimeSpan Elapsed(TimeSpan? then, DateTimeOffset at, TimeSpan uptime, DateTimeOffset now)
+    {
+        if (then is { } begun && begun <= uptime) return uptime - begun;
+        return now > at ? now - at : TimeSpan.Zero;
+    }
 
     /// <summary>What the kernel does with the patch of this name.</summary>
     public PatchSighting Sight(string name)
@@ -99,6 +107,17 @@ public enum PatchSighting
 
     /// <summary>enabled=0, transition=0: for a moment at the end of unpatching.</summary>
     Disabled,
+}
+
+internal static class PatchSightings
+{
+    /// <summary>The patch's code runs, or runs in some tasks: enabled, or on its way in or out.</summary>
+    public static bool IsInForce(this PatchSighting sighting) => sighting switch
+    {
+        PatchSighting.Running or PatchSighting.Switching or PatchSighting.Reverting => true,
+        PatchSighting.Absent or PatchSighting.Lingering or PatchSighting.Disabled => false,
+        _ => throw new UnreachableException(),
+    };
 }
 
 /// <summary>livepatch_agent= on the kernel command line, or /etc/livepatch-agent/mode.</summary>

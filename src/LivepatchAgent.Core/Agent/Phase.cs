@@ -4,13 +4,16 @@ using LivepatchAgent.Core.Wire;
 namespace LivepatchAgent.Core.Agent;
 
 /// <summary>
-/// Where the agent stands on the way of one patch. What the kernel runs meanwhile is <see cref="AgentState.Running"/>:
+/// Where the agent stands on the way of one patch. What the kernel runs meanwhile is <see cref="KernelBelief.Running"/>:
 /// an old patch stays in force while a new one is on its way or was refused.
+/// Three closed groups: nothing is under way (<see cref="Idle"/>), a patch is on its way to the kernel
+/// (<see cref="OnTheWay"/>), the kernel has it or is about to (<see cref="InKernel"/>).
 /// </summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
 [JsonDerivedType(typeof(NotEnrolled), "not-enrolled")]
 [JsonDerivedType(typeof(Enrolling), "enrolling")]
 [JsonDerivedType(typeof(Resting), "resting")]
+[JsonDerivedType(typeof(Refused), "refused")]
 [JsonDerivedType(typeof(Offered), "offered")]
 [JsonDerivedType(typeof(Listed), "listed")]
 [JsonDerivedType(typeof(Downloading), "downloading")]
@@ -19,7 +22,6 @@ namespace LivepatchAgent.Core.Agent;
 [JsonDerivedType(typeof(Cleared), "cleared")]
 [JsonDerivedType(typeof(Loading), "loading")]
 [JsonDerivedType(typeof(Transitioning), "transitioning")]
-[JsonDerivedType(typeof(Refused), "refused")]
 public abstract record Phase
 {
     private protected Phase()
@@ -30,73 +32,153 @@ public abstract record Phase
     [JsonIgnore]
     public virtual PatchRef? Target => null;
 
-    /// <summary>Nothing was asked for, or the last attempt to enrol failed for this reason.</summary>
-    public sealed record NotEnrolled(Problem? Problem) : Phase;
+    /// <summary>What a person sees the agent do in this phase whatever its next step is; null when that depends on the step.</summary>
+    internal abstract ActivityKind? Activity { get; }
 
-    /// <summary>A token was given; the server does not know us yet.</summary>
-    public sealed record Enrolling(EnrolmentIntent Intent, Retry Retry) : Phase;
+    /// <summary>What failed in passing and is tried again in this phase.</summary>
+    internal virtual Retry? Attempts => null;
 
-    /// <summary>Nothing is under way.</summary>
-    public sealed record Resting : Phase;
-
-    /// <summary>The server named a manifest (or none); the catalogue has yet to confirm it.</summary>
-    /// <param name="Before">The refusal that stands while the catalogue is only looked at again.</param>
-    public sealed record Offered(string? Manifest, Retry Retry, Refused? Before = null) : Phase;
-
-    /// <summary>The catalogue lists the manifest; it has yet to be fetched and verified.</summary>
-    public sealed record Listed(string Manifest, Retry Retry) : Phase;
-
-    /// <summary>The manifest is verified and stored, the module is not whole yet.</summary>
-    public sealed record Downloading(PatchRef Patch, Retry Retry) : Phase
+    /// <summary>No patch is under way.</summary>
+    public abstract record Idle : Phase
     {
+        private protected Idle()
+        {
+        }
+
+        /// <summary>Nothing is done but to look after what runs and to talk with the server.</summary>
+        internal virtual bool AtRest => true;
+
+        internal override ActivityKind? Activity => null;
+    }
+
+    /// <summary>A patch is on its way to the kernel; turning back is free.</summary>
+    public abstract record OnTheWay : Phase
+    {
+        private protected OnTheWay()
+        {
+        }
+    }
+
+    /// <summary>Something has yet to come from the server; a failure in passing waits for its time.</summary>
+    public abstract record Fetching(Retry Retry) : OnTheWay
+    {
+        internal override Retry Attempts => Retry;
+
+        /// <summary>The same phase, with these attempts.</summary>
+        internal Fetching With(Retry retry) => this with { Retry = retry };
+
+        /// <summary>Where a new word of the server leads from here.</summary>
+        internal virtual Idle TurnedBack() => new Resting();
+    }
+
+    /// <summary>The patch is on the disk; only this host decides now.</summary>
+    public abstract record AtHand(PatchRef Patch) : OnTheWay
+    {
+        [JsonIgnore]
         public override PatchRef Target => Patch;
     }
 
-    /// <summary>The module is in the store, and not yet believed.</summary>
-    public sealed record Downloaded(PatchRef Patch) : Phase
+    /// <summary>The kernel was or is about to be asked to take the patch, in this boot.</summary>
+    public abstract record InKernel(PatchRef Patch, string BootId) : Phase
     {
+        [JsonIgnore]
         public override PatchRef Target => Patch;
+    }
+
+    /// <summary>Nothing was asked for, or the last attempt to enrol failed for this reason.</summary>
+    public sealed record NotEnrolled(Problem? Problem) : Idle;
+
+    /// <summary>A token was given; the server does not know us yet.</summary>
+    public sealed record Enrolling(EnrolmentIntent Intent, Retry Retry) : Idle
+    {
+        internal override bool AtRest => false;
+
+        internal override ActivityKind? Activity => ActivityKind.Enrolling;
+
+        internal override Retry Attempts => Retry;
+    }
+
+    /// <summary>Nothing is under way.</summary>
+    public sealed record Resting : Idle;
+
+    /// <summary>
+    /// What the kernel refused is not tried again until another is assigned or somebody asks; what was refused before the
+    /// kernel saw it is tried again when a catalogue is confirmed again, too.
+    /// </summary>
+    public sealed record Refused(string Manifest, PatchRef? Patch, Problem Problem) : Idle
+    {
+        [JsonIgnore]
+        public override PatchRef? Target => Patch;
+    }
+
+    /// <summary>The server named a manifest (or none); the catalogue has yet to confirm it.</summary>
+    /// <param name="Manifest">SHA-256 of the manifest; null when the server assigns none.</param>
+    /// <param name="Retry">Of fetching the catalogue.</param>
+    /// <param name="Before">The refusal that stands while the catalogue is only looked at again.</param>
+    public sealed record Offered(string? Manifest, Retry Retry, Refused? Before = null) : Fetching(Retry)
+    {
+        internal override ActivityKind? Activity => ActivityKind.FetchingManifest;
+
+        internal override Idle TurnedBack() => Before ?? base.TurnedBack();
+    }
+
+    /// <summary>The catalogue lists the manifest; it has yet to be fetched and verified.</summary>
+    public sealed record Listed(string Manifest, Retry Retry) : Fetching(Retry)
+    {
+        internal override ActivityKind? Activity => ActivityKind.FetchingManifest;
+    }
+
+    /// <summary>The manifest is verified and stored, the module is not whole yet.</summary>
+    public sealed record Downloading(PatchRef Patch, Retry Retry) : Fetching(Retry)
+    {
+        [JsonIgnore]
+        public override PatchRef Target => Patch;
+
+        internal override ActivityKind? Activity => ActivityKind.Downloading;
+    }
+
+    /// <summary>The module is in the store, and not yet believed.</summary>
+    public sealed record Downloaded(PatchRef Patch) : AtHand(Patch)
+    {
+        internal override ActivityKind? Activity => ActivityKind.Verifying;
     }
 
     /// <summary>
     /// The module was verified and its file is held open. Never read back from the disk: only Trust can say this, so a
     /// restart goes back to <see cref="Downloaded"/>.
     /// </summary>
-    public sealed record Verified(PatchRef Patch, string? BuildId) : Phase
+    public sealed record Verified(PatchRef Patch, string? BuildId) : AtHand(Patch)
     {
-        public override PatchRef Target => Patch;
-    }
-
-    /// <summary>Preflight found nothing against it. Like <see cref="Verified"/> never read back: the host may have changed since.</summary>
-    public sealed record Cleared(PatchRef Patch, string? BuildId) : Phase
-    {
-        public override PatchRef Target => Patch;
-    }
-
-    /// <summary>finit_module was or is about to be called in this boot: the crash guard's mark.</summary>
-    public sealed record Loading(PatchRef Patch, string BootId) : Phase
-    {
-        public override PatchRef Target => Patch;
-    }
-
-    /// <summary>The kernel has the patch, and moves its tasks over.</summary>
-    /// <param name="Since">By the clock, for people.</param>
-    /// <param name="StallTold">Whether its stall was reported.</param>
-    /// <param name="Uptime">The host's uptime at <paramref name="Since"/>: what its age is counted by.</param>
-    public sealed record Transitioning(PatchRef Patch, string BootId, DateTimeOffset Since, bool StallTold, TimeSpan? Uptime = null) : Phase
-    {
-        public override PatchRef Target => Patch;
-
-        public TimeSpan Age(TimeSpan uptime, DateTimeOffset now) => HostSnapshot.Elapsed(Uptime, Since, uptime, now);
+        internal override ActivityKind? Activity => ActivityKind.Loading;
     }
 
     /// <summary>
-    /// What the kernel refused is not tried again until another is assigned or somebody asks; what was refused before the
-    /// kernel saw it, also when a catalogue is confirmed anew.
+    /// Preflight found nothing against it. Like <see cref="Verified"/> never read back: the host may have changed since.
     /// </summary>
-    public sealed record Refused(string Manifest, PatchRef? Patch, Problem Problem) : Phase
+    public sealed record Cleared(PatchRef Patch, string? BuildId) : AtHand(Patch)
     {
-        public override PatchRef? Target => Patch;
+        internal override ActivityKind? Activity => ActivityKind.Loading;
+    }
+
+    /// <summary>finit_module was or is about to be called in this boot: the crash guard's mark.</summary>
+    public sealed record Loading(PatchRef Patch, string BootId) : InKernel(Patch, BootId)
+    {
+        internal override ActivityKind? Activity => ActivityKind.Loading;
+    }
+
+    /// <summary>The kernel has the patch, and moves its tasks over.</summary>
+    /// <param name="Patch">Which.</param>
+    /// <param name="BootId">The boot in which it was loaded.</param>
+    /// <param name="Since">By the clock, for people.</param>
+    /// <param name="StallReported">Whether its stall was reported.</param>
+    /// <param name="Uptime">The host's uptime at <paramref name="Since"/>: what its age is counted by.</param>
+    public sealed record Transitioning(
+        PatchRef Patch, string BootId, DateTimeOffset Since, bool StallReported, TimeSpan? Uptime = null)
+        : InKernel(Patch, BootId)
+    {
+        internal override ActivityKind? Activity => ActivityKind.WaitingForTasks;
+
+        public TimeSpan Age(TimeSpan uptime, DateTimeOffset now) => HostSnapshot.Elapsed(Uptime, Since, uptime, now);
     }
 }
 
@@ -104,49 +186,7 @@ public abstract record Phase
 public sealed record Retry(int Failures, DateTimeOffset NotBefore, Problem? Problem)
 {
     public static readonly Retry Now = new(0, DateTimeOffset.MinValue, null);
-}
 
-/// <summary>What the agent has to know of a patch without its manifest at hand. A projection: trust comes from the stored manifest alone.</summary>
-public sealed record PatchRef
-{
-    public required string Manifest { get; init; }
-
-    public required string Name { get; init; }
-
-    public required string Version { get; init; }
-
-    public required string Notice { get; init; }
-
-    public required IReadOnlyList<string> Fixes { get; init; }
-
-    public required long Sequence { get; init; }
-
-    public required DateOnly CoveredUntil { get; init; }
-
-    public required string KernelRelease { get; init; }
-
-    public required string ModuleSha256 { get; init; }
-
-    public required long ModuleSize { get; init; }
-
-    /// <summary>Fingerprint of the certificate that signed the module, once it was verified.</summary>
-    public string? Signer { get; init; }
-
-    public static PatchRef Of(Trust.VerifiedManifest manifest)
-    {
-        var content = manifest.Content;
-        return new PatchRef
-        {
-            Manifest = manifest.Digest,
-            Name = content.Module.Name,
-            Version = content.Version,
-            Notice = content.Notice,
-            Fixes = content.Fixes,
-            Sequence = content.Sequence,
-            CoveredUntil = content.CoveredUntil,
-            KernelRelease = content.KernelRelease,
-            ModuleSha256 = content.Module.Sha256,
-            ModuleSize = content.Module.Size,
-        };
-    }
+    /// <summary>The failures count on, and the next attempt need not wait.</summary>
+    internal Retry AtOnce() => this with { NotBefore = DateTimeOffset.MinValue };
 }

@@ -8,19 +8,22 @@ namespace LivepatchAgent.Core.Agent;
 /// <summary>What status, metrics and the report to the server say: all of it follows from state, snapshot and the next step.</summary>
 public static class Projection
 {
-    public static PatchState State(AgentState state, HostSnapshot host) => state.Phase switch
+    public static PatchState State(AgentState state, HostSnapshot host)
     {
-        Phase.NotEnrolled or Phase.Enrolling => PatchState.NotEnrolled,
-        _ when !host.LivepatchSupported || host.KillSwitch == KillSwitch.Off => PatchState.Unsupported,
-        Phase.Transitioning { StallTold: true } => PatchState.Stalled,
-        // What is in force stays so while its catalogue is looked at again.
-        Phase.Offered p when p.Manifest is null || p.Manifest == state.Running?.Patch.Manifest => AtRest(state, host),
-        Phase.Offered { Before: { } r } => Refused(r.Problem.Code),
-        Phase.Offered or Phase.Listed or Phase.Downloading or Phase.Downloaded or Phase.Verified or Phase.Cleared or Phase.Loading or Phase.Transitioning => PatchState.Applying,
-        Phase.Refused r => Refused(r.Problem.Code),
-        Phase.Resting => AtRest(state, host),
-        _ => throw new UnreachableException($"phase {state.Phase.GetType().Name}"),
-    };
+        if (state.Phase is Phase.NotEnrolled or Phase.Enrolling) return PatchState.NotEnrolled;
+        if (!host.LivepatchSupported || host.KillSwitch == KillSwitch.Off) return PatchState.Unsupported;
+        return state.Phase switch
+        {
+            // What is in force stays so while its catalogue is looked at again.
+            Phase.Offered p when p.Manifest is null || p.Manifest == state.Kernel.Running?.Patch.Manifest => AtRest(state, host),
+            Phase.Offered { Before: { } r } => Refused(r.Problem.Code),
+            Phase.Transitioning { StallReported: true } => PatchState.Stalled,
+            Phase.OnTheWay or Phase.InKernel => PatchState.Applying,
+            Phase.Refused r => Refused(r.Problem.Code),
+            Phase.Idle => AtRest(state, host),
+            _ => throw new UnreachableException($"phase {state.Phase.GetType().Name}"),
+        };
+    }
 
     public static MachineReport Report(AgentState state, HostSnapshot host) => new()
     {
@@ -55,20 +58,23 @@ public static class Projection
         };
     }
 
-    /// <summary>At rest, told to do nothing, or waiting to try again what failed more than once.</summary>
+    /// <summary>At rest, asked to do nothing, or waiting to try again what failed more than once.</summary>
     private static bool IsSettled(AgentState state, HostSnapshot host, Step step) => step switch
     {
         Step.Rest { Until: var until } when until == DateTimeOffset.MaxValue || host.KillSwitch == KillSwitch.Off => true,
-        Step.Rest or Step.Listen => state.AtRest || state.Phase is Phase.Offered { Retry.Failures: > 1 } or Phase.Listed { Retry.Failures: > 1 } or Phase.Downloading { Retry.Failures: > 1 },
+        Step.Rest or Step.Listen => state.AtRest || state.Phase is Phase.Fetching { Retry.Failures: > 1 },
         _ => false,
     };
 
-    /// <summary>What is believed and the kernel does not have is on its way back, or about to be told as gone.</summary>
-    private static PatchState AtRest(AgentState state, HostSnapshot host) =>
-        state.InForce(host) is not null ? PatchState.Applied
-        : state.Running is not null ? PatchState.Applying
-        : state.Assignment is { Confirmed: true, Manifest: null } ? PatchState.NothingToApply
-        : PatchState.NeedsCheck;
+    /// <summary>What is believed and the kernel does not have is on its way back, or about to be reported as gone.</summary>
+    private static PatchState AtRest(AgentState state, HostSnapshot host)
+    {
+        if (state.InForce(host) is not null) return PatchState.Applied;
+        if (state.Kernel.Running is not null) return PatchState.Applying;
+        return state.Conversation.Assignment is { Confirmed: true, Manifest: null }
+            ? PatchState.NothingToApply
+            : PatchState.NeedsCheck;
+    }
 
     private static PatchState Refused(ProblemCode code) => IsKernelsNo(code) ? PatchState.ApplyFailed : PatchState.Refused;
 
@@ -83,20 +89,28 @@ public static class Projection
         Phase.NotEnrolled p => p.Problem ?? SwitchedOff(host),
         Phase.Enrolling p => p.Retry.Problem ?? SwitchedOff(host),
         Phase.Refused p => p.Problem,
-        Phase.Transitioning { StallTold: true } p => Problems.Stalled(p.Patch, host, p.Age(host.Uptime, host.At)),
-        _ when NothingFresh(state, host) is { } problem => problem,
-        Phase.Offered { Retry.Problem: { } problem } => problem,
-        Phase.Offered { Before: { } r } => r.Problem,
-        Phase.Listed { Retry.Problem: { } problem } => problem,
-        Phase.Downloading { Retry.Problem: { } problem } => problem,
-        _ when SwitchedOff(host) is { } problem => problem,
-        _ when !host.LivepatchSupported => Problems.KernelWithoutLivepatch(host.KernelRelease),
-        _ => state.Talk.PinsRetry.Problem ?? state.Talk.WithdrawalRetry.Problem,
+        Phase.Transitioning { StallReported: true } p => Problems.Stalled(p.Patch, host, p.Age(host.Uptime, host.At)),
+        _ => NothingFresh(state, host) ?? OnTheWay(state.Phase) ?? OfHost(state, host),
     };
 
-    /// <summary>The catalogue that would say so has expired: whoever holds news back cannot do it unseen.</summary>
-    private static Problem? NothingFresh(AgentState state, HostSnapshot host) =>
-        state.Enrolment is not null && host.KillSwitch != KillSwitch.Off && state.Talk.CatalogueExpires is { } end && host.At - Problems.ClockTolerance > end ? Problems.NothingFresh(end) : null;
+    private static Problem? OnTheWay(Phase phase) =>
+        phase.Attempts?.Problem ?? (phase as Phase.Offered)?.Before?.Problem;
+
+    private static Problem? OfHost(AgentState state, HostSnapshot host)
+    {
+        if (SwitchedOff(host) is { } problem) return problem;
+        if (!host.LivepatchSupported) return Problems.KernelWithoutLivepatch(host.KernelRelease);
+        return state.Conversation.Pins.Retry.Problem ?? state.Conversation.Withdrawals.Retry.Problem;
+    }
+
+    /// <summary>The catalogue that would say so has expired: news cannot be held back unseen.</summary>
+    private static Problem? NothingFresh(AgentState state, HostSnapshot host)
+    {
+        if (state.Enrolment is null || host.KillSwitch == KillSwitch.Off) return null;
+        return state.Conversation.Catalogue.Expires is { } end && host.At - Problems.ClockTolerance > end
+            ? Problems.NothingFresh(end)
+            : null;
+    }
 
     private static KernelStatus Kernel(AgentState state, HostSnapshot host, DateTimeOffset now)
     {
@@ -117,20 +131,31 @@ public static class Projection
         };
     }
 
-    private static CheckInStatus CheckIn(AgentState state, HostSnapshot host) => new()
+    private static CheckInStatus CheckIn(AgentState state, HostSnapshot host)
     {
-        Result = state.Talk.Failures > 0 ? CheckInResult.Failed : state.Talk.LastSuccess is null ? CheckInResult.Never : CheckInResult.Succeeded,
-        LastAttempt = state.Talk.LastAttempt,
-        LastSuccess = state.Talk.LastSuccess,
-        Next = state.Enrolment is null || state.Talk.Next == DateTimeOffset.MinValue ? null : state.Talk.Next,
-        Listening = host.Listen is ListenState.Open,
-        CatalogueExpires = state.Enrolment is null ? null : state.Talk.CatalogueExpires,
-        Problem = state.Talk.Problem,
-    };
+        var record = state.Conversation.CheckIn;
+        var isPlanned = state.Enrolment is not null && record.Next != DateTimeOffset.MinValue;
+        return new CheckInStatus
+        {
+            Result = Result(record),
+            LastAttempt = record.LastAttempt,
+            LastSuccess = record.LastSuccess,
+            Next = isPlanned ? record.Next : null,
+            Listening = host.Listen is ListenState.Open,
+            CatalogueExpires = state.Enrolment is null ? null : state.Conversation.Catalogue.Expires,
+            Problem = record.Problem,
+        };
+    }
+
+    private static CheckInResult Result(CheckInRecord record)
+    {
+        if (record.Failures > 0) return CheckInResult.Failed;
+        return record.LastSuccess is null ? CheckInResult.Never : CheckInResult.Succeeded;
+    }
 
     private static PatchStatus Patch(PatchRef patch, AgentState state)
     {
-        var running = state.Running?.Patch.Manifest == patch.Manifest ? state.Running : null;
+        var running = state.Kernel.Running is { } r && r.Patch.Manifest == patch.Manifest ? r : null;
         return new PatchStatus
         {
             Name = patch.Name,
@@ -140,36 +165,46 @@ public static class Projection
             Manifest = patch.Manifest,
             Sequence = patch.Sequence,
             AppliedAt = running?.At,
-            Withdrawn = running?.Withdrawn,
+            Withdrawn = running?.WithdrawalReason,
         };
     }
 
     private static ActivityStatus? Activity(AgentState state, HostSnapshot host, Step step, DownloadProgress? progress, DateTimeOffset now)
     {
-        if (state.Phase is Phase.Transitioning t)
-        {
-            return new ActivityStatus
-            {
-                Kind = host.Sight(t.Patch.Name) is PatchSighting.Reverting || step is Step.Reverse ? ActivityKind.Reversing : ActivityKind.WaitingForTasks,
-                Since = t.Since == DateTimeOffset.MinValue ? now : t.Since,
-                Tasks = host.BlockingTasks.Count > 0 ? host.BlockingTasks : null,
-                TaskCount = host.BlockingTaskCount,
-            };
-        }
-
-        ActivityKind? kind = (step, state.Phase) switch
-        {
-            (Step.Download, _) or (_, Phase.Downloading) => ActivityKind.Downloading,
-            (Step.Verify or Step.Preflight, _) or (_, Phase.Downloaded) => ActivityKind.Verifying,
-            (Step.Load, _) or (_, Phase.Verified or Phase.Cleared or Phase.Loading) => ActivityKind.Loading,
-            (_, Phase.Enrolling) => ActivityKind.Enrolling,
-            (Step.FetchManifest or Step.FetchCatalogue, _) or (_, Phase.Offered or Phase.Listed) => ActivityKind.FetchingManifest,
-            (Step.CheckIn, _) => ActivityKind.CheckingIn,
-            (Step.RemoveModule, _) => ActivityKind.RemovingOldModule,
-            _ => null,
-        };
-        return kind is { } k ? new ActivityStatus { Kind = k, Since = now, Bytes = progress?.Bytes, TotalBytes = progress?.Total } : null;
+        if (state.Phase is Phase.Transitioning t) return Transition(t, host, step, now);
+        if ((OfStep(step) ?? state.Phase.Activity ?? Beside(step)) is not { } kind) return null;
+        return new ActivityStatus { Kind = kind, Since = now, Bytes = progress?.Bytes, TotalBytes = progress?.Total };
     }
+
+    private static ActivityStatus Transition(Phase.Transitioning phase, HostSnapshot host, Step step, DateTimeOffset now)
+    {
+        var reverses = host.Sight(phase.Patch.Name) is PatchSighting.Reverting || step is Step.Reverse;
+        return new ActivityStatus
+        {
+            Kind = reverses ? ActivityKind.Reversing : ActivityKind.WaitingForTasks,
+            Since = phase.Since == DateTimeOffset.MinValue ? now : phase.Since,
+            Tasks = host.BlockingTasks.Count > 0 ? host.BlockingTasks : null,
+            TaskCount = host.BlockingTaskCount,
+        };
+    }
+
+    /// <summary>What a step is to people, whatever the phase.</summary>
+    private static ActivityKind? OfStep(Step step) => step switch
+    {
+        Step.Download => ActivityKind.Downloading,
+        Step.Verify or Step.Preflight => ActivityKind.Verifying,
+        Step.Load => ActivityKind.Loading,
+        Step.FetchManifest or Step.FetchCatalogue => ActivityKind.FetchingManifest,
+        _ => null,
+    };
+
+    /// <summary>What a step is to people where no patch is under way.</summary>
+    private static ActivityKind? Beside(Step step) => step switch
+    {
+        Step.CheckIn => ActivityKind.CheckingIn,
+        Step.RemoveModule => ActivityKind.RemovingOldModule,
+        _ => null,
+    };
 }
 
 public sealed record DownloadProgress(long Bytes, long Total);

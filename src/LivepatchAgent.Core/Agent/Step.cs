@@ -17,7 +17,7 @@ public abstract record Step
     public sealed record Believe(AgentState After, string Why) : Step
     {
         /// <summary>The held check-in's answer is taken with it.</summary>
-        public bool Heard { get; init; }
+        public bool TakesHeldAnswer { get; init; }
     }
 
     public sealed record Enrol(EnrolmentIntent Intent) : Step;

@@ -130,8 +130,8 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
     private static IEnumerable<string> Interesting(AgentState state)
     {
         if (state.Phase.Target is { } target) yield return target.Name;
-        if (state.Running is { } running) yield return running.Patch.Name;
-        foreach (var name in state.Leftovers) yield return name;
+        if (state.Kernel.Running is { } running) yield return running.Patch.Name;
+        foreach (var name in state.Kernel.Leftovers) yield return name;
     }
 
     /// <summary>For preflight, which asks of a host that was just looked at; what cannot be read is left out.</summary>

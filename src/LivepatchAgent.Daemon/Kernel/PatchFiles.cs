@@ -16,7 +16,7 @@ internal static class PatchFiles
     {
         var state = new StateStore(paths.StateFolder).Peek();
         var store = new PatchStore(paths.StateFolder);
-        PatchRef?[] held = [state.Running?.Patch, state.LastGood, state.Phase.Target];
+        PatchRef?[] held = [state.Kernel.Running?.Patch, state.Record.LastGood, state.Phase.Target];
         var found = new Dictionary<string, IReadOnlyList<SystemState>>();
         foreach (var patch in loaded)
         {

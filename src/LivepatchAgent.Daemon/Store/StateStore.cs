@@ -103,7 +103,7 @@ internal sealed class StateStore(string folder)
 
     private string Older => _file + ".old";
 
-    private static AgentState Without(Problem problem) => new() { Phase = new Phase.NotEnrolled(problem) };
+    private static AgentState Without(Problem problem) => new AgentState().InPhase(new Phase.NotEnrolled(problem));
 
     /// <summary>Where the damaged file goes: kept for whoever looks into it, the one before makes room.</summary>
     private string Aside()

@@ -10,7 +10,7 @@ public class BootTests
     private static readonly PatchRef One = Given.Patch(1);
     private static readonly PatchRef Two = Given.Patch(2);
 
-    private static Step Next(AgentState state, HostSnapshot host) => Decider.Next(state, host, Given.Policy, Given.Now);
+    private static Step Next(AgentState state, HostSnapshot host) => Decider.Next(new Turn(state, host, Given.Policy, Given.Now));
 
     private static RunningPatch Ran(PatchRef patch, string boot = Before) => new(patch, boot, Given.Now.AddMinutes(-1), null);
 
@@ -30,14 +30,14 @@ public class BootTests
     [MemberData(nameof(ToTheKernel))]
     public void Next_AfterACleanRebootOnTheWayToTheSecondPatch_BringsTheFirstBackBeforehand(string phase)
     {
-        var state = Given.Enrolled(On(phase), Two.Manifest) with { Running = Ran(One), LastGood = One, StoppedCleanly = true };
+        var state = Given.Enrolled(On(phase), Two.Manifest).With(kernel: k => k with { Running = Ran(One), StoppedCleanly = true }, record: r => r with { LastGood = One });
         var after = Assert.IsType<Step.Believe>(Next(state, Given.Host())).After;
         Assert.Equal(One, Assert.IsType<Phase.Downloaded>(after.Phase).Patch);
-        Assert.Null(after.Running);
-        Assert.Empty(after.Quarantine);
+        Assert.Null(after.Kernel.Running);
+        Assert.Empty(after.Record.Quarantine);
         // The second one is still assigned, and pursued once the first is back.
         var host = Given.Host((One.Name, PatchSighting.Running, "a1"));
-        after = after with { Phase = new Phase.Resting(), Running = Ran(One, Given.Boot), Untidy = false };
+        after = after.With(pursuit: p => p with { Phase = new Phase.Resting(), Untidy = false }, kernel: k => k with { Running = Ran(One, Given.Boot) });
         Assert.Equal("believe listed", Given.Word(Next(after.Told(host), host)));
     }
 
@@ -46,22 +46,22 @@ public class BootTests
     [MemberData(nameof(ToTheKernel))]
     public void Load_ThatEndsTheHost_IsQuarantinedWhateverCameBefore(string phase)
     {
-        var state = Given.Enrolled(On(phase), Two.Manifest) with { Running = Ran(One), LastGood = One, StoppedCleanly = true };
-        for (var boot = 1; boot <= 3 && state.Quarantine.Count == 0; boot++)
+        var state = Given.Enrolled(On(phase), Two.Manifest).With(kernel: k => k with { Running = Ran(One), StoppedCleanly = true }, record: r => r with { LastGood = One });
+        for (var boot = 1; boot <= 3 && state.Record.Quarantine.Count == 0; boot++)
         {
             var host = Given.Host() with { BootId = $"boot-{boot}" };
             state = UntilItIsLoading(state, host);
-            Assert.False(state.StoppedCleanly);
+            Assert.False(state.Kernel.StoppedCleanly);
         }
 
-        Assert.Equal(One.Manifest, Assert.Single(state.Quarantine).Manifest); // it was the first to be loaded, and ended the host
+        Assert.Equal(One.Manifest, Assert.Single(state.Record.Quarantine).Manifest); // it was the first to be loaded, and ended the host
     }
 
     /// <summary>A patch that did well for weeks, and then ends each boot soon after it was loaded: the host gets out of it.</summary>
     [Fact]
     public void Next_AfterTheThirdCrashInARow_QuarantinesAPatchThatHadSurvived()
     {
-        var state = Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = Ran(One, "boot-0") with { Stood = true }, LastGood = One };
+        var state = Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = Ran(One, "boot-0") with { SurvivedProbation = true } }, record: r => r with { LastGood = One });
         for (var boot = 1; boot <= 3; boot++)
         {
             state = AfterTheBoot(state, boot);
@@ -70,9 +70,9 @@ public class BootTests
         }
 
         state = AfterTheBoot(state, 4);
-        Assert.Equal(One.Manifest, Assert.Single(state.Quarantine).Manifest);
-        Assert.Contains("3 times in a row", state.Quarantine[0].Reason, StringComparison.Ordinal);
-        Assert.Null(state.LastGood);
+        Assert.Equal(One.Manifest, Assert.Single(state.Record.Quarantine).Manifest);
+        Assert.Contains("3 times in a row", state.Record.Quarantine[0].Reason, StringComparison.Ordinal);
+        Assert.Null(state.Record.LastGood);
         Assert.Equal(One.Manifest, Assert.IsType<Phase.Refused>(state.Phase).Manifest);
     }
 
@@ -82,7 +82,7 @@ public class BootTests
     [InlineData(false)]
     public void Next_AfterCrashesWithAGoodBootBetween_LoadsThePatchAgain(bool cleanly)
     {
-        var state = Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = Ran(One, "boot-0"), LastGood = One };
+        var state = Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = Ran(One, "boot-0") }, record: r => r with { LastGood = One });
         for (var boot = 1; boot <= 9; boot++)
         {
             state = AfterTheBoot(state, boot);
@@ -93,21 +93,21 @@ public class BootTests
             state = cleanly ? Decider.Stopped(state, host.BootId) : Assert.IsType<Step.Believe>(Next(state, host)).After;
         }
 
-        Assert.Empty(state.Quarantine);
+        Assert.Empty(state.Record.Quarantine);
     }
 
     /// <summary>A good patch is blamed for a boot that ended while it was loaded again; then its successor takes the host down.</summary>
     [Fact]
     public void Next_AfterACrashOfTheSuccessor_DoesNotBringAQuarantinedPatchBack()
     {
-        var loading = Given.Enrolled(new Phase.Loading(One, Before), One.Manifest) with { LastGood = One };
+        var loading = Given.Enrolled(new Phase.Loading(One, Before), One.Manifest).With(record: r => r with { LastGood = One });
         var judged = AfterTheBoot(loading, 1);
-        Assert.Equal(One.Manifest, Assert.Single(judged.Quarantine).Manifest);
-        Assert.Null(judged.LastGood);
-        var crashed = judged with { Phase = new Phase.Resting(), Running = Ran(Two, "boot-1"), StoppedCleanly = false };
+        Assert.Equal(One.Manifest, Assert.Single(judged.Record.Quarantine).Manifest);
+        Assert.Null(judged.Record.LastGood);
+        var crashed = judged.With(pursuit: p => p with { Phase = new Phase.Resting() }, kernel: k => k with { Running = Ran(Two, "boot-1"), StoppedCleanly = false });
         var after = AfterTheBoot(crashed, 2);
         Assert.Equal(Two.Manifest, Assert.IsType<Phase.Refused>(after.Phase).Manifest);
-        Assert.Equal([One.Manifest, Two.Manifest], after.Quarantine.Select(q => q.Manifest));
+        Assert.Equal([One.Manifest, Two.Manifest], after.Record.Quarantine.Select(q => q.Manifest));
     }
 
     /// <summary>Whatever an older journal still believes of a fallback: the last question before a load is the quarantine.</summary>
@@ -117,27 +117,20 @@ public class BootTests
     public void Next_BeforeALoadOfAQuarantinedPatch_RefusesIt(string phase)
     {
         var quarantined = new Quarantined(Two.Manifest, Two.Version, "the host went down", Given.Now);
-        var state = Given.Enrolled(On(phase), Two.Manifest) with { LastGood = Two, Quarantine = [quarantined] };
+        var state = Given.Enrolled(On(phase), Two.Manifest).With(record: r => r with { LastGood = Two, Quarantine = [quarantined] });
         var refused = Assert.IsType<Phase.Refused>(Assert.IsType<Step.Believe>(Next(state, Given.Host())).After.Phase);
         Assert.Equal(ProblemCode.PatchQuarantined, refused.Problem.Code);
     }
 
     private static AgentState AfterTheBoot(AgentState state, int boot) => Assert.IsType<Step.Believe>(Next(state, Given.Host() with { BootId = $"boot-{boot}" })).After;
 
-    private static AgentState Loaded(AgentState state, int boot) => state with
-    {
-        Phase = new Phase.Resting(),
-        Running = new RunningPatch(One, $"boot-{boot}", Given.Now, null, TimeSpan.FromMinutes(1)),
-        StoppedCleanly = false,
-        Untidy = false,
-        Assignment = null,
-    };
+    private static AgentState Loaded(AgentState state, int boot) => state.With(conversation: c => c with { Assignment = null }, pursuit: p => p with { Phase = new Phase.Resting(), Untidy = false }, kernel: k => k with { Running = new RunningPatch(One, $"boot-{boot}", Given.Now, null, TimeSpan.FromMinutes(1)), StoppedCleanly = false });
 
     [Fact]
     public void Begin_OfALoad_IsNeverCleanWhateverIsBelieved()
     {
-        var state = Given.Enrolled(new Phase.Cleared(Two, "aa"), Two.Manifest) with { Running = Ran(One), StoppedCleanly = true };
-        Assert.False(Decider.Begin(state, new Step.Load(Two), Given.Host()).StoppedCleanly);
+        var state = Given.Enrolled(new Phase.Cleared(Two, "aa"), Two.Manifest).With(kernel: k => k with { Running = Ran(One), StoppedCleanly = true });
+        Assert.False(Decider.Begin(new Turn(state, Given.Host(), Given.Policy, Given.Now), new Step.Load(Two)).Kernel.StoppedCleanly);
     }
 
     /// <summary>Boots on which nothing can be judged, or that end before it was, change nothing about how the one before ended.</summary>
@@ -151,20 +144,20 @@ public class BootTests
         foreach (var cleanly in new[] { true, false })
         {
             var state = phase == "resting"
-                ? Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = Ran(One) }
+                ? Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = Ran(One) })
                 : Given.Enrolled(On(phase), Two.Manifest);
-            state = state with { StoppedCleanly = cleanly };
+            state = state.With(kernel: k => k with { StoppedCleanly = cleanly });
             var rest = Assert.IsType<Step.Rest>(Next(state, off));
-            Assert.Equal(cleanly, Decider.Begin(state, rest, off).StoppedCleanly);
-            Assert.Equal(cleanly, Decider.Stopped(state, off.BootId).StoppedCleanly);
+            Assert.Equal(cleanly, Decider.Begin(new Turn(state, off, Given.Policy, Given.Now), rest).Kernel.StoppedCleanly);
+            Assert.Equal(cleanly, Decider.Stopped(state, off.BootId).Kernel.StoppedCleanly);
         }
     }
 
     [Fact]
     public void Stopped_OfABootThatWasJudged_IsClean()
     {
-        var state = Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = Ran(One, Given.Boot) };
-        Assert.True(Decider.Stopped(state, Given.Boot).StoppedCleanly);
+        var state = Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = Ran(One, Given.Boot) });
+        Assert.True(Decider.Stopped(state, Given.Boot).Kernel.StoppedCleanly);
     }
 
     public static TheoryData<string> Branches => ["as before", "not enrolled", "another kernel", "withdrawn", "observe", "no livepatch"];
@@ -173,36 +166,36 @@ public class BootTests
     [MemberData(nameof(Branches))]
     public void Next_AfterACrashInProbation_QuarantinesWhateverElseChanged(string branch)
     {
-        var state = Given.Enrolled(new Phase.Resting(), Two.Manifest) with { Running = Ran(Two) };
+        var state = Given.Enrolled(new Phase.Resting(), Two.Manifest).With(kernel: k => k with { Running = Ran(Two) });
         var host = Given.Host();
         (state, host) = branch switch
         {
-            "not enrolled" => (state with { Enrolment = null, Phase = new Phase.NotEnrolled(null) }, host),
+            "not enrolled" => (state.With(conversation: c => c with { Enrolment = null }, pursuit: p => p with { Phase = new Phase.NotEnrolled(null) }), host),
             "another kernel" => (state, host with { KernelRelease = "6.12.200" }),
-            "withdrawn" => (state with { Running = Ran(Two) with { Withdrawn = "it leaks" } }, host),
+            "withdrawn" => (state.With(kernel: k => k with { Running = Ran(Two) with { WithdrawalReason = "it leaks" } }), host),
             "observe" => (state, host with { KillSwitch = KillSwitch.Observe }),
             "no livepatch" => (state, host with { LivepatchSupported = false }),
             _ => (state, host),
         };
         var after = Assert.IsType<Step.Believe>(Next(state, host)).After;
-        Assert.Equal(Two.Manifest, Assert.Single(after.Quarantine).Manifest);
-        Assert.Null(after.Running);
+        Assert.Equal(Two.Manifest, Assert.Single(after.Record.Quarantine).Manifest);
+        Assert.Null(after.Kernel.Running);
         Assert.Equal(
             branch switch { "not enrolled" => "not-enrolled", "another kernel" => "resting", _ => "refused" },
             Given.Kind(after.Phase));
-        if (branch == "another kernel") Assert.Null(after.Assignment);
+        if (branch == "another kernel") Assert.Null(after.Conversation.Assignment);
         // And what survived, or went down in order, is nobody's fault.
-        foreach (var fine in new[] { state with { LastGood = Two }, state with { StoppedCleanly = true } })
-            Assert.Empty(Assert.IsType<Step.Believe>(Next(fine, host)).After.Quarantine);
+        foreach (var fine in new[] { state.With(record: r => r with { LastGood = Two }), state.With(kernel: k => k with { StoppedCleanly = true }) })
+            Assert.Empty(Assert.IsType<Step.Believe>(Next(fine, host)).After.Record.Quarantine);
     }
 
     [Fact]
     public void Next_AfterARebootIntoAnotherKernelDuringATransition_AsksTheServerAnew()
     {
-        var state = Given.Enrolled(On("transitioning"), Two.Manifest) with { StoppedCleanly = true };
+        var state = Given.Enrolled(On("transitioning"), Two.Manifest).With(kernel: k => k with { StoppedCleanly = true });
         var after = Assert.IsType<Step.Believe>(Next(state, Given.Host() with { KernelRelease = "6.12.200" })).After;
         Assert.IsType<Phase.Resting>(after.Phase);
-        Assert.Null(after.Assignment);
+        Assert.Null(after.Conversation.Assignment);
     }
 
     [Fact]
@@ -212,14 +205,14 @@ public class BootTests
         var busy = new Retry(3, Given.Now.AddMinutes(10), new Problem(ProblemCode.KernelBusy, "cannot", "cure"));
         foreach (var phase in new Phase[] { new Phase.Downloading(Two, busy), new Phase.Listed(Two.Manifest, busy), new Phase.Offered(Two.Manifest, busy), new Phase.Transitioning(Two, Given.Boot, Given.Now.AddHours(-1), true), new Phase.NotEnrolled(null) })
         {
-            var state = Given.Enrolled(phase, Two.Manifest) with { Running = Ran(One, Given.Boot) with { At = Given.Now - Given.Policy.Probation } };
-            if (phase is Phase.NotEnrolled) state = state with { Enrolment = null };
+            var state = Given.Enrolled(phase, Two.Manifest).With(kernel: k => k with { Running = Ran(One, Given.Boot) with { At = Given.Now - Given.Policy.Probation } });
+            if (phase is Phase.NotEnrolled) state = state.With(conversation: c => c with { Enrolment = null });
             var after = Assert.IsType<Step.Believe>(Next(state, host)).After;
-            Assert.Equal(One, after.LastGood);
+            Assert.Equal(One, after.Record.LastGood);
             Assert.Equal(phase, after.Phase);
             // Its end is waited for.
-            state = (state with { Running = Ran(One, Given.Boot) with { At = Given.Now - Given.Policy.Probation + TimeSpan.FromSeconds(4) } }).Told(host);
-            state = state with { Talk = state.Talk with { HoldNotBefore = Given.Now.AddMinutes(5) } };
+            state = (state.With(kernel: k => k with { Running = Ran(One, Given.Boot) with { At = Given.Now - Given.Policy.Probation + TimeSpan.FromSeconds(4) } })).Told(host);
+            state = state.With(heldCall: h => h with { NotBefore = Given.Now.AddMinutes(5) });
             Assert.Equal(new Step.Rest(Given.Now.AddSeconds(4)), Next(state, host));
         }
     }
@@ -232,15 +225,15 @@ public class BootTests
     [InlineData(Given.Boot, PatchSighting.Disabled)]
     public void Projection_OfAPatchThatIsNotInForce_DoesNotCallItApplied(string boot, PatchSighting sighting)
     {
-        var state = Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = Ran(One, boot) };
+        var state = Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = Ran(One, boot) });
         var host = Given.Host((One.Name, sighting, "a1"));
         foreach (var phase in new Phase[] { new Phase.Resting(), new Phase.Offered(One.Manifest, Retry.Now) })
         {
-            var status = Projection.Status(state with { Phase = phase }, host, new Step.Rest(Given.Now), null, "1", Given.Now);
+            var status = Projection.Status(state.With(pursuit: p => p with { Phase = phase }), host, new Step.Rest(Given.Now), null, "1", Given.Now);
             Assert.Equal(PatchState.Applying, status.State);
             Assert.Null(status.Patch);
             Assert.Equal(CoverageState.Unknown, status.Kernel.Coverage);
-            Assert.Null(Projection.Report(state with { Phase = phase }, host).Manifest);
+            Assert.Null(Projection.Report(state.With(pursuit: p => p with { Phase = phase }), host).Manifest);
         }
     }
 
@@ -249,15 +242,15 @@ public class BootTests
     {
         for (var turn = 0; turn < 20; turn++)
         {
-            var step = Decider.Next(state, host, Given.Policy, Given.Now);
-            state = Decider.Begin(state, step, host);
+            var step = Decider.Next(new Turn(state, host, Given.Policy, Given.Now));
+            state = Decider.Begin(new Turn(state, host, Given.Policy, Given.Now), step);
             if (step is Step.Load or Step.Listen or Step.Rest) return state;
             state = step switch
             {
                 Step.Believe b => b.After,
-                Step.Verify v => state with { Phase = new Phase.Verified(v.Patch, "aa") },
-                Step.Preflight p => state with { Phase = new Phase.Cleared(p.Patch, "aa") },
-                _ => Decider.Apply(state, step, new StepResult.Failed(new Problem(ProblemCode.ServerUnreachable, "cannot", "cure"), InPassing: true), host, Given.Now),
+                Step.Verify v => state.With(pursuit: p => p with { Phase = new Phase.Verified(v.Patch, "aa") }),
+                Step.Preflight s => state.InPhase(new Phase.Cleared(s.Patch, "aa")),
+                _ => Decider.Apply(new Turn(state, host, Given.Policy, Given.Now), step, new StepResult.Failed(new Problem(ProblemCode.ServerUnreachable, "cannot", "cure"), InPassing: true)),
             };
         }
 

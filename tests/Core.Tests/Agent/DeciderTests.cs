@@ -10,7 +10,7 @@ public class DeciderTests
 
     private static RunningPatch Running(PatchRef patch) => new(patch, Given.Boot, Given.Now.AddMinutes(-1), null);
 
-    private static Step Next(AgentState state, HostSnapshot host, AgentPolicy? policy = null) => Decider.Next(state, host, policy ?? Given.Policy, Given.Now);
+    private static Step Next(AgentState state, HostSnapshot host, AgentPolicy? policy = null) => Decider.Next(new Turn(state, host, policy ?? Given.Policy, Given.Now));
 
     [Fact]
     public void Next_WhenKillSwitchIsOff_RestsForEver()
@@ -23,11 +23,11 @@ public class DeciderTests
     public void Next_WhenKillSwitchIsOff_LetsWhatRunsSurviveItsProbation()
     {
         var host = Given.Host((One.Name, PatchSighting.Running, "a1")) with { KillSwitch = KillSwitch.Off };
-        var state = Given.Enrolled(new Phase.Listed(Two.Manifest, Retry.Now), Two.Manifest) with { Running = Running(One) };
+        var state = Given.Enrolled(new Phase.Listed(Two.Manifest, Retry.Now), Two.Manifest).With(kernel: k => k with { Running = Running(One) });
         var rest = Assert.IsType<Step.Rest>(Next(state, host));
         Assert.Equal(Given.Now.AddMinutes(9), rest.Until);
         Assert.True(Projection.Status(state, host, rest, null, "1", Given.Now).Settled);
-        Assert.Equal(One, Assert.IsType<Step.Believe>(Decider.Next(state, host, Given.Policy, rest.Until)).After.LastGood);
+        Assert.Equal(One, Assert.IsType<Step.Believe>(Decider.Next(new Turn(state, host, Given.Policy, rest.Until))).After.Record.LastGood);
     }
 
     [Fact]
@@ -58,7 +58,7 @@ public class DeciderTests
     public void Next_WhenOurOwnLeftoverHasTheName_RemovesItFirst()
     {
         var host = Given.Host((Two.Name, PatchSighting.Lingering, "aa"));
-        var state = Given.Enrolled(new Phase.Verified(Two, "aa"), Two.Manifest) with { Leftovers = [Two.Name] };
+        var state = Given.Enrolled(new Phase.Verified(Two, "aa"), Two.Manifest).With(kernel: k => k with { Leftovers = [Two.Name] });
         Assert.Equal(new Step.RemoveModule(Two.Name), Next(state, host));
     }
 
@@ -74,20 +74,20 @@ public class DeciderTests
             Module = Two.Name,
             Checks = [new("patch-stack", CheckOutcome.Warning, "f", "c"), new("module-name", CheckOutcome.CannotTell, "f", "c"), .. refused is null ? [] : new[] { new CheckFinding(refused, CheckOutcome.Refused, "found", "cure") }],
         };
-        var after = Decider.Apply(Given.Enrolled(verified, Two.Manifest), new Step.Preflight(Two), new StepResult.Preflighted(report), Given.Host(), Given.Now);
+        var after = Decider.Apply(new Turn(Given.Enrolled(verified, Two.Manifest), Given.Host(), Given.Policy, Given.Now), new Step.Preflight(Two), new StepResult.Preflighted(report));
         Assert.Equal(phase, Given.Kind(after.Phase));
         var problem = (after.Phase as Phase.Refused)?.Problem ?? (after.Phase as Phase.Downloading)?.Retry.Problem;
         Assert.Equal(code, problem?.Code);
         if (refused is not null) Assert.Equal($"cannot load {Two.Name}: {refused}: found; cure", problem!.ToString());
         if (after.Phase is Phase.Cleared cleared) Assert.Equal("aa", cleared.BuildId);
         // The server hears of a refusal, not of a wait.
-        Assert.Equal(phase == "refused" ? [HappeningKind.Refused] : [], after.Outcomes.Select(o => o.Kind));
+        Assert.Equal(phase == "refused" ? [HappeningKind.Refused] : [], after.Conversation.Outcomes.Select(o => o.Kind));
     }
 
     [Fact]
     public void Next_WhenLoadingNeverEnds_GivesUp()
     {
-        var state = Given.Enrolled(new Phase.Loading(Two, Given.Boot), Two.Manifest) with { LoadAttempts = 3 };
+        var state = Given.Enrolled(new Phase.Loading(Two, Given.Boot), Two.Manifest).With(pursuit: p => p with { LoadAttempts = 3 });
         var step = Assert.IsType<Step.Believe>(Next(state, Given.Host()));
         Assert.IsType<Phase.Refused>(step.After.Phase);
     }
@@ -102,7 +102,7 @@ public class DeciderTests
         };
         var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now.AddSeconds(-30), false), Two.Manifest).Told(host);
         var step = Assert.IsType<Step.Believe>(Next(state, host));
-        var told = Assert.Single(step.After.Outcomes);
+        var told = Assert.Single(step.After.Conversation.Outcomes);
         Assert.Equal(HappeningKind.Stalled, told.Kind);
         Assert.Contains("kworker/0:1", told.Problem!.Message, StringComparison.Ordinal);
         Assert.Equal(PatchState.Stalled, Projection.State(step.After, host));
@@ -122,16 +122,16 @@ public class DeciderTests
     [Fact]
     public void Next_AfterACrashInProbation_GoesBackToTheLastGoodPatch()
     {
-        var state = Given.Enrolled(new Phase.Resting(), Two.Manifest) with { Running = new RunningPatch(Two, "boot-0", Given.Now, null), LastGood = One };
+        var state = Given.Enrolled(new Phase.Resting(), Two.Manifest).With(kernel: k => k with { Running = new RunningPatch(Two, "boot-0", Given.Now, null) }, record: r => r with { LastGood = One });
         var step = Assert.IsType<Step.Believe>(Next(state, Given.Host()));
         Assert.Equal(One, Assert.IsType<Phase.Downloaded>(step.After.Phase).Patch);
-        Assert.Equal(Two.Manifest, Assert.Single(step.After.Quarantine).Manifest);
+        Assert.Equal(Two.Manifest, Assert.Single(step.After.Record.Quarantine).Manifest);
     }
 
     [Fact]
     public void Next_WhenAQuarantinedPatchIsAssigned_RefusesItWithTheReason()
     {
-        var state = Given.Enrolled(new Phase.Resting(), Two.Manifest) with { Quarantine = [new Quarantined(Two.Manifest, "2.0", "it crashed", Given.Now)] };
+        var state = Given.Enrolled(new Phase.Resting(), Two.Manifest).With(record: r => r with { Quarantine = [new Quarantined(Two.Manifest, "2.0", "it crashed", Given.Now)] });
         var step = Assert.IsType<Step.Believe>(Next(state, Given.Host()));
         var refused = Assert.IsType<Phase.Refused>(step.After.Phase);
         Assert.Equal(ProblemCode.PatchQuarantined, refused.Problem.Code);
@@ -142,24 +142,24 @@ public class DeciderTests
     public void Next_AfterReplacement_RemovesTheOldModule()
     {
         var before = Given.Host((One.Name, PatchSighting.Running, "a1"), (Two.Name, PatchSighting.Running, "a2"));
-        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now.AddSeconds(-1), false), Two.Manifest) with { Running = Running(One), LastGood = One };
+        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now.AddSeconds(-1), false), Two.Manifest).With(kernel: k => k with { Running = Running(One) }, record: r => r with { LastGood = One });
         state = Assert.IsType<Step.Believe>(Next(state, before)).After;
-        Assert.Equal(Two, state.Running!.Patch);
-        Assert.Equal([One.Name], state.Leftovers);
+        Assert.Equal(Two, state.Kernel.Running!.Patch);
+        Assert.Equal([One.Name], state.Kernel.Leftovers);
         var after = Given.Host((One.Name, PatchSighting.Lingering, "a1"), (Two.Name, PatchSighting.Running, "a2"));
         Assert.Equal(new Step.RemoveModule(One.Name), Next(state, after));
         var gone = Given.Host((Two.Name, PatchSighting.Running, "a2"));
-        Assert.Empty(Assert.IsType<Step.Believe>(Next(state, gone)).After.Leftovers);
+        Assert.Empty(Assert.IsType<Step.Believe>(Next(state, gone)).After.Kernel.Leftovers);
     }
 
     [Fact]
     public void Next_WhenAnotherKernelWasBooted_ForgetsThePatchAndAsksAnew()
     {
-        var state = Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = new RunningPatch(One, "boot-0", Given.Now, null), LastGood = One };
+        var state = Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = new RunningPatch(One, "boot-0", Given.Now, null) }, record: r => r with { LastGood = One });
         var host = Given.Host() with { KernelRelease = "6.12.200" };
         var step = Assert.IsType<Step.Believe>(Next(state, host));
-        Assert.Null(step.After.Running);
-        Assert.Null(step.After.Assignment);
+        Assert.Null(step.After.Kernel.Running);
+        Assert.Null(step.After.Conversation.Assignment);
         Assert.IsType<Step.CheckIn>(Next(step.After, host));
     }
 
@@ -167,11 +167,11 @@ public class DeciderTests
     public void Next_WhenTheHeldCheckInBringsNews_TakesItAndAsksTheCatalogue()
     {
         var host = Given.Host((One.Name, PatchSighting.Running, "a1"));
-        var state = (Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = Running(One), LastGood = One }).Told(host);
+        var state = (Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = Running(One) }, record: r => r with { LastGood = One })).Told(host);
         Assert.IsType<Step.Listen>(Next(state, host));
         host = host with { Listen = new ListenState.Answered(new Assignment { Tag = "tag-2", Manifest = Two.Manifest, CheckInSeconds = 3600, Now = Given.Now }) };
         var heard = Assert.IsType<Step.Believe>(Next(state, host));
-        Assert.True(heard.Heard);
+        Assert.True(heard.TakesHeldAnswer);
         host = host with { Listen = new ListenState.Off() };
         var offered = Assert.IsType<Step.Believe>(Next(heard.After, host));
         Assert.IsType<Step.FetchCatalogue>(Next(offered.After, host));
@@ -185,14 +185,14 @@ public class DeciderTests
         var waits = new List<TimeSpan>();
         for (var i = 0; i < 12; i++)
         {
-            state = Decider.Apply(state, new Step.CheckIn(Projection.Report(state, host), [], null), new StepResult.Failed(new Problem(ProblemCode.ServerUnreachable, "cannot", "cure"), true), host, Given.Now);
+            state = Decider.Apply(new Turn(state, host, Given.Policy, Given.Now), new Step.CheckIn(Projection.Report(state, host), [], null), new StepResult.Failed(new Problem(ProblemCode.ServerUnreachable, "cannot", "cure"), true));
             waits.Add(Assert.IsType<Step.Rest>(Next(state, host)).Until - Given.Now);
         }
 
         Assert.Equal(waits.Order(), waits);
         Assert.Equal(Cadence.BackoffCap * 0.5, waits[^1]);
         // The network came up: now.
-        var up = Decider.Accept(state, new Command.NetworkUp(), host, Given.Now).Value;
+        var up = Decider.Accept(new Turn(state, host, Given.Policy, Given.Now), new Command.NetworkUp()).Value;
         Assert.IsType<Step.CheckIn>(Next(up, host));
     }
 
@@ -206,15 +206,15 @@ public class DeciderTests
         for (var turn = 0; turn < 1000 && now < Given.Now.AddMinutes(10); turn++)
         {
             var host = Given.Host() with { At = now, Listen = listening ? new ListenState.Open() : new ListenState.Off() };
-            var step = Decider.Next(state, host, Given.Policy, now);
+            var step = Decider.Next(new Turn(state, host, Given.Policy, now));
             listening |= step is Step.Listen;
             state = step switch
             {
                 Step.Believe b => b.After,
-                Step.CheckIn => Decider.Apply(state, step, new StepResult.CheckedIn(new Assignment { Tag = $"tag of call {++calls}", Manifest = Two.Manifest, CheckInSeconds = 3600, Now = now }), host, now),
-                Step.FetchCatalogue => Decider.Apply(state, step, Given.CatalogueOf(5, new CatalogueEntry { Manifest = Two.Manifest, Version = Two.Version, Sequence = Two.Sequence }), host, now),
-                Step.FetchManifest => Decider.Apply(state, step, new StepResult.Failed(new Problem(ProblemCode.ManifestSignatureInvalid, "no", "none"), InPassing: false), host, now),
-                Step.Listen or Step.Tidy => Decider.Apply(state, step, new StepResult.Done(), host, now),
+                Step.CheckIn => Decider.Apply(new Turn(state, host, Given.Policy, now), step, new StepResult.CheckedIn(new Assignment { Tag = $"tag of call {++calls}", Manifest = Two.Manifest, CheckInSeconds = 3600, Now = now })),
+                Step.FetchCatalogue => Decider.Apply(new Turn(state, host, Given.Policy, now), step, Given.CatalogueOf(5, new CatalogueEntry { Manifest = Two.Manifest, Version = Two.Version, Sequence = Two.Sequence })),
+                Step.FetchManifest => Decider.Apply(new Turn(state, host, Given.Policy, now), step, new StepResult.Failed(new Problem(ProblemCode.ManifestSignatureInvalid, "no", "none"), InPassing: false)),
+                Step.Listen or Step.Tidy => Decider.Apply(new Turn(state, host, Given.Policy, now), step, new StepResult.Done()),
                 Step.Rest => state,
                 _ => throw new InvalidOperationException(step.GetType().Name),
             };
@@ -238,11 +238,11 @@ public class DeciderTests
             if (listen is Step.Rest rest)
             {
                 waits.Add(rest.Until - Given.Now);
-                state = state with { Talk = state.Talk with { HoldNotBefore = Given.Now } };
+                state = state.With(heldCall: h => h with { NotBefore = Given.Now });
                 listen = Next(state, host);
             }
 
-            state = Decider.Apply(state, Assert.IsType<Step.Listen>(listen), new StepResult.Done(), host, Given.Now);
+            state = Decider.Apply(new Turn(state, host, Given.Policy, Given.Now), Assert.IsType<Step.Listen>(listen), new StepResult.Done());
             var answered = host with { Listen = new ListenState.Answered(new Assignment { Tag = "tag-1", CheckInSeconds = 7 * 86400, Now = Given.Now }) };
             state = Assert.IsType<Step.Believe>(Next(state, answered)).After;
         }
@@ -260,7 +260,7 @@ public class DeciderTests
     {
         var host = Given.Host();
         var state = Given.Enrolled(new Phase.Resting(), null).Told(host);
-        state = state with { Talk = state.Talk with { Next = Given.Now.AddMinutes(minutes) } };
+        state = state.With(checkIn: c => c with { Next = Given.Now.AddMinutes(minutes) });
         Assert.Equal(due, Next(state, host) is Step.CheckIn);
     }
 
@@ -280,16 +280,16 @@ public class DeciderTests
             "downloaded" => new Phase.Downloaded(Two),
             _ => new Phase.Verified(Two, null),
         };
-        Assert.Equal("believe not-enrolled", Given.Word(Next(new AgentState { Phase = on }, Given.Host())));
+        Assert.Equal("believe not-enrolled", Given.Word(Next(new AgentState().With(pursuit: p => p with { Phase = on }), Given.Host())));
     }
 
     [Fact]
     public void Projection_WhileTheCatalogueIsLookedAtAgain_StaysApplied()
     {
         var host = Given.Host((One.Name, PatchSighting.Running, "a1"));
-        var state = Given.Enrolled(new Phase.Offered(One.Manifest, Retry.Now), One.Manifest) with { Running = Running(One) };
+        var state = Given.Enrolled(new Phase.Offered(One.Manifest, Retry.Now), One.Manifest).With(kernel: k => k with { Running = Running(One) });
         Assert.Equal(PatchState.Applied, Projection.State(state, host));
-        Assert.Equal(PatchState.Applying, Projection.State(state with { Phase = new Phase.Offered(Two.Manifest, Retry.Now) }, host));
+        Assert.Equal(PatchState.Applying, Projection.State(state.With(pursuit: p => p with { Phase = new Phase.Offered(Two.Manifest, Retry.Now) }), host));
     }
 
     [Fact]
@@ -304,9 +304,9 @@ public class DeciderTests
     public void Apply_WhenTheCatalogueDoesNotListThePatch_RefusesIt()
     {
         var state = Given.Enrolled(new Phase.Offered(Two.Manifest, Retry.Now), Two.Manifest);
-        var after = Decider.Apply(state, new Step.FetchCatalogue(0), Given.CatalogueOf(5), Given.Host(), Given.Now);
+        var after = Decider.Apply(new Turn(state, Given.Host(), Given.Policy, Given.Now), new Step.FetchCatalogue(0), Given.CatalogueOf(5));
         Assert.Equal(ProblemCode.ManifestMismatch, Assert.IsType<Phase.Refused>(after.Phase).Problem.Code);
-        Assert.Equal(5, after.FloorFor(Given.Release).Catalogue);
+        Assert.Equal(5, after.Record.FloorFor(Given.Release).Catalogue);
     }
 
     [Fact]
@@ -314,10 +314,10 @@ public class DeciderTests
     {
         var host = Given.Host((Two.Name, PatchSighting.Running, "aa"));
         var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now, false), Two.Manifest);
-        state = Decider.Accept(state, new Command.Disable(), host, Given.Now).Value;
+        state = Decider.Accept(new Turn(state, host, Given.Policy, Given.Now), new Command.Disable()).Value;
         state = Assert.IsType<Step.Believe>(Next(state, host)).After;
         Assert.IsType<Phase.NotEnrolled>(state.Phase);
-        Assert.Equal(Two, state.Running!.Patch);
+        Assert.Equal(Two, state.Kernel.Running!.Patch);
         Assert.Null(state.Enrolment);
     }
 
@@ -325,7 +325,7 @@ public class DeciderTests
     public void Accept_EnableTwice_IsRefusedWithTheCure()
     {
         var intent = new EnrolmentIntent("e", new TokenContent { Server = "https://s", Secret = "s", Tls = [], Catalogue = [], Publishers = [] }, "c");
-        Assert.False(Decider.Accept(Given.Enrolled(new Phase.Resting(), null), new Command.Enable(intent), Given.Host(), Given.Now).TryGet(out _, out var problem));
+        Assert.False(Decider.Accept(new Turn(Given.Enrolled(new Phase.Resting(), null), Given.Host(), Given.Policy, Given.Now), new Command.Enable(intent)).TryGet(out _, out var problem));
         Assert.Equal(ProblemCode.AlreadyEnrolled, problem.Code);
     }
 
@@ -335,19 +335,19 @@ public class DeciderTests
         var host = Given.Host();
         var state = Given.Enrolled(new Phase.Refused(Two.Manifest, Two, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure")), Two.Manifest).Told(host);
         Assert.IsType<Step.Listen>(Next(state, host));
-        state = Decider.Accept(state, new Command.Refresh(), host, Given.Now).Value;
+        state = Decider.Accept(new Turn(state, host, Given.Policy, Given.Now), new Command.Refresh()).Value;
         Assert.Equal("believe offered", Given.Word(Next(state, host)));
     }
 
     [Fact]
     public void Apply_ThirdFailureToEnrol_EndsItWithTheReason()
     {
-        var state = new AgentState { Phase = new Phase.Enrolling(new EnrolmentIntent("e", new TokenContent { Server = "https://s", Secret = "s", Tls = [], Catalogue = [], Publishers = [] }, "c"), Retry.Now) };
+        var state = new AgentState().With(pursuit: p => p with { Phase = new Phase.Enrolling(new EnrolmentIntent("e", new TokenContent { Server = "https://s", Secret = "s", Tls = [], Catalogue = [], Publishers = [] }, "c"), Retry.Now) });
         var problem = new Problem(ProblemCode.ServerUnreachable, "cannot reach it", $"check the network; {Problem.TriedAgain}");
         for (var i = 0; i < Cadence.MaxEnrolAttempts; i++)
         {
             var step = new Step.Enrol(((Phase.Enrolling)state.Phase).Intent);
-            state = Decider.Apply(state, step, new StepResult.Failed(problem, true), Given.Host(), Given.Now);
+            state = Decider.Apply(new Turn(state, Given.Host(), Given.Policy, Given.Now), step, new StepResult.Failed(problem, true));
         }
 
         var told = Assert.IsType<Phase.NotEnrolled>(state.Phase).Problem!;
@@ -360,11 +360,11 @@ public class DeciderTests
         var host = Given.Host();
         var refused = new Phase.Refused(Two.Manifest, Two, new Problem(ProblemCode.KernelInvalidArgument, "cannot", "cure"));
         var state = Given.Enrolled(refused, Two.Manifest).Told(host);
-        state = state with { Assignment = state.Assignment! with { Confirmed = false } };
+        state = state.With(conversation: c => c with { Assignment = state.Conversation.Assignment! with { Confirmed = false } });
         state = Assert.IsType<Step.Believe>(Next(state, host)).After;
         Assert.Equal(PatchState.ApplyFailed, Projection.State(state, host));
         var entry = new CatalogueEntry { Manifest = Two.Manifest, Version = "2.0", Sequence = 2 };
-        state = Decider.Apply(state, new Step.FetchCatalogue(0), Given.CatalogueOf(6, entry), host, Given.Now);
+        state = Decider.Apply(new Turn(state, host, Given.Policy, Given.Now), new Step.FetchCatalogue(0), Given.CatalogueOf(6, entry));
         Assert.Equal(refused, state.Phase);
         Assert.IsType<Step.Listen>(Next(state, host));
     }
@@ -373,7 +373,7 @@ public class DeciderTests
     public void Next_AfterARebootWithObserveOn_DoesNotCallThePatchAppliedAndGoesOnWhenItIsOff()
     {
         var host = Given.Host() with { KillSwitch = KillSwitch.Observe };
-        var state = Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = new RunningPatch(One, "boot-0", Given.Now, null), LastGood = One };
+        var state = Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = new RunningPatch(One, "boot-0", Given.Now, null) }, record: r => r with { LastGood = One });
         state = Assert.IsType<Step.Believe>(Next(state, host)).After.Told(host);
         Assert.Equal(PatchState.Refused, Projection.State(state, host));
         Assert.IsType<Step.Listen>(Next(state, host));
@@ -385,16 +385,16 @@ public class DeciderTests
     [Fact]
     public void Next_AfterARebootWithAWithdrawnPatch_LeavesItOut()
     {
-        var state = Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = new RunningPatch(One, "boot-0", Given.Now, "it leaks"), LastGood = One };
+        var state = Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = new RunningPatch(One, "boot-0", Given.Now, "it leaks") }, record: r => r with { LastGood = One });
         var after = Assert.IsType<Step.Believe>(Next(state, Given.Host())).After;
         Assert.Equal(ProblemCode.PatchWithdrawn, Assert.IsType<Phase.Refused>(after.Phase).Problem.Code);
-        Assert.Null(after.LastGood);
+        Assert.Null(after.Record.LastGood);
     }
 
     [Fact]
     public void Accept_Disable_ForgetsWhatAnotherServerWouldCountAnew()
     {
-        var state = Given.Enrolled(new Phase.Resting(), null) with { Floors = new Dictionary<string, Floor> { [Given.Release] = new(9, 9) } };
-        Assert.Empty(Decider.Accept(state, new Command.Disable(), Given.Host(), Given.Now).Value.Floors);
+        var state = Given.Enrolled(new Phase.Resting(), null).With(record: r => r with { Floors = new Dictionary<string, Floor> { [Given.Release] = new(9, 9) } });
+        Assert.Empty(Decider.Accept(new Turn(state, Given.Host(), Given.Policy, Given.Now), new Command.Disable()).Value.Record.Floors);
     }
 }

@@ -56,15 +56,24 @@ internal static class Given
     /// <summary>Enrolled, heard, told, and nothing due for hours.</summary>
     public static AgentState Enrolled(Phase phase, string? assigned) => new()
     {
-        Phase = phase,
-        Enrolment = Enrolment,
-        Assignment = new AssignmentRef("tag-1", assigned, Confirmed: true, 3600),
-        Talk = new TalkState { LastSuccess = Now.AddMinutes(-1), LastAttempt = Now.AddMinutes(-1), Next = Now.AddHours(5), CatalogueAt = Now.AddMinutes(-1) },
-        StoppedCleanly = false,
+        Conversation = new Conversation
+        {
+            Enrolment = Enrolment,
+            Assignment = new AssignmentRef("tag-1", assigned, Confirmed: true, 3600),
+            CheckIn = new CheckInRecord
+            {
+                LastSuccess = Now.AddMinutes(-1),
+                LastAttempt = Now.AddMinutes(-1),
+                Next = Now.AddHours(5),
+            },
+            Catalogue = new CatalogueRecord { VerifiedAt = Now.AddMinutes(-1) },
+        },
+        Pursuit = new Pursuit(phase),
+        Kernel = new KernelBelief { StoppedCleanly = false },
     };
 
     /// <summary>The server knows what there is to know, so that no check-in is due for its sake.</summary>
-    public static AgentState Told(this AgentState state, HostSnapshot host) => state with { Talk = state.Talk with { Told = Projection.Report(state, host) } };
+    public static AgentState Told(this AgentState state, HostSnapshot host) => state.With(checkIn: c => c with { LastReport = Projection.Report(state, host) });
 
     public static StepResult.CatalogueRead CatalogueOf(long sequence, params CatalogueEntry[] entries) =>
         new(new Trust.VerifiedCatalogue(new Catalogue

@@ -12,15 +12,15 @@ public class StandingTests
     private static readonly Phase.Refused ByHand = new(One.Manifest, One, new Problem(ProblemCode.PatchRemovedByHand, "cannot", "cure"));
     private static readonly EnrolmentIntent Intent = new("e", new TokenContent { Server = "https://s", Secret = "s", Tls = [], Catalogue = [], Publishers = [] }, "c");
 
-    private static Step Next(AgentState state, HostSnapshot host, AgentPolicy? policy = null) => Decider.Next(state, host, policy ?? Given.Policy, Given.Now);
+    private static Step Next(AgentState state, HostSnapshot host, AgentPolicy? policy = null) => Decider.Next(new Turn(state, host, policy ?? Given.Policy, Given.Now));
 
     private static AgentState LookingAgain() =>
-        Given.Enrolled(new Phase.Offered(One.Manifest, new Retry(1, Given.Now.AddMinutes(1), Away), ByHand), One.Manifest) with { Assignment = new AssignmentRef("tag-1", One.Manifest, false, 3600) };
+        Given.Enrolled(new Phase.Offered(One.Manifest, new Retry(1, Given.Now.AddMinutes(1), Away), ByHand), One.Manifest).With(conversation: c => c with { Assignment = new AssignmentRef("tag-1", One.Manifest, false, 3600) });
 
     private static AgentState Confirmed(AgentState state)
     {
         var offered = Assert.IsType<Step.Believe>(Next(state.Told(Given.Host()), Given.Host())).After;
-        return Decider.Apply(offered, new Step.FetchCatalogue(0), Given.CatalogueOf(6, new CatalogueEntry { Manifest = One.Manifest, Version = "1.0", Sequence = 1 }), Given.Host(), Given.Now);
+        return Decider.Apply(new Turn(offered, Given.Host(), Given.Policy, Given.Now), new Step.FetchCatalogue(0), Given.CatalogueOf(6, new CatalogueEntry { Manifest = One.Manifest, Version = "1.0", Sequence = 1 }));
     }
 
     /// <summary>Somebody switched the patch off; the server may say what it likes meanwhile.</summary>
@@ -32,13 +32,8 @@ public class StandingTests
     {
         var state = LookingAgain();
         state = said == "other pins"
-            ? Decider.Apply(state, new Step.FetchPins(1), new StepResult.PinsRead(new Trust.VerifiedPinSet(new PinSet { Schema = PinSet.SchemaName, Version = 1, Threshold = 1, Publishers = [], Catalogue = [], Tls = [] })), Given.Host(), Given.Now)
-            : Decider.Apply(
-                state,
-                new Step.CheckIn(Projection.Report(state, Given.Host()), [], null),
-                new StepResult.CheckedIn(new Assignment { Tag = said == "another tag" ? "tag-2" : "tag-1", Manifest = One.Manifest, CheckInSeconds = said == "another interval" ? 900 : 3600, Now = Given.Now }),
-                Given.Host(),
-                Given.Now);
+            ? Decider.Apply(new Turn(state, Given.Host(), Given.Policy, Given.Now), new Step.FetchPins(1), new StepResult.PinsRead(new Trust.VerifiedPinSet(new PinSet { Schema = PinSet.SchemaName, Version = 1, Threshold = 1, Publishers = [], Catalogue = [], Tls = [] })))
+            : Decider.Apply(new Turn(state, Given.Host(), Given.Policy, Given.Now), new Step.CheckIn(Projection.Report(state, Given.Host()), [], null), new StepResult.CheckedIn(new Assignment { Tag = said == "another tag" ? "tag-2" : "tag-1", Manifest = One.Manifest, CheckInSeconds = said == "another interval" ? 900 : 3600, Now = Given.Now }));
         Assert.Equal(ByHand, state.Phase);
         Assert.Equal(ByHand, Confirmed(state).Phase);
     }
@@ -46,7 +41,7 @@ public class StandingTests
     [Fact]
     public void Refusal_WhileTheCatalogueIsLookedAtAgain_IsLiftedByWhoeverAsks()
     {
-        var state = Decider.Accept(LookingAgain(), new Command.Refresh(), Given.Host(), Given.Now).Value;
+        var state = Decider.Accept(new Turn(LookingAgain(), Given.Host(), Given.Policy, Given.Now), new Command.Refresh()).Value;
         Assert.IsType<Phase.Resting>(Confirmed(state).Phase);
     }
 
@@ -55,8 +50,8 @@ public class StandingTests
     {
         foreach (var phase in new Phase[] { new Phase.Transitioning(Two, Given.Boot, Given.Now, false), new Phase.Loading(Two, Given.Boot) })
         {
-            var state = Decider.Accept(Given.Enrolled(phase, Two.Manifest), new Command.Disable(), Given.Host(), Given.Now).Value;
-            Assert.False(Decider.Accept(state, new Command.Enable(Intent), Given.Host(), Given.Now).TryGet(out _, out var problem));
+            var state = Decider.Accept(new Turn(Given.Enrolled(phase, Two.Manifest), Given.Host(), Given.Policy, Given.Now), new Command.Disable()).Value;
+            Assert.False(Decider.Accept(new Turn(state, Given.Host(), Given.Policy, Given.Now), new Command.Enable(Intent)).TryGet(out _, out var problem));
             Assert.Equal(ProblemCode.KernelBusy, problem.Code);
             Assert.Contains(Two.Name, problem.Message, StringComparison.Ordinal);
         }
@@ -69,22 +64,16 @@ public class StandingTests
     [InlineData("quarantined")]
     public void Refusal_WithoutAnEnrolment_IsNone(string what)
     {
-        var state = new AgentState
-        {
-            Phase = what switch
+        var state = new AgentState().With(pursuit: p => p with { Phase = what switch
             {
                 "reversed" => new Phase.Transitioning(Two, Given.Boot, Given.Now, false),
                 "load never ended" => new Phase.Loading(Two, Given.Boot),
                 _ => new Phase.Loading(Two, "boot-0"),
-            },
-            LastGood = One,
-            LoadAttempts = 3,
-            StoppedCleanly = false,
-        };
+            }, LoadAttempts = 3 }, kernel: k => k with { StoppedCleanly = false }, record: r => r with { LastGood = One });
         var after = Assert.IsType<Step.Believe>(Next(state, Given.Host())).After;
         Assert.Equal(new Phase.NotEnrolled(null), after.Phase);
-        if (what == "quarantined") Assert.Equal(Two.Manifest, Assert.Single(after.Quarantine).Manifest);
-        else if (what == "reversed") Assert.Equal([Two.Name], after.Leftovers);
+        if (what == "quarantined") Assert.Equal(Two.Manifest, Assert.Single(after.Record.Quarantine).Manifest);
+        else if (what == "reversed") Assert.Equal([Two.Name], after.Kernel.Leftovers);
     }
 
     /// <summary>A hand or a server sets the clock; the kernel's own does not jump.</summary>
@@ -95,21 +84,19 @@ public class StandingTests
     {
         var host = Given.Host((One.Name, PatchSighting.Running, "a1"), (Two.Name, PatchSighting.Switching, "a2")) with { Uptime = TimeSpan.FromHours(1) };
         var reverse = new AgentPolicy { ReverseAfter = TimeSpan.FromMinutes(10) };
-        var begun = Decider.Apply(Given.Enrolled(new Phase.Loading(Two, Given.Boot), Two.Manifest), new Step.Load(Two), new StepResult.Done(), host, Given.Now) with
-        {
-            Running = new RunningPatch(One, Given.Boot, Given.Now, null, host.Uptime),
-        };
+        var begun = Decider.Apply(new Turn(Given.Enrolled(new Phase.Loading(Two, Given.Boot), Two.Manifest), host, Given.Policy, Given.Now), new Step.Load(Two), new StepResult.Done()).With(kernel: k => k with { Running = new RunningPatch(One, Given.Boot, Given.Now, null, host.Uptime) });
         var now = Given.Now.AddHours(hours);
         var later = host with { At = now, Uptime = host.Uptime + TimeSpan.FromSeconds(3) };
-        Assert.Equal(new Step.Rest(now.AddSeconds(1)), Decider.Next(begun, later, reverse, now));
+        Assert.Equal(new Step.Rest(now.AddSeconds(1)), Decider.Next(new Turn(begun, later, reverse, now)));
         // What is due comes when it is, whatever the clock says.
         later = later with { Uptime = host.Uptime + TimeSpan.FromSeconds(30) };
-        var stalled = Assert.IsType<Step.Believe>(Decider.Next(begun, later, reverse, now)).After;
+        var stalled = Assert.IsType<Step.Believe>(Decider.Next(new Turn(begun, later, reverse, now))).After;
         Assert.Equal(PatchState.Stalled, Projection.State(stalled, later));
         Assert.Contains("after 30 s", Projection.Report(stalled, later).Problem!.Message, StringComparison.Ordinal);
         later = later with { Uptime = host.Uptime + TimeSpan.FromMinutes(10) };
-        Assert.Equal(new Step.Reverse(Two.Name), Decider.Next(stalled, later, reverse, now));
-        Assert.Equal(One, Assert.IsType<Step.Believe>(Decider.Next(stalled, later, Given.Policy, now)).After.LastGood);
+        var survived = Assert.IsType<Step.Believe>(Decider.Next(new Turn(stalled, later, reverse, now))).After;
+        Assert.Equal(One, survived.Record.LastGood);
+        Assert.Equal(new Step.Reverse(Two.Name), Decider.Next(new Turn(survived, later, reverse, now)));
     }
 
     /// <summary>A journal of before has no uptime: a time of the future is none.</summary>
@@ -131,13 +118,13 @@ public class StandingTests
             var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now.AddSeconds(-seconds), false), Two.Manifest);
             Assert.Equal(new Step.Rest(Given.Now.AddSeconds(pace)), Next(state, host));
             if (seconds < 60) continue;
-            var told = Projection.Report(state with { Phase = ((Phase.Transitioning)state.Phase) with { StallTold = true } }, host).Problem!;
+            var told = Projection.Report(state.With(pursuit: p => p with { Phase = ((Phase.Transitioning)state.Phase) with { StallReported = true } }), host).Problem!;
             Assert.StartsWith($"cannot finish taking {Two.Name} back: 0 tasks still run its code", told.Message, StringComparison.Ordinal);
         }
 
         // And what somebody else does to the running one.
         host = Given.Host((One.Name, PatchSighting.Reverting, "a1"));
-        var rest = Given.Enrolled(new Phase.NotEnrolled(null), null) with { Phase = new Phase.Resting(), Running = new RunningPatch(One, Given.Boot, Given.Now.AddHours(-1), null, Stood: true), LastGood = One, Assignment = null };
+        var rest = Given.Enrolled(new Phase.NotEnrolled(null), null).With(conversation: c => c with { Assignment = null }, pursuit: p => p with { Phase = new Phase.Resting() }, kernel: k => k with { Running = new RunningPatch(One, Given.Boot, Given.Now.AddHours(-1), null, SurvivedProbation: true) }, record: r => r with { LastGood = One });
         Assert.Equal(new Step.Rest(Given.Now.AddSeconds(1)), Next(rest.Told(host), host));
     }
 
@@ -147,7 +134,7 @@ public class StandingTests
     {
         var state = Assert.IsType<Step.Believe>(Next(Given.Enrolled(new Phase.Resting(), Two.Manifest).Told(Given.Host()), Given.Host())).After;
         Assert.IsType<Phase.Listed>(state.Phase);
-        state = Decider.Apply(state with { Phase = new Phase.Downloaded(Two) }, new Step.Verify(Two), new StepResult.Failed(Away with { Code = ProblemCode.ModuleUnsigned }, InPassing: false), Given.Host(), Given.Now);
+        state = Decider.Apply(new Turn(state.With(pursuit: p => p with { Phase = new Phase.Downloaded(Two) }), Given.Host(), Given.Policy, Given.Now), new Step.Verify(Two), new StepResult.Failed(Away with { Code = ProblemCode.ModuleUnsigned }, InPassing: false));
         Assert.Equal([Two.Manifest], Assert.IsType<Step.Tidy>(Next(state.Told(Given.Host()), Given.Host())).Manifests);
     }
 
@@ -157,7 +144,7 @@ public class StandingTests
         var (state, waits) = (Given.Enrolled(new Phase.Downloaded(Two), Two.Manifest), new List<TimeSpan>());
         for (var i = 0; i < 12; i++)
         {
-            state = Decider.Apply(state with { Phase = new Phase.Downloaded(Two) }, new Step.Verify(Two), new StepResult.Failed(Away with { Code = ProblemCode.DiskError }, InPassing: true), Given.Host(), Given.Now);
+            state = Decider.Apply(new Turn(state.With(pursuit: p => p with { Phase = new Phase.Downloaded(Two) }), Given.Host(), Given.Policy, Given.Now), new Step.Verify(Two), new StepResult.Failed(Away with { Code = ProblemCode.DiskError }, InPassing: true));
             waits.Add(Assert.IsType<Phase.Listed>(state.Phase).Retry.NotBefore - Given.Now);
         }
 
@@ -170,17 +157,17 @@ public class StandingTests
     public void Projection_WhenTheLastCatalogueHasExpired_SaysThatNothingIsKnown()
     {
         var host = Given.Host((One.Name, PatchSighting.Running, "a1"));
-        var state = Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = new RunningPatch(One, Given.Boot, Given.Now.AddDays(-9), null), LastGood = One };
-        state = Decider.Apply(state with { Phase = new Phase.Offered(One.Manifest, Retry.Now) }, new Step.FetchCatalogue(0), Given.CatalogueOf(6, new CatalogueEntry { Manifest = One.Manifest, Version = "1.0", Sequence = 1 }), host, Given.Now);
+        var state = Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = new RunningPatch(One, Given.Boot, Given.Now.AddDays(-9), null) }, record: r => r with { LastGood = One });
+        state = Decider.Apply(new Turn(state.With(pursuit: p => p with { Phase = new Phase.Offered(One.Manifest, Retry.Now) }), host, Given.Policy, Given.Now), new Step.FetchCatalogue(0), Given.CatalogueOf(6, new CatalogueEntry { Manifest = One.Manifest, Version = "1.0", Sequence = 1 }));
         Assert.Equal(Given.Now.AddDays(7), Status(state, host, Given.Now).CheckIn.CatalogueExpires);
         Assert.Null(Status(state, host, Given.Now.AddDays(7)).Problem);
         foreach (var phase in new Phase[] { new Phase.Resting(), new Phase.Offered(One.Manifest, new Retry(3, Given.Now, Away)) })
         {
-            var late = Status(state with { Phase = phase }, host, Given.Now.AddDays(8));
+            var late = Status(state.With(pursuit: p => p with { Phase = phase }), host, Given.Now.AddDays(8));
             Assert.Equal((PatchState.Applied, ProblemCode.CatalogueExpired), (late.State, late.Problem?.Code));
         }
 
-        Assert.Null(Status(state with { Enrolment = null, Phase = new Phase.NotEnrolled(null) }, host, Given.Now.AddDays(8)).Problem);
+        Assert.Null(Status(state.With(conversation: c => c with { Enrolment = null }, pursuit: p => p with { Phase = new Phase.NotEnrolled(null) }), host, Given.Now.AddDays(8)).Problem);
     }
 
     private static AgentStatus Status(AgentState state, HostSnapshot host, DateTimeOffset now) =>

@@ -11,23 +11,21 @@ public class WithdrawalTests
     private static readonly PatchRef Three = Given.Patch(3);
     private static readonly string Document = new('d', 64);
 
-    private static Step Next(AgentState state, HostSnapshot host) => Decider.Next(state, host, Given.Policy, Given.Now);
+    private static Step Next(AgentState state, HostSnapshot host) => Decider.Next(new Turn(state, host, Given.Policy, Given.Now));
 
     private static RunningPatch Runs(PatchRef patch, string? withdrawn = null) => new(patch, Given.Boot, Given.Now.AddMinutes(-1), withdrawn);
 
     private static CatalogueEntry Entry(PatchRef patch, string? withdrawal = null) => new() { Manifest = patch.Manifest, Version = patch.Version, Sequence = patch.Sequence, Withdrawal = withdrawal };
 
     private static AgentState Confirm(AgentState state, params CatalogueEntry[] entries) =>
-        Decider.Apply(state with { Phase = new Phase.Offered(state.Assignment!.Manifest, Retry.Now) }, new Step.FetchCatalogue(0), Given.CatalogueOf(9, entries), Given.Host(), Given.Now);
+        Decider.Apply(new Turn(state.With(pursuit: p => p with { Phase = new Phase.Offered(state.Conversation.Assignment!.Manifest, Retry.Now) }), Given.Host(), Given.Policy, Given.Now), new Step.FetchCatalogue(0), Given.CatalogueOf(9, entries));
 
-    private static AgentState Read(AgentState state, PatchRef withdrawn) => Decider.Apply(
-        state, new Step.FetchWithdrawal(Document, withdrawn.Manifest), new StepResult.WithdrawalRead(new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, Manifest = withdrawn.Manifest, Reason = "it leaks" }), Given.Host(), Given.Now);
+    private static AgentState Read(AgentState state, PatchRef withdrawn) => Decider.Apply(new Turn(state, Given.Host(), Given.Policy, Given.Now), new Step.FetchWithdrawal(Document, withdrawn.Manifest), new StepResult.WithdrawalRead(new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, Manifest = withdrawn.Manifest, Reason = "it leaks" }));
 
     private static AgentState Having(AgentState state, params PatchRef[] ran) =>
-        state with { Floors = new Dictionary<string, Floor> { [Given.Release] = ran.Aggregate(new Floor(0, 0), (f, p) => f.With(p)) } };
+        state.With(record: r => r with { Floors = new Dictionary<string, Floor> { [Given.Release] = ran.Aggregate(new Floor(0, 0), (f, p) => f.With(p)) } });
 
-    private static Problem? Manifest(AgentState state, PatchRef patch) => (Decider.Apply(
-        state with { Phase = new Phase.Listed(patch.Manifest, Retry.Now) }, new Step.FetchManifest(patch.Manifest), Given.ManifestOf(patch), Given.Host(), Given.Now).Phase as Phase.Refused)?.Problem;
+    private static Problem? Manifest(AgentState state, PatchRef patch) => (Decider.Apply(new Turn(state.With(pursuit: p => p with { Phase = new Phase.Listed(patch.Manifest, Retry.Now) }), Given.Host(), Given.Policy, Given.Now), new Step.FetchManifest(patch.Manifest), Given.ManifestOf(patch)).Phase as Phase.Refused)?.Problem;
 
     [Theory]
     [InlineData(true)]
@@ -35,55 +33,55 @@ public class WithdrawalTests
     public void Completed_InThePlaceOfAWithdrawnPatch_LeavesNothingToFallBackTo(bool read)
     {
         var host = Given.Host((One.Name, PatchSighting.Lingering, "a1"), (Two.Name, PatchSighting.Running, "a2"));
-        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now, false), Two.Manifest) with { Running = Runs(One, read ? "it leaks" : null), LastGood = One };
-        if (!read) state = state with { PendingWithdrawals = [new(Document, One.Manifest)] };
+        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now, false), Two.Manifest).With(kernel: k => k with { Running = Runs(One, read ? "it leaks" : null) }, record: r => r with { LastGood = One });
+        if (!read) state = state.With(withdrawals: w => w with { Pending = [new(Document, One.Manifest)] });
         state = Assert.IsType<Step.Believe>(Next(state, host)).After;
-        Assert.Equal(Two, state.Running!.Patch);
-        Assert.Null(state.LastGood);
+        Assert.Equal(Two, state.Kernel.Running!.Patch);
+        Assert.Null(state.Record.LastGood);
         // And so a crash of the new one does not bring it back.
-        var next = Assert.IsType<Step.Believe>(Next(state with { StoppedCleanly = false }, Given.Host() with { BootId = "boot-2" })).After;
+        var next = Assert.IsType<Step.Believe>(Next(state.With(kernel: k => k with { StoppedCleanly = false }), Given.Host() with { BootId = "boot-2" })).After;
         Assert.IsType<Phase.Refused>(next.Phase);
     }
 
     [Fact]
     public void Confirmed_WhenWhatIsFallenBackToWasWithdrawn_ForgetsIt()
     {
-        var state = Given.Enrolled(new Phase.Resting(), Two.Manifest) with { Running = Runs(Two), LastGood = One };
-        Assert.Null(Confirm(state, Entry(One, Document), Entry(Two)).LastGood);
-        Assert.Equal(One, Confirm(state, Entry(One), Entry(Two)).LastGood);
+        var state = Given.Enrolled(new Phase.Resting(), Two.Manifest).With(kernel: k => k with { Running = Runs(Two) }, record: r => r with { LastGood = One });
+        Assert.Null(Confirm(state, Entry(One, Document), Entry(Two)).Record.LastGood);
+        Assert.Equal(One, Confirm(state, Entry(One), Entry(Two)).Record.LastGood);
         // What runs is kept until a reboot or a successor, and says so.
-        state = state with { Running = Runs(One) };
+        state = state.With(kernel: k => k with { Running = Runs(One) });
         var kept = Confirm(state, Entry(One, Document), Entry(Two));
-        Assert.Equal(One, kept.LastGood);
-        Assert.Equal(new PendingWithdrawal(Document, One.Manifest), Assert.Single(kept.PendingWithdrawals));
+        Assert.Equal(One, kept.Record.LastGood);
+        Assert.Equal(new PendingWithdrawal(Document, One.Manifest), Assert.Single(kept.Conversation.Withdrawals.Pending));
     }
 
     /// <summary>A crash took the newest out of the kernel, and its publisher took it back: then older ones are no rollback.</summary>
     [Fact]
     public void Rollback_AfterASignedWithdrawalOfWhatIsQuarantined_IsTaken()
     {
-        var state = Having(Given.Enrolled(new Phase.Resting(), One.Manifest), Two) with { Quarantine = [new Quarantined(Two.Manifest, "2.0", "it crashed", Given.Now)] };
+        var state = Having(Given.Enrolled(new Phase.Resting(), One.Manifest), Two).With(record: r => r with { Quarantine = [new Quarantined(Two.Manifest, "2.0", "it crashed", Given.Now)] });
         Assert.Equal(ProblemCode.PatchRolledBack, Manifest(state, One)?.Code);
         state = Confirm(state, Entry(One), Entry(Two, Document));
         // The server's catalogue alone changes nothing.
         Assert.Equal(ProblemCode.PatchRolledBack, Manifest(state, One)?.Code);
         Assert.Equal(new Step.FetchWithdrawal(Document, Two.Manifest), Next(state, Given.Host()));
         state = Read(state, Two);
-        Assert.Empty(state.PendingWithdrawals);
+        Assert.Empty(state.Conversation.Withdrawals.Pending);
         Assert.Null(Manifest(state, One));
     }
 
     [Fact]
     public void Rollback_AfterAWithdrawal_GoesNoLowerThanWhatElseRan()
     {
-        var state = Having(Given.Enrolled(new Phase.Resting(), One.Manifest), Two, Three) with { Running = Runs(Three) };
+        var state = Having(Given.Enrolled(new Phase.Resting(), One.Manifest), Two, Three).With(kernel: k => k with { Running = Runs(Three) });
         state = Read(state, Three);
-        Assert.Equal("it leaks", state.Running!.Withdrawn);
+        Assert.Equal("it leaks", state.Kernel.Running!.WithdrawalReason);
         Assert.Null(Manifest(state, Two));
         Assert.Equal(ProblemCode.PatchRolledBack, Manifest(state, One)?.Code);
         // The reboot takes the withdrawn one out and forgets neither.
-        state = Assert.IsType<Step.Believe>(Next(state with { LastGood = Three }, Given.Host() with { BootId = "boot-2" })).After;
-        Assert.Null(state.Running);
+        state = Assert.IsType<Step.Believe>(Next(state.With(record: r => r with { LastGood = Three }), Given.Host() with { BootId = "boot-2" })).After;
+        Assert.Null(state.Kernel.Running);
         Assert.Null(Manifest(state, Two));
     }
 
@@ -91,7 +89,7 @@ public class WithdrawalTests
     [Fact]
     public void Rollback_AfterAQuarantineAlone_GoesBackToTheLastGoodOneOnly()
     {
-        var state = Having(Given.Enrolled(new Phase.Resting(), One.Manifest), Two, Three) with { LastGood = Two, Quarantine = [new Quarantined(Three.Manifest, "3.0", "it crashed", Given.Now)] };
+        var state = Having(Given.Enrolled(new Phase.Resting(), One.Manifest), Two, Three).With(record: r => r with { LastGood = Two, Quarantine = [new Quarantined(Three.Manifest, "3.0", "it crashed", Given.Now)] });
         Assert.Null(Manifest(state, Two));
         Assert.Equal(ProblemCode.PatchRolledBack, Manifest(state, One)?.Code);
     }
@@ -100,7 +98,7 @@ public class WithdrawalTests
     public void Rollback_ThatWasRefusedBeforeTheWithdrawalCame_IsTriedAgain()
     {
         var refused = new Phase.Refused(One.Manifest, One, new Problem(ProblemCode.PatchRolledBack, "cannot", "cure"));
-        var state = Having(Given.Enrolled(refused, One.Manifest), Two) with { PendingWithdrawals = [new(Document, Two.Manifest)] };
+        var state = Having(Given.Enrolled(refused, One.Manifest), Two).With(withdrawals: w => w with { Pending = [new(Document, Two.Manifest)] });
         Assert.Equal("fetch-withdrawal", Given.Word(Next(state, Given.Host())));
         state = Read(state, Two);
         Assert.Equal("believe listed", Given.Word(Next(state, Given.Host())));
@@ -110,7 +108,7 @@ public class WithdrawalTests
     public void Floor_OfMorePatchesThanAreKept_FallsNoLowerThanTheRest()
     {
         var floor = Enumerable.Range(1, 20).Aggregate(new Floor(0, 0), (f, n) => f.With(One with { Manifest = n.ToString("x64"), Sequence = n }));
-        Assert.Equal((20, 16), (floor.Lowest, floor.Ran.Count));
+        Assert.Equal((20, 16), (floor.Lowest, floor.Patches.Count));
         foreach (var n in Enumerable.Range(1, 20)) floor = floor.Without(n.ToString("x64"));
         Assert.Equal(4, floor.Lowest);
     }
@@ -120,22 +118,22 @@ public class WithdrawalTests
     public void Withdrawal_ThatCannotBeFetchedInPassing_IsTriedAgainSoon()
     {
         var host = Given.Host((One.Name, PatchSighting.Running, "a1"));
-        var state = Given.Enrolled(new Phase.Resting(), One.Manifest) with { Running = Runs(One), LastGood = One, PendingWithdrawals = [new(Document, One.Manifest)] };
+        var state = Given.Enrolled(new Phase.Resting(), One.Manifest).With(withdrawals: w => w with { Pending = [new(Document, One.Manifest)] }, kernel: k => k with { Running = Runs(One) }, record: r => r with { LastGood = One });
         var step = Next(state, host);
         Assert.Equal(new Step.FetchWithdrawal(Document, One.Manifest), step);
         var away = new Problem(ProblemCode.ServerUnreachable, "cannot", "cure");
-        var failed = Decider.Apply(state, step, new StepResult.Failed(away, InPassing: true), host, Given.Now);
-        failed = failed.Told(host) with { Talk = failed.Told(host).Talk with { HoldNotBefore = Given.Now.AddMinutes(5) } };
+        var failed = Decider.Apply(new Turn(state, host, Given.Policy, Given.Now), step, new StepResult.Failed(away, InPassing: true));
+        failed = failed.Told(host).With(heldCall: h => h with { NotBefore = Given.Now.AddMinutes(5) });
         var wait = Assert.IsType<Step.Rest>(Next(failed, host)).Until;
         Assert.InRange(wait - Given.Now, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5));
-        Assert.Equal(step, Decider.Next(failed, host, Given.Policy, wait));
+        Assert.Equal(step, Decider.Next(new Turn(failed, host, Given.Policy, wait)));
         // And it does not stand before another.
         var other = new PendingWithdrawal(new string('e', 64), Two.Manifest);
-        var both = Decider.Apply(state with { PendingWithdrawals = [.. state.PendingWithdrawals, other] }, step, new StepResult.Failed(away, InPassing: true), host, Given.Now);
-        Assert.Equal(other, both.PendingWithdrawals[0]);
+        var both = Decider.Apply(new Turn(state.With(withdrawals: w => w with { Pending = [.. state.Conversation.Withdrawals.Pending, other] }), host, Given.Policy, Given.Now), step, new StepResult.Failed(away, InPassing: true));
+        Assert.Equal(other, both.Conversation.Withdrawals.Pending[0]);
         // What is no withdrawal is not asked for again; the next catalogue names it.
-        var refused = Decider.Apply(failed, step, new StepResult.Failed(away with { Code = ProblemCode.ManifestSignatureInvalid }, InPassing: false), host, Given.Now);
-        Assert.Empty(refused.PendingWithdrawals);
-        Assert.Equal(Retry.Now, refused.Talk.WithdrawalRetry);
+        var refused = Decider.Apply(new Turn(failed, host, Given.Policy, Given.Now), step, new StepResult.Failed(away with { Code = ProblemCode.ManifestSignatureInvalid }, InPassing: false));
+        Assert.Empty(refused.Conversation.Withdrawals.Pending);
+        Assert.Equal(Retry.Now, refused.Conversation.Withdrawals.Retry);
     }
 }

@@ -24,17 +24,17 @@ public sealed class ChronicleTests
     {
         ["nothing"] = (Rest, Rest, Did(new Step.Tidy([], [])), ""),
         ["started"] = (Rest, Rest, new Cause.Started("0.1.0", Given.Release), "started"),
-        ["stopped"] = (Rest, Rest with { StoppedCleanly = true }, new Cause.Stopped(), "stopped"),
+        ["stopped"] = (Rest, Rest.With(kernel: k => k with { StoppedCleanly = true }), new Cause.Stopped(), "stopped"),
         ["enable"] = (new(), At(new(), new Phase.Enrolling(new EnrolmentIntent("e", Token, "c"), Retry.Now)), new Cause.Asked(new Command.Enable(new EnrolmentIntent("e", Token, "c")), Carol), "enable-asked"),
         ["enrolled"] = (At(new(), new Phase.Enrolling(new EnrolmentIntent("e", Token, "c"), Retry.Now)), Rest, Did(), "enrolled"),
         ["enrolling failed"] = (At(new(), new Phase.Enrolling(new EnrolmentIntent("e", Token, "c"), Retry.Now)), At(new(), new Phase.NotEnrolled(Away)), Did(), "enrol-failed"),
         ["disable"] = (Rest, new(), new Cause.Asked(new Command.Disable(), Carol), "disabled"),
         ["refresh"] = (Rest, Rest, new Cause.Asked(new Command.Refresh(), Carol), "refresh-asked"),
         ["network up"] = (Rest, Rest, new Cause.Asked(new Command.NetworkUp(), null), ""),
-        ["offered"] = (Rest, Rest with { Assignment = new AssignmentRef("t2", Two.Manifest, false, 900) }, Did(), "offered"),
-        ["the same again"] = (Rest with { Assignment = new AssignmentRef("t1", Two.Manifest, true, 900) }, Rest with { Assignment = new AssignmentRef("t2", Two.Manifest, false, 900) }, Did(), ""),
-        ["an outage"] = (Rest, Rest with { Talk = Rest.Talk with { Problem = Away, Failures = 1 } }, Did(), ""),
-        ["another server answers"] = (Rest, Rest with { Talk = Rest.Talk with { Problem = Away with { Code = ProblemCode.ServerCertificateMismatch }, Failures = 1 } }, Did(), "server-distrusted"),
+        ["offered"] = (Rest, Rest.With(conversation: c => c with { Assignment = new AssignmentRef("t2", Two.Manifest, false, 900) }), Did(), "offered"),
+        ["the same again"] = (Rest.With(conversation: c => c with { Assignment = new AssignmentRef("t1", Two.Manifest, true, 900) }), Rest.With(conversation: c => c with { Assignment = new AssignmentRef("t2", Two.Manifest, false, 900) }), Did(), ""),
+        ["an outage"] = (Rest, Rest.With(checkIn: c => c with { Problem = Away, Failures = 1 }), Did(), ""),
+        ["another server answers"] = (Rest, Rest.With(checkIn: c => c with { Problem = Away with { Code = ProblemCode.ServerCertificateMismatch }, Failures = 1 }), Did(), "server-distrusted"),
         ["catalogue expired"] = (At(Rest, new Phase.Offered(null, Retry.Now)), Rest, Did(new Step.FetchCatalogue(0), new StepResult.Failed(Expired, true)), "catalogue-refused"),
         ["still expired"] = (At(Rest, new Phase.Offered(null, new Retry(1, Given.Now, Expired))), Rest, Did(new Step.FetchCatalogue(0), new StepResult.Failed(Expired, true)), ""),
         ["catalogue not to be had"] = (At(Rest, new Phase.Offered(null, Retry.Now)), Rest, Did(new Step.FetchCatalogue(0), new StepResult.Failed(Away, true)), ""),
@@ -47,25 +47,25 @@ public sealed class ChronicleTests
         ["loaded"] = (At(Rest, new Phase.Loading(Two, "b")), At(Rest, new Phase.Transitioning(Two, "b", Given.Now, false)), Did(), "loaded"),
         ["adopted"] = (At(Rest, new Phase.Verified(Two, null)), At(Rest, new Phase.Transitioning(Two, "b", Given.Now, false)), Did(), "adopted"),
         ["adopted after preflight"] = (At(Rest, new Phase.Cleared(Two, null)), At(Rest, new Phase.Transitioning(Two, "b", Given.Now, false)), Did(), "adopted"),
-        ["replaced"] = (At(Rest with { Running = Runs(One) }, new Phase.Transitioning(Two, "b", Given.Now, false)), Rest with { Running = Runs(Two), Leftovers = [One.Name], LeftoverPatches = [Chronicle.Of(One)] }, Did(), "applied replaced"),
-        ["applied beside another"] = (At(Rest with { Running = Runs(One) }, new Phase.Transitioning(Two, "b", Given.Now, false)), Rest with { Running = Runs(Two) }, Did(), "applied"),
+        ["replaced"] = (At(Rest.With(kernel: k => k with { Running = Runs(One) }), new Phase.Transitioning(Two, "b", Given.Now, false)), Rest.With(kernel: k => k with { Running = Runs(Two), Leftovers = [One.Name], LeftoverPatches = [Chronicle.Of(One)] }), Did(), "applied replaced"),
+        ["applied beside another"] = (At(Rest.With(kernel: k => k with { Running = Runs(One) }), new Phase.Transitioning(Two, "b", Given.Now, false)), Rest.With(kernel: k => k with { Running = Runs(Two) }), Did(), "applied"),
         ["stalled"] = (At(Rest, new Phase.Transitioning(Two, "b", Given.Now, false)), At(Rest, new Phase.Transitioning(Two, "b", Given.Now, true)), Did(), "stalled"),
         ["reversing"] = (Rest, Rest, Did(new Step.Reverse(Two.Name)), "reversing"),
         ["reversed"] = (At(Rest, new Phase.Transitioning(Two, "b", Given.Now, true)), At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.TransitionReversed })), Did(), "reversed"),
-        ["applied"] = (At(Rest, new Phase.Transitioning(Two, "b", Given.Now, false)), Rest with { Running = Runs(Two) }, Did(), "applied"),
-        ["loaded again after a reboot"] = (Rest with { Running = Runs(Two) }, Rest with { Running = Runs(Two) with { BootId = "b2" } }, Did(), "applied"),
-        ["gone by a reboot"] = (Rest with { Running = Runs(Two) }, At(Rest, new Phase.Downloaded(Two)), Did(), ""),
-        ["switched off by hand"] = (Rest with { Running = Runs(Two) }, At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.PatchRemovedByHand })) with { Leftovers = [Two.Name] }, Did(), "removed-by-hand"),
-        ["switched off by hand, not enrolled"] = (new AgentState { Running = Runs(Two) }, new AgentState { Leftovers = [Two.Name] }, Did(), "removed-by-hand"),
-        ["quarantined, nothing to fall back to"] = (Rest with { Running = Runs(Two) }, At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.PatchQuarantined })) with { Quarantine = [Bad(Two)] }, Did(), "quarantined"),
-        ["quarantined, back to the last good one"] = (Rest with { Running = Runs(Two) }, At(Rest, new Phase.Downloaded(One)) with { Quarantine = [Bad(Two)] }, Did(), "quarantined"),
-        ["what is quarantined is offered again"] = (Rest with { Quarantine = [Bad(Two)] }, At(Rest, new Phase.Refused(Two.Manifest, null, Unsigned with { Code = ProblemCode.PatchQuarantined })) with { Quarantine = [Bad(Two)] }, Did(), "refused"),
-        ["withdrawn"] = (Rest with { Running = Runs(Two) }, Rest with { Running = Runs(Two) with { Withdrawn = "oopses" } }, Did(), "withdrawn"),
-        ["withdrawal of a stranger"] = (Rest with { Running = Runs(Two) }, Rest with { Running = Runs(Two) }, Did(new Step.FetchWithdrawal("w", Two.Manifest), new StepResult.Failed(Unsigned with { Code = ProblemCode.ManifestSignatureInvalid }, false)), "refused"),
+        ["applied"] = (At(Rest, new Phase.Transitioning(Two, "b", Given.Now, false)), Rest.With(kernel: k => k with { Running = Runs(Two) }), Did(), "applied"),
+        ["loaded again after a reboot"] = (Rest.With(kernel: k => k with { Running = Runs(Two) }), Rest.With(kernel: k => k with { Running = Runs(Two) with { BootId = "b2" } }), Did(), "applied"),
+        ["gone by a reboot"] = (Rest.With(kernel: k => k with { Running = Runs(Two) }), At(Rest, new Phase.Downloaded(Two)), Did(), ""),
+        ["switched off by hand"] = (Rest.With(kernel: k => k with { Running = Runs(Two) }), At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.PatchRemovedByHand })).With(kernel: k => k with { Leftovers = [Two.Name] }), Did(), "removed-by-hand"),
+        ["switched off by hand, not enrolled"] = (new AgentState().With(kernel: k => k with { Running = Runs(Two) }), new AgentState().With(kernel: k => k with { Leftovers = [Two.Name] }), Did(), "removed-by-hand"),
+        ["quarantined, nothing to fall back to"] = (Rest.With(kernel: k => k with { Running = Runs(Two) }), At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.PatchQuarantined })).With(record: r => r with { Quarantine = [Bad(Two)] }), Did(), "quarantined"),
+        ["quarantined, back to the last good one"] = (Rest.With(kernel: k => k with { Running = Runs(Two) }), At(Rest, new Phase.Downloaded(One)).With(record: r => r with { Quarantine = [Bad(Two)] }), Did(), "quarantined"),
+        ["what is quarantined is offered again"] = (Rest.With(record: r => r with { Quarantine = [Bad(Two)] }), At(Rest, new Phase.Refused(Two.Manifest, null, Unsigned with { Code = ProblemCode.PatchQuarantined })).With(record: r => r with { Quarantine = [Bad(Two)] }), Did(), "refused"),
+        ["withdrawn"] = (Rest.With(kernel: k => k with { Running = Runs(Two) }), Rest.With(kernel: k => k with { Running = Runs(Two) with { WithdrawalReason = "oopses" } }), Did(), "withdrawn"),
+        ["withdrawal of a stranger"] = (Rest.With(kernel: k => k with { Running = Runs(Two) }), Rest.With(kernel: k => k with { Running = Runs(Two) }), Did(new Step.FetchWithdrawal("w", Two.Manifest), new StepResult.Failed(Unsigned with { Code = ProblemCode.ManifestSignatureInvalid }, false)), "refused"),
         ["pins changed"] = (Rest, Rest, Did(new Step.FetchPins(1), new StepResult.PinsRead(new VerifiedPinSet(Pins))), "pins-changed"),
         ["pins refused"] = (Rest, Rest, Did(new Step.FetchPins(1), new StepResult.Failed(Unsigned with { Code = ProblemCode.PinsInvalid }, true)), "pins-refused"),
-        ["pins refused again"] = (Rest with { Talk = Rest.Talk with { PinsRetry = new Retry(1, Given.Now, Unsigned with { Code = ProblemCode.PinsInvalid }) } }, Rest, Did(new Step.FetchPins(1), new StepResult.Failed(Unsigned with { Code = ProblemCode.PinsInvalid }, true)), ""),
-        ["module removed"] = (Rest with { Leftovers = [One.Name] }, Rest, Did(new Step.RemoveModule(One.Name)), "module-removed"),
+        ["pins refused again"] = (Rest.With(pins: p => p with { Retry = new Retry(1, Given.Now, Unsigned with { Code = ProblemCode.PinsInvalid }) }), Rest, Did(new Step.FetchPins(1), new StepResult.Failed(Unsigned with { Code = ProblemCode.PinsInvalid }, true)), ""),
+        ["module removed"] = (Rest.With(kernel: k => k with { Leftovers = [One.Name] }), Rest, Did(new Step.RemoveModule(One.Name)), "module-removed"),
     };
 
     public static TheoryData<string> Names => [.. Table.Keys];
@@ -100,8 +100,8 @@ public sealed class ChronicleTests
     public void Between_OfAQuarantine_NamesTheRightPatch(int number)
     {
         var bad = number == 1 ? One : Two;
-        var before = At(Rest with { Running = Runs(One) }, new Phase.Downloading(Two, Retry.Now));
-        var told = Assert.Single(Chronicle.Between(before, At(Rest, new Phase.Refused(bad.Manifest, bad, Unsigned with { Code = ProblemCode.PatchQuarantined })) with { Quarantine = [Bad(bad)] }, Did()));
+        var before = At(Rest.With(kernel: k => k with { Running = Runs(One) }), new Phase.Downloading(Two, Retry.Now));
+        var told = Assert.Single(Chronicle.Between(before, At(Rest, new Phase.Refused(bad.Manifest, bad, Unsigned with { Code = ProblemCode.PatchQuarantined })).With(record: r => r with { Quarantine = [Bad(bad)] }), Did()));
         Assert.Equal((HistoryKind.Quarantined, bad.Name), (told.Kind, told.Patch?.Name));
     }
 
@@ -109,7 +109,7 @@ public sealed class ChronicleTests
     [Fact]
     public void Between_OfWhatIsTakenOut_NamesItsDigests()
     {
-        var left = Rest with { Leftovers = [One.Name], LeftoverPatches = [Chronicle.Of(One)] };
+        var left = Rest.With(kernel: k => k with { Leftovers = [One.Name], LeftoverPatches = [Chronicle.Of(One)] });
         Assert.Equal(Chronicle.Of(One), Assert.Single(Chronicle.Between(left, Rest, Did(new Step.RemoveModule(One.Name)))).Patch);
         var switching = At(Rest, new Phase.Transitioning(Two, "b", Given.Now, true));
         Assert.Equal(Chronicle.Of(Two), Assert.Single(Chronicle.Between(switching, switching, Did(new Step.Reverse(Two.Name)))).Patch);
@@ -132,7 +132,7 @@ public sealed class ChronicleTests
         var (before, after, cause, _) = Table[name];
         foreach (var by in new[] { Carol, new HistoryBy(Server: "https://patches.example"), null })
         {
-            var told = Chronicle.Between(before with { WantedBy = by }, after with { WantedBy = by }, cause)[0];
+            var told = Chronicle.Between(before.With(pursuit: p => p with { WantedBy = by }), after.With(pursuit: p => p with { WantedBy = by }), cause)[0];
             Assert.Equal(by, told.By);
             if (name == "loading") Assert.Equal(by is null, told.Note is not null);
         }
@@ -144,16 +144,16 @@ public sealed class ChronicleTests
     {
         var host = Given.Host();
         var assigned = Given.Enrolled(new Phase.Resting(), Two.Manifest).Told(host);
-        Assert.Equal("https://patches.example", Begun(assigned).WantedBy?.Server);
-        var asked = Begun(assigned with { AskedBy = Carol });
-        Assert.Equal((Carol, null), (asked.WantedBy, asked.AskedBy));
-        var rebooted = assigned with { Running = Runs(Two) with { BootId = "boot-0" }, LastGood = Two, WantedBy = Carol };
-        Assert.Null(Begun(rebooted).WantedBy);
+        Assert.Equal("https://patches.example", Begun(assigned).Pursuit.WantedBy?.Server);
+        var asked = Begun(assigned.With(conversation: c => c with { AskedBy = Carol }));
+        Assert.Equal((Carol, null), (asked.Pursuit.WantedBy, asked.Conversation.AskedBy));
+        var rebooted = assigned.With(pursuit: p => p with { WantedBy = Carol }, kernel: k => k with { Running = Runs(Two) with { BootId = "boot-0" } }, record: r => r with { LastGood = Two });
+        Assert.Null(Begun(rebooted).Pursuit.WantedBy);
         // Another offer than the one that was looked for is nobody's but the server's.
-        var other = Decider.Apply(assigned with { AskedBy = Carol }, new Step.CheckIn(Projection.Report(assigned, host), [], null), new StepResult.CheckedIn(new Assignment { Tag = "t", Manifest = One.Manifest, CheckInSeconds = 900, Now = Given.Now }), host, Given.Now);
-        Assert.Null(other.AskedBy);
+        var other = Decider.Apply(new Turn(assigned.With(conversation: c => c with { AskedBy = Carol }), host, Given.Policy, Given.Now), new Step.CheckIn(Projection.Report(assigned, host), [], null), new StepResult.CheckedIn(new Assignment { Tag = "t", Manifest = One.Manifest, CheckInSeconds = 900, Now = Given.Now }));
+        Assert.Null(other.Conversation.AskedBy);
 
-        AgentState Begun(AgentState state) => Assert.IsType<Step.Believe>(Decider.Next(state, host, Given.Policy, Given.Now)).After;
+        AgentState Begun(AgentState state) => Assert.IsType<Step.Believe>(Decider.Next(new Turn(state, host, Given.Policy, Given.Now))).After;
     }
 
     /// <summary>A kind that nothing can lead to would be a promise in the documentation and no more.</summary>
@@ -165,7 +165,7 @@ public sealed class ChronicleTests
         Assert.Equal(Enum.GetValues<HistoryKind>(), told);
     }
 
-    private static AgentState At(AgentState state, Phase phase) => state with { Phase = phase };
+    private static AgentState At(AgentState state, Phase phase) => state.With(pursuit: p => p with { Phase = phase });
 
     private static RunningPatch Runs(PatchRef patch) => new(patch, "b", Given.Now, null);
 

@@ -46,31 +46,26 @@ public sealed class CatalogueClockTests
     [Fact]
     public void SignedTime_RisesAndIsCorrectedByANewerCatalogue()
     {
-        var state = Given.Enrolled(new Phase.Offered(null, Retry.Now), null) with { Floors = new Dictionary<string, Floor> { [Given.Release] = new(Floor, 0) } };
+        var state = Given.Enrolled(new Phase.Offered(null, Retry.Now), null).With(record: r => r with { Floors = new Dictionary<string, Floor> { [Given.Release] = new(Floor, 0) } });
         state = Read(state, Floor, 0);
-        Assert.Equal(Given.Now, state.SignedTime);
-        Assert.Equal(Given.Now, Read(state, Floor, -1).SignedTime);
-        Assert.Equal(Given.Now.AddDays(3), Read(state, Floor, 3).SignedTime);
-        Assert.Equal(Given.Now.AddDays(-1), Read(state, Floor + 1, -1).SignedTime);
-        Assert.Equal(new Step.FetchCatalogue(Floor, Given.Now), Decider.Next(state with { Phase = new Phase.Offered(null, Retry.Now) }, Given.Host(), Given.Policy, Given.Now));
-        Assert.Null(Decider.Accept(state, new Command.Disable(), Given.Host(), Given.Now).Value.SignedTime);
+        Assert.Equal(Given.Now, state.Record.SignedTime);
+        Assert.Equal(Given.Now, Read(state, Floor, -1).Record.SignedTime);
+        Assert.Equal(Given.Now.AddDays(3), Read(state, Floor, 3).Record.SignedTime);
+        Assert.Equal(Given.Now.AddDays(-1), Read(state, Floor + 1, -1).Record.SignedTime);
+        Assert.Equal(new Step.FetchCatalogue(Floor, Given.Now), Decider.Next(new Turn(state.With(pursuit: p => p with { Phase = new Phase.Offered(null, Retry.Now) }), Given.Host(), Given.Policy, Given.Now)));
+        Assert.Null(Decider.Accept(new Turn(state, Given.Host(), Given.Policy, Given.Now), new Command.Disable()).Value.Record.SignedTime);
     }
 
     [Fact]
     public void CheckIn_WithAClockBehindWhatWasSigned_SaysSo()
     {
-        var state = Given.Enrolled(new Phase.Resting(), null) with { SignedTime = Given.Now.AddDays(400) };
+        var state = Given.Enrolled(new Phase.Resting(), null).With(record: r => r with { SignedTime = Given.Now.AddDays(400) });
         var step = new Step.CheckIn(Projection.Report(state, Given.Host()), [], null);
         var answer = new Assignment { Tag = "t", CheckInSeconds = 900, Now = Given.Now };
-        var told = Decider.Apply(state, step, new StepResult.CheckedIn(answer), Given.Host(), Given.Now).Talk.Problem;
+        var told = Decider.Apply(new Turn(state, Given.Host(), Given.Policy, Given.Now), step, new StepResult.CheckedIn(answer)).Conversation.CheckIn.Problem;
         Assert.Equal(ProblemCode.ClockWrong, told?.Code);
-        Assert.Null(Decider.Apply(state with { SignedTime = Given.Now }, step, new StepResult.CheckedIn(answer), Given.Host(), Given.Now).Talk.Problem);
+        Assert.Null(Decider.Apply(new Turn(state.With(record: r => r with { SignedTime = Given.Now }), Given.Host(), Given.Policy, Given.Now), step, new StepResult.CheckedIn(answer)).Conversation.CheckIn.Problem);
     }
 
-    private static AgentState Read(AgentState state, long sequence, int days) => Decider.Apply(
-        state with { Phase = new Phase.Offered(null, Retry.Now) },
-        new Step.FetchCatalogue(0),
-        new StepResult.CatalogueRead(new VerifiedCatalogue(new Catalogue { Schema = Catalogue.SchemaName, Architecture = "x86_64", KernelRelease = Given.Release, Sequence = sequence, IssuedAt = Given.Now.AddDays(days), ExpiresAt = Given.Now.AddDays(days + 7), Patches = [] })),
-        Given.Host(),
-        Given.Now);
+    private static AgentState Read(AgentState state, long sequence, int days) => Decider.Apply(new Turn(state.With(pursuit: p => p with { Phase = new Phase.Offered(null, Retry.Now) }), Given.Host(), Given.Policy, Given.Now), new Step.FetchCatalogue(0), new StepResult.CatalogueRead(new VerifiedCatalogue(new Catalogue { Schema = Catalogue.SchemaName, Architecture = "x86_64", KernelRelease = Given.Release, Sequence = sequence, IssuedAt = Given.Now.AddDays(days), ExpiresAt = Given.Now.AddDays(days + 7), Patches = [] })));
 }

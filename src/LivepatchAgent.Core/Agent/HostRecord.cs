@@ -1,0 +1,69 @@
+using System.Text.Json.Serialization;
+
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>What this host does not forget: good patches, bad ones, and what it does not go back below.</summary>
+public sealed record HostRecord
+{
+    /// <summary>The last patch that survived its probation: what a crash falls back to.</summary>
+    public PatchRef? LastGood { get; init; }
+
+    public IReadOnlyList<Quarantined> Quarantine { get; init => field = value ?? []; } = [];
+
+    /// <summary>Per kernel release: the highest catalogue and the highest patch this host has believed.</summary>
+    public IReadOnlyDictionary<string, Floor> Floors
+    {
+        get;
+        init => field = value ?? new Dictionary<string, Floor>();
+    } = new Dictionary<string, Floor>();
+
+    /// <summary>
+    /// The latest time that a catalogue believed was issued at: it is later than that, whatever the clock says.
+    /// </summary>
+    public DateTimeOffset? SignedTime { get; init; }
+
+    public Floor FloorFor(string kernelRelease) => Floors.GetValueOrDefault(kernelRelease) ?? new Floor(0, 0);
+
+    internal HostRecord WithFloor(string kernelRelease, Floor floor) =>
+        this with { Floors = new Dictionary<string, Floor>(Floors) { [kernelRelease] = floor } };
+
+    internal Quarantined? QuarantineOf(string manifest) => Quarantine.FirstOrDefault(q => q.Manifest == manifest);
+
+    /// <summary>This patch is nothing to fall back to.</summary>
+    internal HostRecord WithoutGood(string manifest) =>
+        LastGood?.Manifest == manifest ? this with { LastGood = null } : this;
+}
+
+public sealed record Quarantined(string Manifest, string Version, string Reason, DateTimeOffset At);
+
+/// <summary>What a host does not go back below.</summary>
+/// <param name="Catalogue">The highest catalogue believed.</param>
+/// <param name="Patch">The highest patch run of those that are not in <see cref="Patches"/>.</param>
+public sealed record Floor(long Catalogue, long Patch)
+{
+    private const int MaxPatches = 16;
+
+    /// <summary>
+    /// The patches that were run and not withdrawn, the highest of them: a withdrawal takes one away, and no other.
+    /// </summary>
+    public IReadOnlyList<FloorPatch> Patches { get; init => field = value ?? []; } = [];
+
+    /// <summary>No patch of a lower number is taken.</summary>
+    [JsonIgnore]
+    public long Lowest => Patches.Select(p => p.Sequence).Append(Patch).Max();
+
+    public Floor With(PatchRef patch)
+    {
+        var added = new FloorPatch(patch.Manifest, patch.Sequence);
+        FloorPatch[] patches =
+        [
+            .. Patches.Where(p => p.Manifest != patch.Manifest).Append(added).OrderByDescending(p => p.Sequence),
+        ];
+        var forgotten = patches.Skip(MaxPatches).Select(p => p.Sequence);
+        return this with { Patches = [.. patches.Take(MaxPatches)], Patch = forgotten.Append(Patch).Max() };
+    }
+
+    public Floor Without(string manifest) => this with { Patches = [.. Patches.Where(p => p.Manifest != manifest)] };
+}
+
+public sealed record FloorPatch(string Manifest, long Sequence);

@@ -1,0 +1,83 @@
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Core.Agent;
+
+/// <summary>The ways to say no to a patch, and what the server hears of it.</summary>
+internal static class Refusals
+{
+    /// <summary>No effect, and nothing for the server to hear but the state.</summary>
+    public static Step.Believe RefuseQuietly(AgentState state, string manifest, Problem problem, PatchRef? patch = null) =>
+        new(Refuse(state, new Phase.Refused(manifest, patch, problem)), problem.Message);
+
+    /// <summary>The refusal is an outcome that the server hears of.</summary>
+    public static AgentState RefuseAndReport(
+        Turn turn, string manifest, PatchRef? patch, Problem problem, HappeningKind kind = HappeningKind.Refused)
+    {
+        var reported = Report(turn, kind, manifest, problem, manifest + problem.Code + turn.Host.BootId);
+        var refused = Refuse(reported, new Phase.Refused(manifest, patch, problem));
+        return refused with { Pursuit = refused.Pursuit with { LoadAttempts = 0 } };
+    }
+
+    /// <summary>
+    /// A refusal, and what is loaded in the patch's place. Without an enrolment nobody could lift the one or vouch for the
+    /// other.
+    /// </summary>
+    public static AgentState Refuse(AgentState state, Phase.Refused refused, PatchRef? instead = null)
+    {
+        if (state.Enrolment is null) return state.InPhase(IdlePhase(state));
+        if (instead is null) return state.InPhase(refused);
+        return state with
+        {
+            Pursuit = state.Pursuit with { Phase = new Phase.Downloaded(instead), WantedBy = null },
+        };
+    }
+
+    /// <summary>
+    /// Never loaded again on this host, and no longer what a crash falls back to. The last good patch takes its place,
+    /// unless that one is quarantined as well.
+    /// </summary>
+    public static AgentState Quarantine(Turn turn, PatchRef patch, string reason)
+    {
+        var state = turn.State;
+        var quarantined = new Quarantined(patch.Manifest, patch.Version, reason, turn.Now);
+        var problem = Problems.Quarantined(quarantined);
+        var others = state.Record.Quarantine.Where(q => q.Manifest != patch.Manifest);
+        var recorded = state with
+        {
+            Record = state.Record.WithoutGood(patch.Manifest) with { Quarantine = [.. others, quarantined] },
+            Kernel = state.Kernel with { Running = null },
+            Pursuit = state.Pursuit with { LoadAttempts = 0 },
+        };
+        var about = patch.Manifest + turn.Host.BootId;
+        var reported = Report(turn.After(recorded), HappeningKind.Quarantined, patch.Manifest, problem, about);
+        return Refuse(reported, new Phase.Refused(patch.Manifest, patch, problem), Fallback(turn.After(recorded)));
+    }
+
+    /// <summary>
+    /// One more outcome for the server to hear; its id is made of what it is about, so that reporting it twice counts once.
+    /// </summary>
+    public static AgentState Report(Turn turn, HappeningKind kind, string manifest, Problem? problem, string about)
+    {
+        var state = turn.State;
+        if (state.Enrolment is null) return state;
+        var id = Kebab.Of(kind) + "-" + Identity.Of(about);
+        var outcome = new Happening(id, turn.Now, kind, manifest, problem);
+        var others = state.Conversation.Outcomes.Where(o => o.Id != id).TakeLast(Cadence.MaxOutcomes - 1);
+        return state with { Conversation = state.Conversation with { Outcomes = [.. others, outcome] } };
+    }
+
+    /// <summary>Where the agent stands with no patch under way.</summary>
+    public static Phase IdlePhase(AgentState state)
+    {
+        if (state.Enrolment is not null) return new Phase.Resting();
+        return state.Phase as Phase.NotEnrolled ?? new Phase.NotEnrolled(null);
+    }
+
+    /// <summary>The patch to load in place of one that took the host down.</summary>
+    private static PatchRef? Fallback(Turn turn)
+    {
+        var record = turn.State.Record;
+        if (turn.State.Enrolment is null || record.LastGood is not { } good) return null;
+        return good.KernelRelease == turn.Host.KernelRelease && record.QuarantineOf(good.Manifest) is null ? good : null;
+    }
+}
