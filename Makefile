@@ -2,13 +2,14 @@
 # make test       every test, lab included; ends with "N passed, N failed, N skipped"
 # make bench      the figures of docs/benchmarks.md, beside real peers
 # make fuzz       the parsers of foreign bytes, fuzzed for SECONDS=30 each; writes docs/fuzzing.md
+# make model      the agent's decisions against a simulated host: SEQUENCES=1000000, from a SEED; see docs/safety.md
 # make deb        Debian packages in out/deb
 # make publish    programs as they are installed, in out/publish
 # make build      compile everything
 # make fast       the tests that need no lab, for while you write
 # Each skips what has not changed since it last ran; what is missing on the machine is installed (Debian 12, root).
 
-.PHONY: demo test fast bench fuzz build publish deb deps clean
+.PHONY: demo test fast bench fuzz model build publish deb deps clean
 .NOTPARALLEL:
 
 deps:
@@ -41,6 +42,11 @@ bench: deb
 fuzz: deps
 	packaging/install-deps afl++
 	SECONDS_EACH=$(or $(SECONDS),30) tests/Fuzz/fuzz $(TARGETS)
+
+model: deps
+	dotnet build tests/Model -c Release --nologo -v quiet -p:RestoreLockedMode=true
+	tests/Model/bin/Release/net10.0/LivepatchAgent.Model --sequences $(or $(SEQUENCES),1000000) $(if $(SEED),--seed $(SEED))
+	tests/Model/bin/Release/net10.0/LivepatchAgent.Model --bite
 
 clean:
 	rm -rf out
