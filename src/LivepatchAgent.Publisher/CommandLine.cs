@@ -17,17 +17,21 @@ internal static class CommandLine
         {
             return Last(surroundings, $"cannot write the output: {e.Message}");
         }
-#pragma warning disable CA1031 // the edge of the program: a bug is told in a line, not with a core dump
+#pragma warning disable CA1031 // the edge of the program: a bug ends in one line, not in a core dump
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            return Last(surroundings, $"cannot go on, this is a bug: {e.GetType().Name}: {e.Message}; please report it with the command that you ran");
+            return Last(
+                surroundings,
+                $"cannot go on, this is a bug: {e.GetType().Name}: {e.Message}; "
+                    + "please report it with the command that you ran");
         }
     }
 
     public static RootCommand Root(Surroundings surroundings)
     {
-        var root = new RootCommand("Signs livepatch modules with an offline key and publishes them to a livepatch-server.")
+        var root = new RootCommand(
+            "Signs livepatch modules with an offline key and publishes them to a livepatch-server.")
         {
             KeygenCommand.Make(surroundings),
             InspectCommand.Make(surroundings),
@@ -70,7 +74,7 @@ internal static class CommandLine
         }
         catch (IOException)
         {
-            // Nobody listens any more; the exit code still tells.
+            // Nobody reads standard error; the exit code still says that it failed.
         }
 
         return ExitCode.Failed;

@@ -32,9 +32,12 @@ internal sealed record Surroundings
         ShowsProgress = !Console.IsErrorRedirected,
     };
 
-    /// <summary>One line on standard error, and the exit code that goes with it.</summary>
-    public int Tell(Problem problem)
+    /// <summary>
+    /// How a verb ends: with a problem in one line on standard error, or well. Returns the exit code.
+    /// </summary>
+    public int Report(Problem? problem)
     {
+        if (problem is null) return ExitCode.Ok;
         Error.WriteLine(Core.Modules.PrintableText.Of(problem.ToString()));
         return ExitCode.Failed;
     }
@@ -48,5 +51,6 @@ internal sealed record Surroundings
             Warn($"every host would refuse {path}: {fault.Check}: {fault.Found}; cure: {fault.Cure}");
     }
 
-    private static StreamWriter Writer(Stream stream) => new(stream, new UTF8Encoding(false), 4096) { AutoFlush = true };
+    private static StreamWriter Writer(Stream stream) =>
+        new(stream, new UTF8Encoding(false), 4096) { AutoFlush = true };
 }

@@ -65,7 +65,9 @@ public sealed class AtomicFileTests : IDisposable
         using var keygen = Process.Start(start)!;
         Assert.Equal("", keygen.StandardError.ReadToEnd());
         keygen.WaitForExit();
-        Assert.Equal(["catalogue.key", "catalogue.pem"], _folder.GetFiles().Select(file => file.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["catalogue.key", "catalogue.pem"],
+            _folder.GetFiles().Select(file => file.Name).Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -139,7 +141,8 @@ public sealed class BoundedFileTests : IDisposable
     [InlineData("/nowhere/at/all")]
     [InlineData("/tmp")]
     [InlineData("")]
-    public void TryRead_OfWhatHasNoEndOrCannotBeRead_IsNull(string path) => Assert.Null(BoundedFile.TryRead(path, 10_000));
+    public void TryRead_OfWhatHasNoEndOrCannotBeRead_IsNull(string path) =>
+        Assert.Null(BoundedFile.TryRead(path, 10_000));
 
     [Theory]
     [InlineData(10_000, true)]
@@ -147,7 +150,8 @@ public sealed class BoundedFileTests : IDisposable
     public async Task Read_OfAPipe_IsAllOfIt(int length, bool fits)
     {
         var pipe = Path.Combine(_folder.FullName, "pipe");
-        using (var make = Process.Start("mkfifo", pipe)) await make.WaitForExitAsync(TestContext.Current.CancellationToken);
+        using (var make = Process.Start("mkfifo", pipe))
+            await make.WaitForExitAsync(TestContext.Current.CancellationToken);
         var content = RandomBytes(length);
         var write = Task.Run(() =>
         {

@@ -13,7 +13,18 @@ public sealed class ManifestTests : IDisposable
     public async Task Manifest_SignedModule_OpenSslReadsIt()
     {
         await _shop.ManifestAsync(await _shop.SignedAsync());
-        var ran = await _shop.ProgramAsync("openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", "patch.manifest", "-noverify", "-certfile", "publisher.pem");
+        var ran = await _shop.ProgramAsync(
+            "openssl",
+            "cms",
+            "-verify",
+            "-binary",
+            "-inform",
+            "DER",
+            "-in",
+            "patch.manifest",
+            "-noverify",
+            "-certfile",
+            "publisher.pem");
 
         Assert.True(ran.Code == 0, ran.Error);
         var manifest = JsonSerializer.Deserialize(ran.Out, WireJson.Default.PatchManifest)!;
@@ -37,7 +48,10 @@ public sealed class ManifestTests : IDisposable
         Assert.Equal(0, good.Code);
         Assert.Contains("signature:     good, by CN=test publisher", good.Out, StringComparison.Ordinal);
         Assert.Contains("force allowed: yes", good.Out, StringComparison.Ordinal);
-        Workshop.AssertOneLine(await _shop.RunAsync("show", manifest, "--cert", _shop["k/publisher.pem"]), 1, "no key that this host trusts");
+        Workshop.AssertOneLine(
+            await _shop.RunAsync("show", manifest, "--cert", _shop["k/publisher.pem"]),
+            1,
+            "no key that this host trusts");
         Assert.Contains("not checked", (await _shop.RunAsync("show", manifest)).Out, StringComparison.Ordinal);
     }
 
@@ -64,7 +78,8 @@ public sealed class ManifestTests : IDisposable
     [InlineData("--covered-until", "30.6.2027")]
     public async Task Manifest_ImpossibleOption_IsAUsageError(string option, string value)
     {
-        var ran = await _shop.RunAsync(["manifest", await _shop.SignedAsync(), .. Options(option, value), .. _shop.Keys()]);
+        var ran = await _shop.RunAsync(
+            ["manifest", await _shop.SignedAsync(), .. Options(option, value), .. _shop.Keys()]);
         Workshop.AssertOneLine(ran, 64, option);
     }
 
@@ -74,15 +89,24 @@ public sealed class ManifestTests : IDisposable
     [InlineData("--notice", "two\nlines")]
     public async Task Manifest_WhatAHostWouldRefuse_IsNotSigned(string option, string value)
     {
-        var ran = await _shop.RunAsync(["manifest", await _shop.SignedAsync(), .. Options(option, value), .. _shop.Keys()]);
+        var ran = await _shop.RunAsync(
+            ["manifest", await _shop.SignedAsync(), .. Options(option, value), .. _shop.Keys()]);
         Workshop.AssertOneLine(ran, 1, "cannot make a manifest");
     }
 
-    private async Task<Ran> TryAsync(string module) => await _shop.RunAsync(["manifest", module, .. Options("", ""), .. _shop.Keys()]);
+    private async Task<Ran> TryAsync(string module) =>
+        await _shop.RunAsync(["manifest", module, .. Options("", ""), .. _shop.Keys()]);
 
     private static IEnumerable<string> Options(string changed, string value)
     {
-        (string Name, string Value)[] options = [("--version", "1"), ("--sequence", "1"), ("--notice", "LPN-1"), ("--covered-until", "2027-06-30"), ("--fixes", "CVE-1")];
+        (string Name, string Value)[] options =
+        [
+            ("--version", "1"),
+            ("--sequence", "1"),
+            ("--notice", "LPN-1"),
+            ("--covered-until", "2027-06-30"),
+            ("--fixes", "CVE-1"),
+        ];
         return options.SelectMany(option => new[] { option.Name, option.Name == changed ? value : option.Value });
     }
 }

@@ -16,7 +16,23 @@ public sealed class PinsTests : IDisposable
     {
         var (first, second) = (_shop.Keys(), await OtherAsync("b"));
         var server = await OtherAsync("server", "catalogue");
-        string[] what = ["--version", "1", "--threshold", "2", "--publisher", first[3], "--publisher", second[3], "--catalogue", server[3], "--tls", new string('A', 64), "--out", _shop["pins-1"]];
+        string[] what =
+        [
+            "--version",
+            "1",
+            "--threshold",
+            "2",
+            "--publisher",
+            first[3],
+            "--publisher",
+            second[3],
+            "--catalogue",
+            server[3],
+            "--tls",
+            new string('A', 64),
+            "--out",
+            _shop["pins-1"],
+        ];
         var ran = await _shop.RunAsync(["pins", "create", .. what, .. first]);
         Assert.Equal((0, ""), (ran.Code, ran.Error));
         Assert.Contains("2 of 2 publishers", ran.Out, StringComparison.Ordinal);
@@ -26,7 +42,8 @@ public sealed class PinsTests : IDisposable
         ran = await _shop.RunAsync(["cosign", _shop["pins-1"], .. second]);
         Assert.Equal((0, ""), (ran.Code, ran.Error));
         Assert.Contains("now has 2 signatures", ran.Out, StringComparison.Ordinal);
-        Assert.Contains("2 (not checked)", (await _shop.RunAsync("pins", "show", _shop["pins-1"])).Out, StringComparison.Ordinal);
+        Assert.Contains(
+            "2 (not checked)", (await _shop.RunAsync("pins", "show", _shop["pins-1"])).Out, StringComparison.Ordinal);
 
         using var a = X509CertificateLoader.LoadCertificateFromFile(first[3]);
         using var b = X509CertificateLoader.LoadCertificateFromFile(second[3]);
@@ -35,7 +52,8 @@ public sealed class PinsTests : IDisposable
         Assert.NotNull(PinSetVerifier.Verify(File.ReadAllBytes(_shop["pins-1"]), [a, b], 2, 1).Problem);
 
         await using var taking = new TlsServer(_ => TlsServer.Answer(201));
-        ran = await _shop.RunAsync("pins", "publish", _shop["pins-1"], "--server", taking.Url, "--server-pin", taking.Pin);
+        ran = await _shop.RunAsync(
+            "pins", "publish", _shop["pins-1"], "--server", taking.Url, "--server-pin", taking.Pin);
         Assert.Equal((0, ""), (ran.Code, ran.Error));
         var upload = Assert.Single(taking.Uploads);
         Assert.Equal(("PUT /v1/pins/1 HTTP/1.1", "application/pkcs7-mime"), (upload.Path, upload.ContentType));
@@ -49,13 +67,18 @@ public sealed class PinsTests : IDisposable
     public async Task Pins_ThatNoHostWouldFollow_AreNotMade(string why, params string[] options)
     {
         var keys = _shop.Keys();
-        var ran = await _shop.RunAsync(["pins", "create", "--version", "1", "--publisher", keys[3], "--catalogue", keys[3], "--out", _shop["p"], .. options, .. keys]);
+        string[] certificates = ["--publisher", keys[3], "--catalogue", keys[3]];
+        string[] create = ["pins", "create", .. certificates, "--out", _shop["p"], .. keys];
+        var ran = await _shop.RunAsync([.. create, "--version", "1", .. options]);
         Workshop.AssertOneLine(ran, 1, why);
         Assert.False(File.Exists(_shop["p"]));
-        Assert.Equal(64, (await _shop.RunAsync(["pins", "create", "--version", "0", "--publisher", keys[3], "--catalogue", keys[3], "--out", _shop["p"], .. keys])).Code);
+        Assert.Equal(
+            64,
+            (await _shop.RunAsync([.. create, "--version", "0"])).Code);
         File.WriteAllText(_shop["garbage"], "garbage");
         Workshop.AssertOneLine(await _shop.RunAsync("pins", "show", _shop["garbage"]), 1, "cannot use");
-        Workshop.AssertOneLine(await _shop.RunAsync(["cosign", _shop["garbage"], .. keys]), 1, "it is not a CMS message");
+        Workshop.AssertOneLine(
+            await _shop.RunAsync(["cosign", _shop["garbage"], .. keys]), 1, "it is not a CMS message");
     }
 
     [Fact]
@@ -65,22 +88,34 @@ public sealed class PinsTests : IDisposable
         using var a = X509CertificateLoader.LoadCertificateFromFile(first[3]);
         using var b = X509CertificateLoader.LoadCertificateFromFile(second[3]);
         var manifest = await _shop.ManifestAsync(await _shop.SignedAsync());
-        Assert.Equal(ProblemCode.ManifestSignatureInvalid, ManifestVerifier.Verify(File.ReadAllBytes(manifest), null, [a, b], 2).Problem?.Code);
+        Assert.Equal(
+            ProblemCode.ManifestSignatureInvalid,
+            ManifestVerifier.Verify(File.ReadAllBytes(manifest), null, [a, b], 2).Problem?.Code);
         Assert.Equal(0, (await _shop.RunAsync(["cosign", manifest, .. second])).Code);
         var verified = ManifestVerifier.Verify(File.ReadAllBytes(manifest), null, [a, b], 2).Value;
 
-        Assert.Equal(0, (await _shop.RunAsync(["withdrawal", "create", manifest, "--reason", "it stalls", "--out", _shop["w"], .. first])).Code);
+        Assert.Equal(
+            0,
+            (await _shop.RunAsync(
+                ["withdrawal", "create", manifest, "--reason", "it stalls", "--out", _shop["w"], .. first])).Code);
         Assert.Equal(0, (await _shop.RunAsync(["cosign", _shop["w"], .. second])).Code);
-        Assert.Equal(verified.Digest, ManifestVerifier.VerifyWithdrawal(File.ReadAllBytes(_shop["w"]), null, [a, b], 2).Value.Manifest);
+        Assert.Equal(
+            verified.Digest,
+            ManifestVerifier.VerifyWithdrawal(File.ReadAllBytes(_shop["w"]), null, [a, b], 2).Value.Manifest);
         await using var server = new TlsServer(_ => TlsServer.Answer(201));
-        Assert.Equal(0, (await _shop.RunAsync("withdrawal", "publish", _shop["w"], "--server", server.Url, "--server-pin", server.Pin)).Code);
+        Assert.Equal(
+            0,
+            (await _shop.RunAsync(
+                "withdrawal", "publish", _shop["w"], "--server", server.Url, "--server-pin", server.Pin)).Code);
         Assert.StartsWith("PUT /v1/withdrawals/", Assert.Single(server.Uploads).Path, StringComparison.Ordinal);
     }
 
     /// <summary>The options that name another key.</summary>
     private async Task<string[]> OtherAsync(string name, string kind = "publisher")
     {
-        var ran = await _shop.RunAsync(["keygen", "--out", _shop[name], "--name", name, "--kind", kind, "--no-passphrase", .. (string[])(kind == "publisher" ? ["--bits", "3072"] : [])]);
+        string[] bits = kind == "publisher" ? ["--bits", "3072"] : [];
+        var ran = await _shop.RunAsync(
+            ["keygen", "--out", _shop[name], "--name", name, "--kind", kind, "--no-passphrase", .. bits]);
         Assert.Equal((0, ""), (ran.Code, ran.Error));
         return ["--key", Path.Combine(_shop[name], kind + ".key"), "--cert", Path.Combine(_shop[name], kind + ".pem")];
     }

@@ -22,7 +22,9 @@ public sealed class PublishTests : IDisposable
         Assert.Equal((0, ""), (ran.Code, ran.Error));
         var uploads = server.Uploads.ToArray();
         Assert.Equal(2, uploads.Length);
-        Assert.Equal(($"PUT /v1/manifests/{Sha256(manifest)} HTTP/1.1", "application/pkcs7-mime"), (uploads[0].Path, uploads[0].ContentType));
+        Assert.Equal(
+            ($"PUT /v1/manifests/{Sha256(manifest)} HTTP/1.1", "application/pkcs7-mime"),
+            (uploads[0].Path, uploads[0].ContentType));
         Assert.Equal($"PUT /v1/modules/{Sha256(module)} HTTP/1.1", uploads[1].Path);
         Assert.Equal(File.ReadAllBytes(module), uploads[1].Body);
         Assert.Contains("published: livepatch_cmdline 2.1 (sequence 7)", ran.Out, StringComparison.Ordinal);
@@ -45,7 +47,8 @@ public sealed class PublishTests : IDisposable
 
         Workshop.AssertOneLine(await _shop.RunAsync("publish", module, "--server", server.Url), 1, "is not trusted");
         Assert.Empty(server.Uploads);
-        Assert.Equal(0, (await _shop.RunAsync("publish", module, "--server", server.Url, "--ca", _shop["ca.pem"])).Code);
+        Assert.Equal(
+            0, (await _shop.RunAsync("publish", module, "--server", server.Url, "--ca", _shop["ca.pem"])).Code);
     }
 
     [Fact]
@@ -55,9 +58,14 @@ public sealed class PublishTests : IDisposable
         var module = await _shop.SignedAsync();
         await _shop.ManifestAsync(module);
 
-        Workshop.AssertOneLine(await _shop.RunAsync("publish", module, "--server", server.Url, "--server-pin", new string('0', 64)), 1, "does not have the key that --server-pin names");
+        Workshop.AssertOneLine(
+            await _shop.RunAsync("publish", module, "--server", server.Url, "--server-pin", new string('0', 64)),
+            1,
+            "does not have the key that --server-pin names");
         Assert.Empty(server.Uploads);
     }
+
+    private static string Flood => string.Concat(Enumerable.Repeat($"X-Flood: {new string('x', 1000)}\r\n", 40));
 
     public static TheoryData<string, string> BadAnswers => new()
     {
@@ -70,8 +78,13 @@ public sealed class PublishTests : IDisposable
         { "HTTP/1.1 302 X\r\nLocation: https://elsewhere.invalid/\r\nContent-Length: 0\r\n\r\n", "is not followed" },
         { "garbage\r\n\r\n", "cannot reach" },
         { "", "cannot reach" },
-        { $"HTTP/1.1 201 X\r\n{string.Concat(Enumerable.Repeat($"X-Flood: {new string('x', 1000)}\r\n", 40))}\r\n", "cannot reach" },
-        { TlsServer.Answer(409, "{\"error\":{\"code\":\"patch-rolled-back\",\"message\":\"cannot take it: \\u001b[31mold\",\"cure\":\"raise --sequence\"}}"), "refuses: cannot take it: \\u001b[31mold; raise --sequence" },
+        { $"HTTP/1.1 201 X\r\n{Flood}\r\n", "cannot reach" },
+        {
+            TlsServer.Answer(409, """
+                {"error":{"code":"patch-rolled-back","message":"cannot take: \u001b[31mold","cure":"raise --sequence"}}
+                """),
+            "refuses: cannot take: \\u001b[31mold; raise --sequence"
+        },
     };
 
     [Theory]
@@ -98,7 +111,10 @@ public sealed class PublishTests : IDisposable
         var manifest = await _shop.ManifestAsync(await _shop.SignedAsync());
         var other = _shop.Put("livepatch_cmdline_v2-6.12.ko.bin", "other.ko");
 
-        Workshop.AssertOneLine(await _shop.RunAsync("publish", other, manifest, "--server", server.Url, "--server-pin", server.Pin), 1, "is not the manifest of");
+        Workshop.AssertOneLine(
+            await _shop.RunAsync("publish", other, manifest, "--server", server.Url, "--server-pin", server.Pin),
+            1,
+            "is not the manifest of");
         Assert.Empty(server.Uploads);
     }
 
@@ -108,7 +124,9 @@ public sealed class PublishTests : IDisposable
     [InlineData("--server-pin", "abc")]
     public async Task Publish_ImpossibleAddress_IsAUsageError(string option, string value)
     {
-        string[] args = option == "--server" ? ["publish", "x.ko", option, value] : ["publish", "x.ko", "--server", "https://localhost", option, value];
+        string[] args = option == "--server"
+            ? ["publish", "x.ko", option, value]
+            : ["publish", "x.ko", "--server", "https://localhost", option, value];
         Workshop.AssertOneLine(await _shop.RunAsync(args), 64, option);
     }
 
@@ -117,7 +135,8 @@ public sealed class PublishTests : IDisposable
     {
         await using var server = new TlsServer(_ => TlsServer.Answer(201));
         var manifest = await _shop.ManifestAsync(await _shop.SignedAsync());
-        var ran = await _shop.RunAsync(["withdraw", manifest, "--reason", "it oopses", "--server", server.Url, "--server-pin", server.Pin, .. _shop.Keys()]);
+        string[] to = ["--server", server.Url, "--server-pin", server.Pin];
+        var ran = await _shop.RunAsync(["withdraw", manifest, "--reason", "it oopses", .. to, .. _shop.Keys()]);
 
         Assert.Equal((0, ""), (ran.Code, ran.Error));
         var upload = Assert.Single(server.Uploads);
@@ -125,7 +144,12 @@ public sealed class PublishTests : IDisposable
         Assert.Equal($"PUT /v1/withdrawals/{digest} HTTP/1.1", upload.Path);
         using var certificate = SigningKey.LoadCertificate(_shop["publisher.pem"]).Value;
         Assert.Equal(
-            new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, Manifest = Sha256(manifest), Reason = "it oopses" },
+            new PatchWithdrawal
+            {
+                Schema = PatchWithdrawal.SchemaName,
+                Manifest = Sha256(manifest),
+                Reason = "it oopses",
+            },
             ManifestVerifier.VerifyWithdrawal(upload.Body, digest, [certificate]).Value);
     }
 
@@ -139,9 +163,10 @@ public sealed class PublishTests : IDisposable
         Assert.Equal((0, ""), (ran.Code, ran.Error));
         Assert.StartsWith($"withdrawn before: {Sha256(manifest)} on ", ran.Out, StringComparison.Ordinal);
 
-        await _shop.RunAsync(["withdrawal", "create", manifest, "--reason", "it oopses", "--out", _shop["w"], .. _shop.Keys()]);
+        await _shop.RunAsync(
+            ["withdrawal", "create", manifest, "--reason", "it oopses", "--out", _shop["w"], .. _shop.Keys()]);
         ran = await _shop.RunAsync(["withdrawal", "publish", _shop["w"], .. to]);
-        Assert.StartsWith("known already: ", ran.Out, StringComparison.Ordinal);
+        Assert.StartsWith("withdrawn before: ", ran.Out, StringComparison.Ordinal);
         Assert.Contains("changed nothing", ran.Out, StringComparison.Ordinal);
     }
 
@@ -156,11 +181,25 @@ public sealed class PublishTests : IDisposable
         string[] rest = verb switch
         {
             "sign" => _shop.Keys(),
-            "manifest" => ["--version", "1", "--sequence", "1", "--notice", "N", "--covered-until", "2027-01-01", .. _shop.Keys()],
+            "manifest" =>
+            [
+                "--version",
+                "1",
+                "--sequence",
+                "1",
+                "--notice",
+                "N",
+                "--covered-until",
+                "2027-01-01",
+                .. _shop.Keys(),
+            ],
             "publish" => ["--server", "https://localhost:1"],
             _ => [],
         };
-        Workshop.AssertOneLine(await _shop.RunAsync([verb, _shop["huge.ko"], .. rest]), 1, "huge.ko: it has more than 268435456 bytes; no livepatch is that large");
+        Workshop.AssertOneLine(
+            await _shop.RunAsync([verb, _shop["huge.ko"], .. rest]),
+            1,
+            "huge.ko: it has more than 268435456 bytes; no livepatch is that large");
     }
 
     private async Task<Ran> PublishAsync(TlsServer server)

@@ -18,29 +18,49 @@ public sealed class SignTests : IDisposable
         var content = Workshop.Module("livepatch_cmdline-6.12.ko.bin");
 
         Assert.Equal(content, signed[..content.Length]);
-        Assert.EndsWith("~Module signature appended~\n", System.Text.Encoding.ASCII.GetString(signed), StringComparison.Ordinal);
+        Assert.EndsWith(
+            "~Module signature appended~\n", System.Text.Encoding.ASCII.GetString(signed), StringComparison.Ordinal);
         File.WriteAllBytes(_shop["content"], content);
         File.WriteAllBytes(_shop["p7s"], signed[content.Length..^TrailerLength]);
-        var ran = await _shop.ProgramAsync("openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", "p7s", "-content", "content", "-noverify", "-certfile", "publisher.pem", "-out", "/dev/null");
+        var ran = await _shop.ProgramAsync(
+            "openssl",
+            "cms",
+            "-verify",
+            "-binary",
+            "-inform",
+            "DER",
+            "-in",
+            "p7s",
+            "-content",
+            "content",
+            "-noverify",
+            "-certfile",
+            "publisher.pem",
+            "-out",
+            "/dev/null");
         Assert.True(ran.Code == 0, ran.Error);
     }
 
     [Fact]
     public async Task Sign_Module_HasTheSignatureThatSignFileMakes()
     {
-        var signFile = Directory.GetDirectories("/usr/lib", "linux-kbuild-*").Select(d => Path.Combine(d, "scripts", "sign-file")).FirstOrDefault(File.Exists);
+        var signFile = Directory.GetDirectories("/usr/lib", "linux-kbuild-*").Select(
+            d => Path.Combine(d, "scripts", "sign-file")).FirstOrDefault(File.Exists);
         Assert.True(signFile is not null, "the kernel's scripts/sign-file is not installed; packaging/install-deps");
         var ours = await _shop.SignedAsync();
         var theirs = _shop.Put(name: "theirs.ko");
         var ran = await _shop.ProgramAsync(signFile, "sha256", "publisher.key", "publisher.pem", theirs);
         Assert.True(ran.Code == 0, ran.Error);
 
-        // Not byte for byte: OpenSSL writes the digest's absent parameters as NULL, .NET leaves them out as RFC 5754 asks.
+        // Not byte for byte: OpenSSL writes the digest's absent parameters as NULL, .NET leaves them out as RFC 5754
+        // asks.
         var (a, b) = (Signer(ours), Signer(theirs));
         Assert.Equal(Convert.ToHexString(b.GetSignature()), Convert.ToHexString(a.GetSignature()));
         Assert.Equal(b.DigestAlgorithm.Value, a.DigestAlgorithm.Value);
         Assert.Equal(b.SignatureAlgorithm.Value, a.SignatureAlgorithm.Value);
-        Assert.Equal(((X509IssuerSerial)b.SignerIdentifier.Value!).SerialNumber, ((X509IssuerSerial)a.SignerIdentifier.Value!).SerialNumber);
+        Assert.Equal(
+            ((X509IssuerSerial)b.SignerIdentifier.Value!).SerialNumber,
+            ((X509IssuerSerial)a.SignerIdentifier.Value!).SerialNumber);
         Assert.Empty(a.SignedAttributes);
         Assert.Equal(b.Version, a.Version);
     }
@@ -48,7 +68,8 @@ public sealed class SignTests : IDisposable
     private static SignerInfo Signer(string path)
     {
         var cms = new SignedCms();
-        cms.Decode(File.ReadAllBytes(path).AsSpan()[Workshop.Module("livepatch_cmdline-6.12.ko.bin").Length..^TrailerLength]);
+        cms.Decode(
+            File.ReadAllBytes(path).AsSpan()[Workshop.Module("livepatch_cmdline-6.12.ko.bin").Length..^TrailerLength]);
         Assert.Empty(cms.Certificates);
         return Assert.Single(cms.SignerInfos.Cast<SignerInfo>());
     }
@@ -132,14 +153,19 @@ public sealed class SignTests : IDisposable
         await _shop.RunAsync("keygen", "--out", _shop["k"], "--bits", "3072", "--no-passphrase");
         _shop.Keys();
 
-        Workshop.AssertOneLine(await _shop.RunAsync("sign", _shop.Put(), "--key", _shop["publisher.key"], "--cert", _shop["k/publisher.pem"]), 1, "is not the private key of");
+        Workshop.AssertOneLine(
+            await _shop.RunAsync(
+                "sign", _shop.Put(), "--key", _shop["publisher.key"], "--cert", _shop["k/publisher.pem"]),
+            1,
+            "is not the private key of");
     }
 
     [Fact]
     public async Task Sign_Garbage_IsOneLine()
     {
         File.WriteAllText(_shop["garbage.ko"], "not a module");
-        Workshop.AssertOneLine(await _shop.RunAsync(["sign", _shop["garbage.ko"], .. _shop.Keys()]), 1, "it is not an ELF file");
+        Workshop.AssertOneLine(
+            await _shop.RunAsync(["sign", _shop["garbage.ko"], .. _shop.Keys()]), 1, "it is not an ELF file");
         Workshop.AssertOneLine(await _shop.RunAsync(["sign", _shop["missing.ko"], .. _shop.Keys()]), 1, "no such file");
         Workshop.AssertOneLine(await _shop.RunAsync(["sign", _shop.Folder, .. _shop.Keys()]), 1, "cannot read");
     }

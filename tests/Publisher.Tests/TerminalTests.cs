@@ -13,16 +13,24 @@ public sealed class TerminalTests
     public async Task Passphrase_IsAskedForTwiceAndNeverShown()
     {
         using var shop = new Workshop();
-        var made = await TypedAsync(shop, "keygen --out . --bits 3072", ("Passphrase for the new key", Secret), ("The same again", Secret));
+        var made = await TypedAsync(
+            shop, "keygen --out . --bits 3072", ("Passphrase for the new key", Secret), ("The same again", Secret));
         Assert.Equal(0, made.Code);
         Assert.DoesNotContain("correct", made.Out, StringComparison.Ordinal);
-        Assert.StartsWith("-----BEGIN ENCRYPTED PRIVATE KEY-----", await File.ReadAllTextAsync(shop["publisher.key"], Deadline.Token), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----",
+            await File.ReadAllTextAsync(shop["publisher.key"], Deadline.Token),
+            StringComparison.Ordinal);
 
         shop.Put();
-        var wrong = await TypedAsync(shop, "sign patch.ko --key publisher.key --cert publisher.pem", ("Passphrase of publisher.key", "another horse"));
+        var wrong = await TypedAsync(
+            shop,
+            "sign patch.ko --key publisher.key --cert publisher.pem",
+            ("Passphrase of publisher.key", "another horse"));
         Assert.NotEqual(0, wrong.Code);
         Assert.Contains("passphrase", wrong.Out, StringComparison.Ordinal);
-        var signed = await TypedAsync(shop, "sign patch.ko --key publisher.key --cert publisher.pem", ("Passphrase of publisher.key", Secret));
+        var signed = await TypedAsync(
+            shop, "sign patch.ko --key publisher.key --cert publisher.pem", ("Passphrase of publisher.key", Secret));
         Assert.Equal(0, signed.Code);
         Assert.DoesNotContain("horse", wrong.Out + signed.Out, StringComparison.Ordinal);
     }
@@ -31,17 +39,26 @@ public sealed class TerminalTests
     public async Task Passphrase_TypedDifferentlyTheSecondTime_MakesNoKey()
     {
         using var shop = new Workshop();
-        var made = await TypedAsync(shop, "keygen --out . --bits 3072", ("Passphrase for the new key", Secret), ("The same again", "correct house"));
+        var made = await TypedAsync(
+            shop,
+            "keygen --out . --bits 3072",
+            ("Passphrase for the new key", Secret),
+            ("The same again", "correct house"));
         Assert.NotEqual(0, made.Code);
         Assert.Contains("the two passphrases differ", made.Out, StringComparison.Ordinal);
         Assert.False(File.Exists(shop["publisher.key"]));
     }
 
-    /// <summary>Types each answer when its question has been asked, and not before: what is typed ahead would be shown by the terminal.</summary>
-    private static async Task<Ran> TypedAsync(Workshop shop, string words, params (string Question, string Answer)[] dialogue)
+    /// <summary>
+    /// Types each answer when its question has been asked, and not before: what is typed ahead would be shown by the
+    /// terminal.
+    /// </summary>
+    private static async Task<Ran> TypedAsync(
+        Workshop shop, string words, params (string Question, string Answer)[] dialogue)
     {
         var program = Path.Combine(AppContext.BaseDirectory, "livepatch-publisher.dll");
-        var start = new ProcessStartInfo("script", ["--quiet", "--return", "--flush", "--command", $"dotnet exec {program} {words}", "/dev/null"])
+        var start = new ProcessStartInfo(
+            "script", ["--quiet", "--return", "--flush", "--command", $"dotnet exec {program} {words}", "/dev/null"])
         {
             WorkingDirectory = shop.Folder,
             RedirectStandardInput = true,

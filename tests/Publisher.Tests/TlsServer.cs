@@ -12,7 +12,9 @@ namespace LivepatchAgent.Publisher.Tests;
 /// <summary>What the server got.</summary>
 internal sealed record Upload(string Path, string ContentType, byte[] Body);
 
-/// <summary>A TLS server on loopback that reads one request a connection and answers with whatever bytes the test gives it.</summary>
+/// <summary>
+/// A TLS server on loopback that reads one request a connection and answers with whatever bytes the test gives it.
+/// </summary>
 internal sealed class TlsServer : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -37,7 +39,8 @@ internal sealed class TlsServer : IAsyncDisposable
     public string Pem => _certificate.ExportCertificatePem();
 
     public static string Answer(int code, string body = "", string type = "application/json") =>
-        $"HTTP/1.1 {code} X\r\nContent-Type: {type}\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\nConnection: close\r\n\r\n{body}";
+        $"HTTP/1.1 {code} X\r\nContent-Type: {type}\r\n"
+        + $"Content-Length: {Encoding.UTF8.GetByteCount(body)}\r\nConnection: close\r\n\r\n{body}";
 
     public async ValueTask DisposeAsync()
     {
@@ -79,7 +82,8 @@ internal sealed class TlsServer : IAsyncDisposable
         while (!(head.Count >= 4 && head[^4..] is [13, 10, 13, 10]) && await tls.ReadAsync(one) == 1) head.Add(one[0]);
         if (head.Count == 0) throw new IOException("the client went away");
         var lines = Encoding.ASCII.GetString([.. head]).Split("\r\n");
-        string Header(string name) => lines.First(l => l.StartsWith(name + ":", StringComparison.OrdinalIgnoreCase)).Split(':', 2)[1].Trim();
+        string Header(string name) => lines.First(
+            l => l.StartsWith(name + ":", StringComparison.OrdinalIgnoreCase)).Split(':', 2)[1].Trim();
         var body = new byte[int.Parse(Header("Content-Length"), System.Globalization.CultureInfo.InvariantCulture)];
         await tls.ReadExactlyAsync(body);
         return new Upload(lines[0], Header("Content-Type"), body);

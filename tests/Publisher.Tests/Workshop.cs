@@ -18,7 +18,8 @@ internal sealed class Workshop : IDisposable
 
     public string this[string name] => Path.Combine(Folder, name);
 
-    public static byte[] Module(string name) => File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpus", "modules", name));
+    public static byte[] Module(string name) =>
+        File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpus", "modules", name));
 
     /// <summary>A copy of a module of the corpus, as a build leaves it.</summary>
     public string Put(string corpus = "livepatch_cmdline-6.12.ko.bin", string name = "patch.ko")
@@ -45,7 +46,8 @@ internal sealed class Workshop : IDisposable
     /// <summary>Keys made once for all tests that only need some: RSA takes its time.</summary>
     public string[] Keys()
     {
-        foreach (var file in Directory.GetFiles(SharedKeys.Value)) File.Copy(file, this[Path.GetFileName(file)], overwrite: true);
+        foreach (var file in Directory.GetFiles(SharedKeys.Value))
+            File.Copy(file, this[Path.GetFileName(file)], overwrite: true);
         return ["--key", this["publisher.key"], "--cert", this["publisher.pem"]];
     }
 
@@ -59,7 +61,9 @@ internal sealed class Workshop : IDisposable
 
     public async Task<string> ManifestAsync(string module, params string[] more)
     {
-        var ran = await RunAsync(["manifest", module, "--version", "2.1", "--sequence", "7", "--notice", "LPN-0002", "--fixes", "CVE-2026-0001,CVE-2026-0002", "--covered-until", "2027-06-30", .. Keys(), .. more]);
+        string[] patch = ["--version", "2.1", "--sequence", "7", "--notice", "LPN-0002"];
+        string[] worth = ["--fixes", "CVE-2026-0001,CVE-2026-0002", "--covered-until", "2027-06-30"];
+        var ran = await RunAsync(["manifest", module, .. patch, .. worth, .. Keys(), .. more]);
         Assert.Equal((0, ""), (ran.Code, ran.Error));
         return Path.ChangeExtension(module, ".manifest");
     }
@@ -67,7 +71,12 @@ internal sealed class Workshop : IDisposable
     /// <summary>Another program's opinion: its exit code and all it said.</summary>
     public async Task<Ran> ProgramAsync(string program, params string[] args)
     {
-        var start = new ProcessStartInfo(program, args) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Folder };
+        var start = new ProcessStartInfo(program, args)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = Folder,
+        };
         using var process = Process.Start(start)!;
         var (say, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await process.WaitForExitAsync(Deadline.Token);
@@ -88,7 +97,15 @@ internal sealed class Workshop : IDisposable
         var folder = Directory.CreateTempSubdirectory("publisher-tests-keys-").FullName;
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(folder, recursive: true);
         using var workshop = new Workshop();
-        var ran = workshop.RunAsync("keygen", "--out", folder, "--bits", "3072", "--no-passphrase", "--name", "test publisher").GetAwaiter().GetResult();
+        var ran = workshop.RunAsync(
+            "keygen",
+            "--out",
+            folder,
+            "--bits",
+            "3072",
+            "--no-passphrase",
+            "--name",
+            "test publisher").GetAwaiter().GetResult();
         Assert.Equal(0, ran.Code);
         return folder;
     });

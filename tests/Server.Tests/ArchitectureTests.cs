@@ -3,7 +3,9 @@ using System.Text.RegularExpressions;
 
 namespace LivepatchAgent.Server.Tests;
 
-/// <summary>The server's rooms (its folders) point downwards; SQL and the database's client stand in one of them.</summary>
+/// <summary>
+/// The server's rooms (its folders) point downwards; SQL and the database's client stand in one of them.
+/// </summary>
 public sealed partial class ArchitectureTests
 {
     /// <summary>Each room with those that it may name, from the bottom up.</summary>
@@ -27,8 +29,13 @@ public sealed partial class ArchitectureTests
     public void Rooms_AreInOrder()
     {
         var order = Rooms.Keys.ToList();
-        Assert.All(Rooms, room => Assert.All(room.Value, below => Assert.True(order.IndexOf(below) < order.IndexOf(room.Key), $"{room.Key} → {below}")));
-        Assert.Equal(order.Order(), Directory.GetDirectories(Server()).Select(Path.GetFileName).Except(["bin", "obj"]).Order());
+        Assert.All(
+            Rooms,
+            room => Assert.All(
+                room.Value,
+                below => Assert.True(order.IndexOf(below) < order.IndexOf(room.Key), $"{room.Key} → {below}")));
+        Assert.Equal(
+            order.Order(), Directory.GetDirectories(Server()).Select(Path.GetFileName).Except(["bin", "obj"]).Order());
     }
 
     [Theory]
@@ -48,18 +55,22 @@ public sealed partial class ArchitectureTests
 
     /// <summary>What the program starts with; everything else has a room.</summary>
     [Fact]
-    public void Root_IsProgramAlone() => Assert.Equal(["Program.cs"], Directory.GetFiles(Server(), "*.cs").Select(Path.GetFileName));
+    public void Root_IsProgramAlone() =>
+        Assert.Equal(["Program.cs"], Directory.GetFiles(Server(), "*.cs").Select(Path.GetFileName));
 
     /// <summary>So that another database is another room, and nothing else.</summary>
     [Fact]
     public void Database_IsKnownToStorageAlone()
     {
-        var files = Rooms.Keys.Where(room => room != "Storage").SelectMany(Code).Append(Path.Combine(Server(), "Program.cs"));
-        Assert.All(files, file => Assert.DoesNotMatch(Database(), File.ReadAllText(file)));
+        var files = Rooms.Keys.Where(room => room != "Storage").SelectMany(Code);
+        Assert.All(
+            files.Append(Path.Combine(Server(), "Program.cs")),
+            file => Assert.DoesNotMatch(Database(), File.ReadAllText(file)));
         Assert.Contains(Code("Storage"), file => Database().IsMatch(File.ReadAllText(file)));
     }
 
-    [GeneratedRegex(@"(LivepatchAgent\.Server\.|(?<![\w.]))(?<room>Model|Files|Storage|Trust|Rollout|Registry|Api|Host|Commands)(;|\.[A-Z])")]
+    [GeneratedRegex(@"(LivepatchAgent\.Server\.|(?<![\w.]))"
+        + @"(?<room>Model|Files|Storage|Trust|Rollout|Registry|Api|Host|Commands)(;|\.[A-Z])")]
     private static partial Regex Named();
 
     [GeneratedRegex(@"Sqlite|SQLITE|\bSELECT\b|\bINSERT INTO\b|\bUPDATE \w+ SET\b|\bDELETE FROM\b|\bPRAGMA\b")]
@@ -70,7 +81,11 @@ public sealed partial class ArchitectureTests
     private static string Server([CallerFilePath] string here = "")
     {
         var folder = Path.GetDirectoryName(here);
-        while (folder is not null && !File.Exists(Path.Combine(folder, "LivepatchAgent.sln"))) folder = Path.GetDirectoryName(folder);
-        return Path.Combine(folder ?? throw new DirectoryNotFoundException("no LivepatchAgent.sln above " + here), "src", "LivepatchAgent.Server");
+        while (folder is not null && !File.Exists(Path.Combine(folder, "LivepatchAgent.sln")))
+            folder = Path.GetDirectoryName(folder);
+        return Path.Combine(
+            folder ?? throw new DirectoryNotFoundException("no LivepatchAgent.sln above " + here),
+            "src",
+            "LivepatchAgent.Server");
     }
 }

@@ -12,17 +12,25 @@ public sealed class BlobTests
         await using var server = await StartAsync();
         var patch = server.Publisher.Patch(1);
         await server.PublishAsync(patch);
-        foreach (var (path, digest, length) in new[] { ("manifests", patch.Digest, patch.Envelope.Length), ("modules", patch.ModuleDigest, patch.Module.Length) })
+        (string Path, string Digest, int Length)[] blobs =
+        [
+            ("manifests", patch.Digest, patch.Envelope.Length),
+            ("modules", patch.ModuleDigest, patch.Module.Length),
+        ];
+        foreach (var (path, digest, length) in blobs)
         {
             using var answer = await GetAsync(server, $"/v1/{path}/{digest}");
             Assert.Equal($"\"{digest}\"", answer.Headers.ETag!.Tag);
-            Assert.Equal("public, max-age=31536000, immutable", string.Join(", ", answer.Headers.NonValidated["Cache-Control"]));
+            Assert.Equal(
+                "public, max-age=31536000, immutable", string.Join(", ", answer.Headers.NonValidated["Cache-Control"]));
             Assert.Equal(length, answer.Content.Headers.ContentLength);
             using var head = await GetAsync(server, $"/v1/{path}/{digest}", m => m.Method = HttpMethod.Head);
             Assert.Equal(length, head.Content.Headers.ContentLength);
         }
 
-        Assert.Equal(HttpStatusCode.BadRequest, await server.PutAsync("modules", patch.ModuleDigest, new byte[patch.Module.Length]));
+        Assert.Equal(
+            HttpStatusCode.BadRequest,
+            await server.PutAsync("modules", patch.ModuleDigest, new byte[patch.Module.Length]));
         Assert.Equal(patch.Module, await server.Client.GetByteArrayAsync($"/v1/modules/{patch.ModuleDigest}", Ct));
     }
 
@@ -35,7 +43,8 @@ public sealed class BlobTests
     {
         await using var server = await StartAsync();
         var patch = await PublishedAsync(server);
-        using var answer = await GetAsync(server, $"/v1/modules/{patch.ModuleDigest}", m => m.Headers.Range = new RangeHeaderValue(from, to));
+        using var answer = await GetAsync(
+            server, $"/v1/modules/{patch.ModuleDigest}", m => m.Headers.Range = new RangeHeaderValue(from, to));
         Assert.Equal(HttpStatusCode.PartialContent, answer.StatusCode);
         Assert.Equal(new ContentRangeHeaderValue(start, start + length - 1, 5000), answer.Content.Headers.ContentRange);
         Assert.Equal(patch.Module.AsSpan(start, length).ToArray(), await answer.Content.ReadAsByteArrayAsync(Ct));
@@ -46,7 +55,8 @@ public sealed class BlobTests
     {
         await using var server = await StartAsync();
         var patch = await PublishedAsync(server);
-        using var answer = await GetAsync(server, $"/v1/modules/{patch.ModuleDigest}", m => m.Headers.Range = new RangeHeaderValue(5000, null));
+        using var answer = await GetAsync(
+            server, $"/v1/modules/{patch.ModuleDigest}", m => m.Headers.Range = new RangeHeaderValue(5000, null));
         Assert.Equal(HttpStatusCode.RequestedRangeNotSatisfiable, answer.StatusCode);
         Assert.Equal(5000, answer.Content.Headers.ContentRange!.Length);
         Assert.Null(answer.Headers.CacheControl);
@@ -84,7 +94,8 @@ public sealed class BlobTests
         foreach (var kind in new[] { "manifests", "modules", "withdrawals" })
         {
             using var answer = await GetAsync(server, $"/v1/{kind}/{name}");
-            Assert.True(answer.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.BadRequest, $"{answer.StatusCode}");
+            Assert.True(
+                answer.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.BadRequest, $"{answer.StatusCode}");
             Assert.NotEqual("public, max-age=31536000, immutable", answer.Headers.CacheControl?.ToString());
         }
     }
@@ -96,7 +107,8 @@ public sealed class BlobTests
         return patch;
     }
 
-    private static async Task<HttpResponseMessage> GetAsync(ServerUnderTest server, string path, Action<HttpRequestMessage>? change = null)
+    private static async Task<HttpResponseMessage> GetAsync(
+        ServerUnderTest server, string path, Action<HttpRequestMessage>? change = null)
     {
         using var message = new HttpRequestMessage(HttpMethod.Get, path);
         change?.Invoke(message);

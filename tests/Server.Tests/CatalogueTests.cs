@@ -63,7 +63,9 @@ public sealed class CatalogueTests
         server.Time.Advance(TimeSpan.FromSeconds(1));
         Assert.NotEqual(first, await server.CatalogueBytesAsync());
         var renewed = await server.CatalogueAsync(floor: 1);
-        Assert.Equal((1, server.Time.GetUtcNow(), server.Time.GetUtcNow().AddDays(7)), (renewed.Sequence, renewed.IssuedAt, renewed.ExpiresAt));
+        Assert.Equal(
+            (1, server.Time.GetUtcNow(), server.Time.GetUtcNow().AddDays(7)),
+            (renewed.Sequence, renewed.IssuedAt, renewed.ExpiresAt));
     }
 
     [Fact]

@@ -17,11 +17,19 @@ public sealed class CheckInTests
         await using var server = await StartAsync();
         var machine = await server.EnrolAsync();
         var right = machine.Authorization.Parameter!;
-        string?[] wrong = [null, "", "Bearer", $"Basic {right}", $"Bearer {machine.Id}", $"Bearer {machine.Id}.", $"Bearer {right}A", $"Bearer {right[..^2]}", $"Bearer nobody.{right.Split('.')[1]}",
-            $"Bearer {machine.Id}.{new string('A', 43)}", $"Bearer {machine.Id}.{new string('!', 43)}", $"Bearer {new string('m', 5000)}"];
+        var id = machine.Id;
+        string?[] wrong =
+        [
+            null, "", "Bearer", $"Basic {right}", $"Bearer {id}", $"Bearer {id}.", $"Bearer {right}A",
+            $"Bearer {right[..^2]}", $"Bearer nobody.{right.Split('.')[1]}", $"Bearer {id}.{new string('A', 43)}",
+            $"Bearer {id}.{new string('!', 43)}", $"Bearer {new string('m', 5000)}",
+        ];
         foreach (var header in wrong)
         {
-            using var message = new HttpRequestMessage(HttpMethod.Post, "/v1/check-ins") { Content = Json("{}"u8.ToArray()) };
+            using var message = new HttpRequestMessage(HttpMethod.Post, "/v1/check-ins")
+            {
+                Content = Json("{}"u8.ToArray()),
+            };
             if (header is not null) message.Headers.TryAddWithoutValidation("Authorization", header);
             using var answer = await server.Client.SendAsync(message, Ct);
             Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
@@ -35,7 +43,8 @@ public sealed class CheckInTests
     {
         await using var server = await StartAsync();
         var machine = await server.EnrolAsync();
-        using (var database = Database.Open(server.Folder.Database).Value) Assert.True(database.Write(db => MachineTable.Revoke(db, machine.Id, server.Time.GetUtcNow())));
+        using (var database = Database.Open(server.Folder.Database).Value)
+            Assert.True(database.Write(db => MachineTable.Revoke(db, machine.Id, server.Time.GetUtcNow())));
         using var answer = await server.CheckInAsync(machine, machine.CheckIn());
         Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
     }
@@ -47,13 +56,25 @@ public sealed class CheckInTests
         var machine = await server.EnrolAsync();
         var now = server.Time.GetUtcNow();
         var problem = new Problem(ProblemCode.TransitionStalled, "cannot finish: 2 tasks", "wait");
-        var request = machine.CheckIn(null, new Happening("a", now, HappeningKind.Loaded, null, null), new Happening("b", now, HappeningKind.Stalled, new string('a', 64), problem));
+        var request = machine.CheckIn(
+            null,
+            new Happening("a", now, HappeningKind.Loaded, null, null),
+            new Happening("b", now, HappeningKind.Stalled, new string('a', 64), problem));
         (await server.CheckInAsync(machine, request)).Dispose();
-        (await server.CheckInAsync(machine, request with { Report = new MachineReport { State = PatchState.Stalled, Version = "1.0", Problem = problem }, Outcomes = [.. request.Outcomes, new Happening("c", now, HappeningKind.Applied, null, null)] })).Dispose();
+        var later = request with
+        {
+            Report = new MachineReport { State = PatchState.Stalled, Version = "1.0", Problem = problem },
+            Outcomes = [.. request.Outcomes, new Happening("c", now, HappeningKind.Applied, null, null)],
+        };
+        (await server.CheckInAsync(machine, later)).Dispose();
         using var database = Database.Open(server.Folder.Database).Value;
-        Assert.Equal([("a", "loaded"), ("b", "stalled"), ("c", "applied")], database.Read(db => MachineTable.Outcomes(db, machine.Id)));
+        Assert.Equal(
+            [("a", "loaded"), ("b", "stalled"), ("c", "applied")],
+            database.Read(db => MachineTable.Outcomes(db, machine.Id)));
         var row = Assert.Single(database.Read(MachineTable.All));
-        Assert.Equal(("stalled", "1.0", "transition-stalled", (DateTimeOffset?)now), (row.State, row.Version, row.ProblemCode, row.LastCheckIn));
+        Assert.Equal(
+            ("stalled", "1.0", "transition-stalled", (DateTimeOffset?)now),
+            (row.State, row.Version, row.ProblemCode, row.LastCheckIn));
     }
 
     [Fact]
@@ -169,5 +190,6 @@ public sealed class CheckInTests
     [InlineData("wait", 0)]
     [InlineData("", 0)]
     [InlineData(null, 0)]
-    public void Preference_Wait_ReadsSeconds(string? header, int seconds) => Assert.Equal(TimeSpan.FromSeconds(seconds), Preference.Wait([header]));
+    public void Preference_Wait_ReadsSeconds(string? header, int seconds) =>
+        Assert.Equal(TimeSpan.FromSeconds(seconds), Preference.Wait([header]));
 }

@@ -40,7 +40,8 @@ public sealed class EndToEndTests
         var withdrawn = server.Publisher.Patch(2);
         await server.PublishAsync(withdrawn);
         var withdrawal = server.Publisher.Withdraw(withdrawn);
-        Assert.Equal(HttpStatusCode.Created, await server.PutAsync("withdrawals", Publisher.Sha256(withdrawal), withdrawal));
+        Assert.Equal(
+            HttpStatusCode.Created, await server.PutAsync("withdrawals", Publisher.Sha256(withdrawal), withdrawal));
         var before = await server.AssignmentAsync(machine);
         var catalogue = await server.CatalogueAsync();
 
@@ -54,8 +55,10 @@ public sealed class EndToEndTests
         Assert.Equal(catalogue.Sequence, again.Sequence);
         Assert.Equal(catalogue.Patches, again.Patches);
         Assert.Equal(patch.Module, await server.Client.GetByteArrayAsync($"/v1/modules/{patch.ModuleDigest}", Ct));
-        Assert.Equal(withdrawal, await server.Client.GetByteArrayAsync($"/v1/withdrawals/{Publisher.Sha256(withdrawal)}", Ct));
-        using var enrolled = await server.PostAsync("/v1/enrolments", new Machine().Enrolment(token.Secret), WireJson.Default.EnrolmentRequest);
+        Assert.Equal(
+            withdrawal, await server.Client.GetByteArrayAsync($"/v1/withdrawals/{Publisher.Sha256(withdrawal)}", Ct));
+        using var enrolled = await server.PostAsync(
+            "/v1/enrolments", new Machine().Enrolment(token.Secret), WireJson.Default.EnrolmentRequest);
         Assert.Equal(HttpStatusCode.Created, enrolled.StatusCode);
     }
 
@@ -63,7 +66,10 @@ public sealed class EndToEndTests
     public async Task PatchServer_OnAFolderThatIsServed_SaysSo()
     {
         await using var server = await StartAsync();
-        var second = await PatchServer.StartAsync(new ServeSettings { Folder = server.Folder, Listen = new IPEndPoint(IPAddress.Loopback, 0) }, server.Time, Ct);
+        var second = await PatchServer.StartAsync(
+            new ServeSettings { Folder = server.Folder, Listen = new IPEndPoint(IPAddress.Loopback, 0) },
+            server.Time,
+            Ct);
         Assert.Contains("another livepatch-server serves it", second.Problem!.Message, StringComparison.Ordinal);
     }
 
@@ -72,11 +78,19 @@ public sealed class EndToEndTests
     {
         await using var server = await StartAsync();
         var folder = new DataFolder(Path.Combine(server.Folder.Root, "other"));
-        var second = await PatchServer.StartAsync(new ServeSettings { Folder = folder, Listen = new IPEndPoint(IPAddress.Loopback, server.Server.Address.Port) }, server.Time, Ct);
+        var second = await PatchServer.StartAsync(
+            new ServeSettings
+            {
+                Folder = folder,
+                Listen = new IPEndPoint(IPAddress.Loopback, server.Server.Address.Port),
+            },
+            server.Time,
+            Ct);
         Assert.Contains("cannot listen on", second.Problem!.Message, StringComparison.Ordinal);
 
         // 192.0.2.1 is an address for documents (RFC 5737): nobody has it.
-        var third = await PatchServer.StartAsync(new ServeSettings { Folder = folder, Listen = IPEndPoint.Parse("192.0.2.1:8443") }, server.Time, Ct);
+        var third = await PatchServer.StartAsync(
+            new ServeSettings { Folder = folder, Listen = IPEndPoint.Parse("192.0.2.1:8443") }, server.Time, Ct);
         Assert.StartsWith("cannot listen on 192.0.2.1:8443: ", third.Problem!.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', third.Problem.ToString());
     }

@@ -28,7 +28,8 @@ public sealed class EnrolmentTests
     {
         await using var server = await StartAsync();
         var token = server.Token(uses: 3);
-        var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => PostAsync(server, new Machine().Enrolment(token.Secret))));
+        var answers = await Task.WhenAll(
+            Enumerable.Range(0, 20).Select(_ => PostAsync(server, new Machine().Enrolment(token.Secret))));
         Assert.Equal(3, answers.Count(a => a.StatusCode == HttpStatusCode.Created));
         Assert.Equal(17, answers.Count(a => a.StatusCode == HttpStatusCode.Forbidden));
         Assert.Equal(3, Assert.Single(Tokens(server)).Uses);
@@ -41,8 +42,11 @@ public sealed class EnrolmentTests
         var token = server.Token();
         using var answer = await PostAsync(server, new Machine().Enrolment(token.Secret));
         var enrolled = await ReadAsync(answer, WireJson.Default.EnrolmentAnswer);
-        Assert.Equal(token.Catalogue, enrolled.CatalogueCertificates.Select(c => Publisher.Sha256(Convert.FromBase64String(c))));
-        Assert.Equal(token.Publishers, enrolled.PublisherCertificates.Select(c => Publisher.Sha256(Convert.FromBase64String(c))));
+        Assert.Equal(
+            token.Catalogue, enrolled.CatalogueCertificates.Select(c => Publisher.Sha256(Convert.FromBase64String(c))));
+        Assert.Equal(
+            token.Publishers,
+            enrolled.PublisherCertificates.Select(c => Publisher.Sha256(Convert.FromBase64String(c))));
         Assert.Equal(Certificates.Fingerprint(server.Publisher.Certificate), Assert.Single(token.Publishers));
     }
 
@@ -58,7 +62,11 @@ public sealed class EnrolmentTests
         if (how == "unknown") secret = new string('x', 43);
         if (how == "expired") server.Time.Advance(TimeSpan.FromHours(1));
         if (how == "used-up") (await PostAsync(server, new Machine().Enrolment(secret))).Dispose();
-        if (how == "revoked") WithDatabase(server, database => database.Write(db => TokenTable.Revoke(db, TokenTable.All(db)[0].Id, server.Time.GetUtcNow())));
+        if (how == "revoked")
+            WithDatabase(
+                server,
+                database => database.Write(
+                    db => TokenTable.Revoke(db, TokenTable.All(db)[0].Id, server.Time.GetUtcNow())));
         using var answer = await PostAsync(server, new Machine().Enrolment(secret));
         Assert.Equal(status, answer.StatusCode);
         var problem = await ProblemAsync(answer);
@@ -87,10 +95,14 @@ public sealed class EnrolmentTests
         (await PostAsync(server, new Machine().Enrolment(token.Secret))).Dispose();
         await server.StopAsync();
         foreach (var file in Directory.GetFiles(server.Folder.Root, "server.db*"))
-            Assert.Equal(-1, (await File.ReadAllBytesAsync(file, Ct)).AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(token.Secret)));
+            Assert.Equal(
+                -1,
+                (await File.ReadAllBytesAsync(file, Ct)).AsSpan().IndexOf(
+                    System.Text.Encoding.UTF8.GetBytes(token.Secret)));
     }
 
-    private static Task<HttpResponseMessage> PostAsync(ServerUnderTest server, EnrolmentRequest request) => server.PostAsync("/v1/enrolments", request, WireJson.Default.EnrolmentRequest);
+    private static Task<HttpResponseMessage> PostAsync(ServerUnderTest server, EnrolmentRequest request) =>
+        server.PostAsync("/v1/enrolments", request, WireJson.Default.EnrolmentRequest);
 
     private static List<TokenRow> Tokens(ServerUnderTest server)
     {

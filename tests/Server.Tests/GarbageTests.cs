@@ -29,7 +29,8 @@ public sealed class GarbageTests
     {
         await using var server = await StartAsync();
         var machine = await server.EnrolAsync();
-        foreach (var path in new[] { "/v1/enrolments", "/v1/check-ins" }) await AssertRefusedAsync(server, machine, path, Encoding.UTF8.GetBytes(body));
+        foreach (var path in new[] { "/v1/enrolments", "/v1/check-ins" })
+            await AssertRefusedAsync(server, machine, path, Encoding.UTF8.GetBytes(body));
     }
 
     [Fact]
@@ -37,7 +38,8 @@ public sealed class GarbageTests
     {
         await using var server = await StartAsync();
         var machine = await server.EnrolAsync();
-        foreach (var body in Gen.Byte.Array[0, 300].Array[40].Single()) await AssertRefusedAsync(server, machine, "/v1/check-ins", body);
+        foreach (var body in Gen.Byte.Array[0, 300].Array[40].Single())
+            await AssertRefusedAsync(server, machine, "/v1/check-ins", body);
     }
 
     /// <summary>Each row puts one wrong value into a right check-in.</summary>
@@ -55,14 +57,16 @@ public sealed class GarbageTests
     [InlineData("report.problem", "{\"code\":\"disk-full\",\"message\":\"a\\rb\",\"cure\":\"\"}")]
     [InlineData("report.problem", "{\"code\":\"disk-full\",\"message\":null,\"cure\":\"\"}")]
     [InlineData("outcomes", "[null]")]
-    [InlineData("outcomes", "[{\"id\":\"\",\"at\":\"2026-01-01T00:00:00Z\",\"kind\":\"loaded\",\"manifest\":null,\"problem\":null}]")]
-    [InlineData("outcomes", "[{\"id\":\"a\",\"at\":\"yesterday\",\"kind\":\"loaded\",\"manifest\":null,\"problem\":null}]")]
+    [InlineData(
+        "outcomes", """[{"id":"","at":"2026-01-01T00:00:00Z","kind":"loaded","manifest":null,"problem":null}]""")]
+    [InlineData("outcomes", """[{"id":"a","at":"yesterday","kind":"loaded","manifest":null,"problem":null}]""")]
     [InlineData("outcomes", "{}")]
     public async Task CheckIn_WithOneWrongField_IsRefused(string field, string value)
     {
         await using var server = await StartAsync();
         var machine = await server.EnrolAsync();
-        var body = JsonNode.Parse(System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(machine.CheckIn(), WireJson.Default.CheckInRequest))!;
+        var body = JsonNode.Parse(
+            System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(machine.CheckIn(), WireJson.Default.CheckInRequest))!;
         var names = field.Split('.');
         var text = names.Length == 1
             ? body.ToJsonString().Replace("\"outcomes\":[]", $"\"outcomes\":{value}", StringComparison.Ordinal)
@@ -75,7 +79,8 @@ public sealed class GarbageTests
     {
         await using var server = await StartAsync();
         var machine = await server.EnrolAsync();
-        var outcomes = Enumerable.Range(0, 257).Select(i => new Happening($"h{i}", server.Time.GetUtcNow(), HappeningKind.Loaded, null, null)).ToArray();
+        var outcomes = Enumerable.Range(0, 257).Select(
+            i => new Happening($"h{i}", server.Time.GetUtcNow(), HappeningKind.Loaded, null, null)).ToArray();
         using var answer = await server.CheckInAsync(machine, machine.CheckIn(null, outcomes));
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
     }
@@ -85,7 +90,8 @@ public sealed class GarbageTests
     [InlineData("GET", "/v2/check-ins", HttpStatusCode.NotFound, ProblemCode.NotFound)]
     [InlineData("GET", "/v1/check-ins", HttpStatusCode.MethodNotAllowed, ProblemCode.RequestInvalid)]
     [InlineData("DELETE", "/healthz", HttpStatusCode.MethodNotAllowed, ProblemCode.RequestInvalid)]
-    public async Task Route_ThatIsUnknown_IsRefusedInJson(string method, string path, HttpStatusCode status, ProblemCode code)
+    public async Task Route_ThatIsUnknown_IsRefusedInJson(
+        string method, string path, HttpStatusCode status, ProblemCode code)
     {
         await using var server = await StartAsync();
         using var message = new HttpRequestMessage(new HttpMethod(method), path);
@@ -99,7 +105,8 @@ public sealed class GarbageTests
         await using var server = await StartAsync();
         Directory.Delete(server.Folder.Blobs(BlobKind.Manifest));
         var patch = server.Publisher.Patch(1);
-        using var answer = await server.Client.PutAsync($"/v1/manifests/{patch.Digest}", new ByteArrayContent(patch.Envelope), Ct);
+        using var answer = await server.Client.PutAsync(
+            $"/v1/manifests/{patch.Digest}", new ByteArrayContent(patch.Envelope), Ct);
         Assert.Equal(HttpStatusCode.InternalServerError, answer.StatusCode);
         var text = await answer.Content.ReadAsStringAsync(Ct);
         Assert.Contains("internal-error", text, StringComparison.Ordinal);

@@ -28,7 +28,13 @@ internal sealed class Machine
     public AuthenticationHeaderValue Authorization => new("Bearer", $"{Id}.{Base64Url.EncodeToString(_credential)}");
 
     public EnrolmentRequest Enrolment(string secret) =>
-        new() { EnrolmentId = EnrolmentId, Secret = secret, CredentialSha256 = Publisher.Sha256(_credential), Machine = Facts };
+        new()
+        {
+            EnrolmentId = EnrolmentId,
+            Secret = secret,
+            CredentialSha256 = Publisher.Sha256(_credential),
+            Machine = Facts,
+        };
 
     public CheckInRequest CheckIn(string? knownTag = null, params Happening[] outcomes) => new()
     {

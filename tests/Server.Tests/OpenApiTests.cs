@@ -9,7 +9,9 @@ using static LivepatchAgent.Server.Tests.ServerUnderTest;
 
 namespace LivepatchAgent.Server.Tests;
 
-/// <summary>docs/openapi.yaml and the running server say the same: every documented answer is really given, and no other is.</summary>
+/// <summary>
+/// docs/openapi.yaml and the running server say the same: every documented answer is really given, and no other is.
+/// </summary>
 public sealed class OpenApiTests
 {
     private readonly OpenApi _api = OpenApi.Load();
@@ -19,8 +21,9 @@ public sealed class OpenApiTests
     public async Task Document_AndRoutes_NameTheSame()
     {
         await using var server = await StartAsync();
-        var routes = ((IEndpointRouteBuilder)server.Server.App).DataSources.SelectMany(s => s.Endpoints).OfType<RouteEndpoint>()
-            .SelectMany(e => e.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods.Select(method => $"{method} {e.RoutePattern.RawText}"));
+        var sources = ((IEndpointRouteBuilder)server.Server.App).DataSources;
+        var endpoints = sources.SelectMany(s => s.Endpoints).OfType<RouteEndpoint>();
+        var routes = endpoints.SelectMany(e => Methods(e).Select(method => $"{method} {e.RoutePattern.RawText}"));
         Assert.Equal(_api.Documented().Select(d => $"{d.Method} {d.Path}").Distinct().Order(), routes.Order());
     }
 
@@ -35,13 +38,16 @@ public sealed class OpenApiTests
         await PinsAsync(server);
         await FullAsync(server);
         foreach (var method in new[] { HttpMethod.Get, HttpMethod.Head }) await SendAsync(server, method, "/healthz");
-        Assert.Equal(_api.Documented().Select(d => $"{d.Method} {d.Path} {d.Status}").Order(), _seen.Keys.Select(s => $"{s.Item1} {s.Item2} {s.Item3}").Order());
+        Assert.Equal(
+            _api.Documented().Select(d => $"{d.Method} {d.Path} {d.Status}").Order(),
+            _seen.Keys.Select(s => $"{s.Item1} {s.Item2} {s.Item3}").Order());
     }
 
     private static async Task EnrolmentsAsync(ServerUnderTest server)
     {
         var (machine, other, token) = (new Machine(), new Machine(), server.Token());
-        async Task PostAsync(EnrolmentRequest request) => (await server.PostAsync("/v1/enrolments", request, WireJson.Default.EnrolmentRequest)).Dispose();
+        async Task PostAsync(EnrolmentRequest request) =>
+            (await server.PostAsync("/v1/enrolments", request, WireJson.Default.EnrolmentRequest)).Dispose();
         await PostAsync(machine.Enrolment(token.Secret));
         await PostAsync(machine.Enrolment(token.Secret));
         await PostAsync(machine.Enrolment(token.Secret) with { CredentialSha256 = new string('0', 64) });
@@ -54,16 +60,24 @@ public sealed class OpenApiTests
     {
         var machine = await server.EnrolAsync();
         var problem = new Core.Problem(Core.ProblemCode.ModuleUnsigned, "cannot load it: unsigned", "sign it");
-        (await server.CheckInAsync(machine, machine.CheckIn(null, new Happening("h1", server.Time.GetUtcNow(), HappeningKind.Refused, new string('a', 64), problem)), wait: 5)).Dispose();
+        var now = server.Time.GetUtcNow();
+        var refused = new Happening("h1", now, HappeningKind.Refused, new string('a', 64), problem);
+        (await server.CheckInAsync(machine, machine.CheckIn(null, refused), wait: 5)).Dispose();
         var stranger = new Machine { Id = "mnone" };
         (await server.CheckInAsync(stranger, stranger.CheckIn())).Dispose();
         await RefusedBodiesAsync(server, HttpMethod.Post, "/v1/check-ins", machine.Authorization);
     }
 
-    private static async Task RefusedBodiesAsync(ServerUnderTest server, HttpMethod method, string path, AuthenticationHeaderValue? authorization = null)
+    private static async Task RefusedBodiesAsync(
+        ServerUnderTest server, HttpMethod method, string path, AuthenticationHeaderValue? authorization = null)
     {
-        await SendAsync(server, method, path, m => (m.Content, m.Headers.Authorization) = (Json("{"u8.ToArray()), authorization));
-        await SendAsync(server, method, path, m => (m.Content, m.Headers.Authorization) = (Json(new byte[65 * 1024]), authorization));
+        await SendAsync(
+            server, method, path, m => (m.Content, m.Headers.Authorization) = (Json("{"u8.ToArray()), authorization));
+        await SendAsync(
+            server,
+            method,
+            path,
+            m => (m.Content, m.Headers.Authorization) = (Json(new byte[65 * 1024]), authorization));
     }
 
     private static async Task PublishingAsync(ServerUnderTest server)
@@ -84,7 +98,14 @@ public sealed class OpenApiTests
         var unknown = server.Publisher.Withdraw(taken);
         await server.PutAsync("withdrawals", Publisher.Sha256(unknown), unknown);
 
-        foreach (var path in new[] { $"manifests/{patch.Digest}", $"modules/{patch.ModuleDigest}", $"withdrawals/{Publisher.Sha256(withdrawal)}" }) await FetchAsync(server, $"/v1/{path}");
+        string[] paths =
+        [
+            $"manifests/{patch.Digest}",
+            $"modules/{patch.ModuleDigest}",
+            $"withdrawals/{Publisher.Sha256(withdrawal)}",
+        ];
+        foreach (var path in paths)
+            await FetchAsync(server, $"/v1/{path}");
     }
 
     private static async Task EnvelopeAsync(ServerUnderTest server, string kind, byte[] envelope, byte[] foreign)
@@ -101,9 +122,11 @@ public sealed class OpenApiTests
     {
         var gate = new TaskCompletionSource();
         var open = Enumerable.Range(0, Api.ModuleEndpoint.MaxUploads).Select(_ => new GatedContent(gate.Task)).ToList();
-        var uploads = open.Select(content => server.Client.PutAsync($"/v1/modules/{patch.ModuleDigest}", content, Ct)).ToList();
+        var uploads = open.Select(
+            content => server.Client.PutAsync($"/v1/modules/{patch.ModuleDigest}", content, Ct)).ToList();
         while (Directory.GetFiles(server.Folder.Uploads).Length < open.Count) await Task.Delay(2, Ct);
-        Assert.Equal(HttpStatusCode.TooManyRequests, await server.PutAsync("modules", patch.ModuleDigest, patch.Module));
+        Assert.Equal(
+            HttpStatusCode.TooManyRequests, await server.PutAsync("modules", patch.ModuleDigest, patch.Module));
         gate.SetResult();
         foreach (var answer in await Task.WhenAll(uploads)) answer.Dispose();
     }
@@ -141,7 +164,8 @@ public sealed class OpenApiTests
             await SendAsync(server, method, "/v1/catalogues/x86_64/a%20b");
         }
 
-        for (var i = 0; i <= Rollout.SignedCatalogues.MaxEmptySignaturesPerSecond; i++) await SendAsync(server, HttpMethod.Get, $"/v1/catalogues/x86_64/other-{i}");
+        for (var i = 0; i <= Rollout.SignedCatalogues.MaxEmptySignaturesPerSecond; i++) await SendAsync(
+            server, HttpMethod.Get, $"/v1/catalogues/x86_64/other-{i}");
         await SendAsync(server, HttpMethod.Head, "/v1/catalogues/x86_64/one-more");
     }
 
@@ -160,7 +184,8 @@ public sealed class OpenApiTests
         }
     }
 
-    private static async Task<HttpResponseMessage> SendAsync(ServerUnderTest server, HttpMethod method, string path, Action<HttpRequestMessage>? change = null)
+    private static async Task<HttpResponseMessage> SendAsync(
+        ServerUnderTest server, HttpMethod method, string path, Action<HttpRequestMessage>? change = null)
     {
         using var message = new HttpRequestMessage(method, path);
         change?.Invoke(message);
@@ -179,28 +204,42 @@ public sealed class OpenApiTests
         protected override bool TryComputeLength(out long length) => (length = 0) > 0;
     }
 
+    private static IReadOnlyList<string> Methods(RouteEndpoint endpoint) =>
+        endpoint.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods;
+
     /// <summary>Sees every call and holds it against the document.</summary>
     private sealed class Recorder(OpenApiTests test) : DelegatingHandler
     {
-        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        protected override async Task<HttpResponseMessage> SendAsync(
+            HttpRequestMessage request, CancellationToken cancellationToken)
         {
             var api = test._api;
             var (method, path) = (request.Method.Method, api.Template(request.RequestUri!.AbsolutePath));
             Assert.True(path is not null, $"{request.RequestUri} is not documented");
-            var sent = request.Content is null or GatedContent ? [] : await request.Content.ReadAsByteArrayAsync(cancellationToken);
+            var sent = request.Content is null or GatedContent
+                ? []
+                : await request.Content.ReadAsByteArrayAsync(cancellationToken);
             var answer = await base.SendAsync(request, cancellationToken);
             var (status, call) = ((int)answer.StatusCode, $"{method} {path} {(int)answer.StatusCode}");
             var documented = api.Response(method, path, status);
-            Assert.True(documented is not null, $"{call} is not documented: {await answer.Content.ReadAsStringAsync(cancellationToken)}");
+            Assert.True(
+                documented is not null,
+                $"{call} is not documented: {await answer.Content.ReadAsStringAsync(cancellationToken)}");
 
-            if (status < 300 && method == "POST") Assert.True(api.Fault(api.Request(method, path), "application/json", sent) is null, $"{call}: request: {api.Fault(api.Request(method, path), "application/json", sent)}");
+            if (status < 300 && method == "POST")
+                AssertFits(call, api.Fault(api.Request(method, path), "application/json", sent), sent);
             var body = await answer.Content.ReadAsByteArrayAsync(cancellationToken);
             if (method == "HEAD") Assert.Empty(body);
-            else Assert.True(api.Fault(documented, answer.Content.Headers.ContentType?.MediaType, body) is null, $"{call}: {api.Fault(documented, answer.Content.Headers.ContentType?.MediaType, body)}: {Encoding.UTF8.GetString(body)}");
-            var header = api.HeaderFault(documented, name => answer.Headers.TryGetValues(name, out var values) ? string.Join(", ", values) : null);
+            else AssertFits(call, api.Fault(documented, answer.Content.Headers.ContentType?.MediaType, body), body);
+            var header = api.HeaderFault(
+                documented,
+                name => answer.Headers.TryGetValues(name, out var values) ? string.Join(", ", values) : null);
             Assert.True(header is null, $"{call}: {header}");
             test._seen.TryAdd((method, path, status.ToString(System.Globalization.CultureInfo.InvariantCulture)), 0);
             return answer;
         }
+
+        private static void AssertFits(string call, string? fault, byte[] body) =>
+            Assert.True(fault is null, $"{call}: {fault}: {Encoding.UTF8.GetString(body)}");
     }
 }

@@ -42,11 +42,18 @@ public sealed class PinsTests
         var token = server.Token();
         Assert.Equal((2, 1), (token.PinsVersion, token.Threshold));
         Assert.Equal([Certificates.Fingerprint(second.Certificate)], token.Publishers);
-        using var enrolled = await server.PostAsync("/v1/enrolments", new Machine().Enrolment(token.Secret), WireJson.Default.EnrolmentRequest);
-        Assert.Equal([Convert.ToBase64String(second.Certificate.RawData)], (await ReadAsync(enrolled, WireJson.Default.EnrolmentAnswer)).PublisherCertificates);
+        using var enrolled = await server.PostAsync(
+            "/v1/enrolments", new Machine().Enrolment(token.Secret), WireJson.Default.EnrolmentRequest);
+        Assert.Equal(
+            [Convert.ToBase64String(second.Certificate.RawData)],
+            (await ReadAsync(enrolled, WireJson.Default.EnrolmentAnswer)).PublisherCertificates);
     }
 
-    public static TheoryData<string> Bad => ["stranger", "version", "gap", "no catalogue key", "no TLS key", "threshold", "no publisher", "garbage", "a manifest"];
+    public static TheoryData<string> Bad =>
+    [
+        "stranger", "version", "gap", "no catalogue key", "no TLS key", "threshold", "no publisher",
+        "garbage", "a manifest",
+    ];
 
     [Theory]
     [MemberData(nameof(Bad))]
@@ -85,9 +92,14 @@ public sealed class PinsTests
     public async Task Token_WithAThreshold_PinsAsManyPublishers()
     {
         await using var server = await StartAsync();
-        var wanted = new Registry.NewToken(server.Folder, server.Server.Address, 1, null, "", SystemCa: false, Threshold: 2);
-        Assert.Contains("2 publishers are to sign and the server knows 1", Registry.TokenIssuer.Issue(wanted, server.Time.GetUtcNow()).Problem!.Message, StringComparison.Ordinal);
+        var wanted = new Registry.NewToken(
+            server.Folder, server.Server.Address, 1, null, "", SystemCa: false, Threshold: 2);
+        Assert.Contains(
+            "2 publishers are to sign and the server knows 1",
+            Registry.TokenIssuer.Issue(wanted, server.Time.GetUtcNow()).Problem!.Message,
+            StringComparison.Ordinal);
         Trust.PublisherCertificates.Add(server.Folder, new Publisher("second").Certificate);
-        Assert.Equal(2, EnrolmentToken.Read(Registry.TokenIssuer.Issue(wanted, server.Time.GetUtcNow()).Value).Value.Threshold);
+        Assert.Equal(
+            2, EnrolmentToken.Read(Registry.TokenIssuer.Issue(wanted, server.Time.GetUtcNow()).Value).Value.Threshold);
     }
 }

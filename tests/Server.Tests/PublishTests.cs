@@ -45,7 +45,12 @@ public sealed class PublishTests
             "a withdrawal" => server.Publisher.Withdraw(patch),
             _ => patch.Envelope,
         };
-        var digest = how switch { "wrong digest" => new string('0', 64), "no digest" => "latest", _ => Publisher.Sha256(body) };
+        var digest = how switch
+        {
+            "wrong digest" => new string('0', 64),
+            "no digest" => "latest",
+            _ => Publisher.Sha256(body),
+        };
         using var answer = await server.Client.PutAsync($"/v1/manifests/{digest}", new ByteArrayContent(body), Ct);
         Assert.Equal((status, code), (answer.StatusCode, (await ProblemAsync(answer)).Code));
         Assert.Empty(Directory.GetFiles(server.Folder.Blobs(BlobKind.Manifest)));
@@ -62,9 +67,12 @@ public sealed class PublishTests
             var changed = Flip(envelope, at);
             var status = await server.PutAsync("manifests", Publisher.Sha256(changed), changed);
 
-            // Some bits of the envelope are not signed and mean nothing (the CMS version); what counts is that the content is as it was signed.
+            // Some bits of the envelope are not signed and mean nothing (the CMS version); what counts is that the
+            // content is as it was signed.
             if (status == HttpStatusCode.Created)
-                Assert.Equal(CmsEnvelope.Open(envelope, [server.Publisher.Certificate], "it", ProblemCode.ManifestInvalid).Value, CmsEnvelope.Open(changed, [server.Publisher.Certificate], "it", ProblemCode.ManifestInvalid).Value);
+                Assert.Equal(
+                    CmsEnvelope.Open(envelope, [server.Publisher.Certificate], "it", ProblemCode.ManifestInvalid).Value,
+                    CmsEnvelope.Open(changed, [server.Publisher.Certificate], "it", ProblemCode.ManifestInvalid).Value);
             else Assert.True((int)status is 400 or 403 or 409, $"{status} at {at}");
         }
     }
@@ -92,7 +100,8 @@ public sealed class PublishTests
 
         var wrong = first.Manifest with { Sequence = 3, Module = first.Manifest.Module with { Size = 4999 } };
         var envelope = server.Publisher.Sign(wrong);
-        using var answer = await server.Client.PutAsync($"/v1/manifests/{Publisher.Sha256(envelope)}", new ByteArrayContent(envelope), Ct);
+        using var answer = await server.Client.PutAsync(
+            $"/v1/manifests/{Publisher.Sha256(envelope)}", new ByteArrayContent(envelope), Ct);
         Assert.Equal(ProblemCode.ManifestMismatch, (await ProblemAsync(answer)).Code);
     }
 
@@ -100,10 +109,12 @@ public sealed class PublishTests
     public async Task Manifest_OfATakenSequence_IsRefused_UnlessTheOtherWasNeverPublished()
     {
         await using var server = await StartAsync();
-        var (abandoned, patch, late) = (server.Publisher.Patch(1), server.Publisher.Patch(1), server.Publisher.Patch(1));
+        var (abandoned, patch) = (server.Publisher.Patch(1), server.Publisher.Patch(1));
+        var late = server.Publisher.Patch(1);
         await server.PutAsync("manifests", abandoned.Digest, abandoned.Envelope);
         await server.PublishAsync(patch);
-        using var answer = await server.Client.PutAsync($"/v1/manifests/{late.Digest}", new ByteArrayContent(late.Envelope), Ct);
+        using var answer = await server.Client.PutAsync(
+            $"/v1/manifests/{late.Digest}", new ByteArrayContent(late.Envelope), Ct);
         Assert.Equal(HttpStatusCode.Conflict, answer.StatusCode);
         Assert.Contains("sequence 1", (await ProblemAsync(answer)).Message, StringComparison.Ordinal);
         Assert.Equal(patch.Digest, Assert.Single((await server.CatalogueAsync()).Patches).Manifest);
@@ -129,7 +140,8 @@ public sealed class PublishTests
             Assert.Equal(code, (await ProblemAsync(answer)).Code);
         }
 
-        using (var chunked = new HttpRequestMessage(HttpMethod.Put, path) { Content = new StreamContent(new MemoryStream(new byte[100_000])) })
+        var content = new StreamContent(new MemoryStream(new byte[100_000]));
+        using (var chunked = new HttpRequestMessage(HttpMethod.Put, path) { Content = content })
         {
             chunked.Headers.TransferEncodingChunked = true;
             using var answer = await server.Client.SendAsync(chunked, Ct);
@@ -147,7 +159,12 @@ public sealed class PublishTests
         await using var server = await StartAsync();
         var patch = server.Publisher.Patch(1);
         await server.PutAsync("manifests", patch.Digest, patch.Envelope);
-        foreach (var (kind, digest, code) in new[] { ("modules", patch.ModuleDigest, "module-too-large"), ("manifests", patch.Digest, "request-too-large") })
+        (string Kind, string Digest, string Code)[] uploads =
+        [
+            ("modules", patch.ModuleDigest, "module-too-large"),
+            ("manifests", patch.Digest, "request-too-large"),
+        ];
+        foreach (var (kind, digest, code) in uploads)
         {
             await using var call = await RawCall.StartAsync(server, "PUT", $"/v1/{kind}/{digest}", [], 2L << 30);
             var answer = await call.AnswerAsync();
@@ -169,7 +186,11 @@ public sealed class PublishTests
             await using var tls = new SslStream(socket.GetStream(), false, (_, _, _, _) => true);
 #pragma warning restore CA5359
             await tls.AuthenticateAsClientAsync("localhost");
-            await tls.WriteAsync(Encoding.ASCII.GetBytes($"PUT /v1/modules/{patch.ModuleDigest} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n"), Ct);
+            await tls.WriteAsync(
+                Encoding.ASCII.GetBytes(
+                    $"PUT /v1/modules/{patch.ModuleDigest} HTTP/1.1\r\n"
+                    + "Host: localhost\r\nContent-Length: 200000\r\n\r\n"),
+                Ct);
             await tls.WriteAsync(patch.Module.AsMemory(0, 100_000), Ct);
             while (Directory.GetFiles(server.Folder.Uploads).Length == 0) await Task.Delay(2, Ct);
         }
@@ -186,13 +207,15 @@ public sealed class PublishTests
         var (patch, foreign) = (server.Publisher.Patch(1), new Publisher("stranger"));
         await server.PublishAsync(patch);
         var stranger = foreign.Withdraw(patch);
-        Assert.Equal(HttpStatusCode.Forbidden, await server.PutAsync("withdrawals", Publisher.Sha256(stranger), stranger));
+        Assert.Equal(
+            HttpStatusCode.Forbidden, await server.PutAsync("withdrawals", Publisher.Sha256(stranger), stranger));
         var unknown = server.Publisher.Withdraw(server.Publisher.Patch(2));
         Assert.Equal(HttpStatusCode.NotFound, await server.PutAsync("withdrawals", Publisher.Sha256(unknown), unknown));
         var (first, second) = (server.Publisher.Withdraw(patch), server.Publisher.Withdraw(patch, "another reason"));
         Assert.Equal(HttpStatusCode.Created, await server.PutAsync("withdrawals", Publisher.Sha256(first), first));
         Assert.Equal(HttpStatusCode.OK, await server.PutAsync("withdrawals", Publisher.Sha256(second), second));
-        Assert.Equal(Publisher.Sha256(first), Assert.Single((await server.CatalogueAsync(floor: 2)).Patches).Withdrawal);
+        Assert.Equal(
+            Publisher.Sha256(first), Assert.Single((await server.CatalogueAsync(floor: 2)).Patches).Withdrawal);
     }
 
     [Theory]
@@ -204,7 +227,12 @@ public sealed class PublishTests
         await using var server = await StartAsync();
         var patch = server.Publisher.Patch(1);
         await server.PublishAsync(patch);
-        foreach (var (kind, digest) in new[] { (BlobKind.Manifest, patch.Digest), (BlobKind.Module, patch.ModuleDigest) })
+        (BlobKind Kind, string Digest)[] blobs =
+        [
+            (BlobKind.Manifest, patch.Digest),
+            (BlobKind.Module, patch.ModuleDigest),
+        ];
+        foreach (var (kind, digest) in blobs)
         {
             var path = server.Folder.Blob(kind, digest);
             var bytes = await File.ReadAllBytesAsync(path, Ct);
@@ -215,8 +243,11 @@ public sealed class PublishTests
         Assert.Equal(HttpStatusCode.OK, await server.PutAsync("manifests", patch.Digest, patch.Envelope));
         if (how == "changed")
         {
-            using var answer = await server.Client.PutAsync($"/v1/modules/{patch.ModuleDigest}", new ByteArrayContent(patch.Module), Ct);
-            Assert.Equal((HttpStatusCode.InternalServerError, ProblemCode.DiskError), (answer.StatusCode, (await ProblemAsync(answer)).Code));
+            using var answer = await server.Client.PutAsync(
+                $"/v1/modules/{patch.ModuleDigest}", new ByteArrayContent(patch.Module), Ct);
+            Assert.Equal(
+                (HttpStatusCode.InternalServerError, ProblemCode.DiskError),
+                (answer.StatusCode, (await ProblemAsync(answer)).Code));
         }
 
         await server.PutAsync("modules", patch.ModuleDigest, patch.Module);

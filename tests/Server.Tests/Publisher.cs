@@ -24,10 +24,16 @@ internal sealed class Publisher
     public X509Certificate2 Renewed()
     {
         using var key = _certificate.GetECDsaPrivateKey()!;
-        return new CertificateRequest("CN=renewed", key, HashAlgorithmName.SHA256).CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(300));
+        return new CertificateRequest("CN=renewed", key, HashAlgorithmName.SHA256).CreateSelfSigned(
+            DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(300));
     }
 
-    public Patch Patch(long sequence, int bytes = 5000, string release = Machine.Release, string version = "1.0", byte[]? module = null)
+    public Patch Patch(
+        long sequence,
+        int bytes = 5000,
+        string release = Machine.Release,
+        string version = "1.0",
+        byte[]? module = null)
     {
         module ??= RandomNumberGenerator.GetBytes(bytes);
         var manifest = new PatchManifest
@@ -45,20 +51,25 @@ internal sealed class Publisher
         return new Patch(manifest, Sign(manifest), module);
     }
 
-    public byte[] Sign(PatchManifest manifest) => CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(manifest, WireJson.Default.PatchManifest), _certificate);
+    public byte[] Sign(PatchManifest manifest) =>
+        CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(manifest, WireJson.Default.PatchManifest), _certificate);
 
     public byte[] Withdraw(Patch patch, string reason = "it stalls") => CmsEnvelope.Sign(
-        JsonSerializer.SerializeToUtf8Bytes(new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, Manifest = patch.Digest, Reason = reason }, WireJson.Default.PatchWithdrawal), _certificate);
+        JsonSerializer.SerializeToUtf8Bytes(
+            new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, Manifest = patch.Digest, Reason = reason },
+            WireJson.Default.PatchWithdrawal), _certificate);
 
     /// <summary>A pin set with this server's keys in it, signed by this publisher.</summary>
     public byte[] Pins(ServerUnderTest server, long version, int threshold = 1, params Publisher[] publishers) =>
         Sign(PinsOf(server, version, threshold, publishers.Length == 0 ? [this] : publishers));
 
-    public byte[] Sign(PinSet pins) => CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(pins, WireJson.Default.PinSet), _certificate);
+    public byte[] Sign(PinSet pins) =>
+        CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(pins, WireJson.Default.PinSet), _certificate);
 
     public byte[] Cosign(byte[] envelope) => CmsEnvelope.AddSignature(envelope, _certificate);
 
-    public static PinSet PinsOf(ServerUnderTest server, long version, int threshold, params Publisher[] publishers) => new()
+    public static PinSet PinsOf(
+        ServerUnderTest server, long version, int threshold, params Publisher[] publishers) => new()
     {
         Schema = PinSet.SchemaName,
         Version = version,

@@ -7,13 +7,16 @@ using static LivepatchAgent.Server.Tests.ServerUnderTest;
 
 namespace LivepatchAgent.Server.Tests;
 
-/// <summary>A call whose body comes as slowly as a test wants it to: an HTTP client would read no answer before it had sent all.</summary>
+/// <summary>
+/// A call whose body comes as slowly as a test wants it to: an HTTP client would read no answer before it had sent all.
+/// </summary>
 internal sealed class RawCall : IAsyncDisposable
 {
     private readonly TcpClient _socket = new();
     private SslStream? _tls;
 
-    /// <param name="start">What comes of the body at once, of <paramref name="length"/> bytes that are announced.</param>
+    /// <param name="start">What comes of the body at once, of <paramref name="length"/> bytes that are
+    /// announced.</param>
     /// <param name="headers">More of them, each with its end of line.</param>
     public static async Task<RawCall> StartAsync(
         ServerUnderTest server, string method, string path, byte[] start, long length, string headers = "")
@@ -50,7 +53,8 @@ internal sealed class RawCall : IAsyncDisposable
             text.Append(Encoding.UTF8.GetString(buffer, 0, read));
         }
 
-        return ((HttpStatusCode)int.Parse(text.ToString().Split(' ')[1], CultureInfo.InvariantCulture), text.ToString());
+        var status = int.Parse(text.ToString().Split(' ')[1], CultureInfo.InvariantCulture);
+        return ((HttpStatusCode)status, text.ToString());
     }
 
     public async ValueTask DisposeAsync()

@@ -30,15 +30,24 @@ public sealed class RolloutDecisionTests
     public void Tag_ChangesWithTheAssignmentAndTheCatalogue_AndWithNothingElse()
     {
         var tag = RolloutDecision.Decide(Facts, Published("a b")).Tag;
-        Assert.Equal(tag, RolloutDecision.Decide(Facts with { BootId = "another", Hostname = "another" }, Published("a b")).Tag);
+        Assert.Equal(
+            tag, RolloutDecision.Decide(Facts with { BootId = "another", Hostname = "another" }, Published("a b")).Tag);
         Assert.NotEqual(tag, RolloutDecision.Decide(Facts, Published("a b!")).Tag);
         Assert.NotEqual(tag, RolloutDecision.Decide(Facts, Published("a b") with { Sequence = 9 }).Tag);
     }
 
+    private static CatalogueEntry Entry(string word, int place) => new()
+    {
+        Manifest = word.TrimEnd('!'),
+        Version = "1",
+        Sequence = place + 1,
+        Withdrawal = word.EndsWith('!') ? "w" : null,
+    };
+
     private static KernelPatches Published(string text)
     {
         var entries = text.Split(' ', StringSplitOptions.RemoveEmptyEntries)
-            .Select((word, i) => new CatalogueEntry { Manifest = word.TrimEnd('!'), Version = "1", Sequence = i + 1, Withdrawal = word.EndsWith('!') ? "w" : null }).ToList();
+            .Select(Entry).ToList();
         return new KernelPatches(Kernel, entries.Count, entries);
     }
 }

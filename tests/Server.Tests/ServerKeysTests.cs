@@ -28,7 +28,8 @@ public sealed class ServerKeysTests : IDisposable
         var second = ServerKeys.Tls(_folder, null, ["a.example", "localhost"], Now).Value[0];
         Assert.Equal(first.Thumbprint, second.Thumbprint);
         Assert.Equal(FileRights.OwnerOnly, File.GetUnixFileMode(_folder.TlsKey));
-        Assert.True(first.MatchesHostname("a.example") && first.MatchesHostname("localhost") && !first.MatchesHostname("b.example"));
+        Assert.True(first.MatchesHostname("a.example") && first.MatchesHostname("localhost"));
+        Assert.False(first.MatchesHostname("b.example"));
     }
 
     [Fact]
@@ -56,7 +57,10 @@ public sealed class ServerKeysTests : IDisposable
     public void OwnKey_ThatIsGarbage_IsNotMadeAnew()
     {
         File.WriteAllText(_folder.CatalogueKey, "garbage");
-        Assert.Contains("restore it from a backup", ServerKeys.Catalogue(_folder, null, "host", Now).Problem!.Cure, StringComparison.Ordinal);
+        Assert.Contains(
+            "restore it from a backup",
+            ServerKeys.Catalogue(_folder, null, "host", Now).Problem!.Cure,
+            StringComparison.Ordinal);
         Assert.Equal("garbage", File.ReadAllText(_folder.CatalogueKey));
     }
 
@@ -65,7 +69,8 @@ public sealed class ServerKeysTests : IDisposable
     {
         var tls = Write("tls", ECCurve.NamedCurves.nistP256);
         var catalogue = Write("catalogue", ECCurve.NamedCurves.nistP384);
-        var (usedTls, usedCatalogue) = (ServerKeys.Tls(_folder, tls, ["h"], Now).Value[0], ServerKeys.Catalogue(_folder, catalogue, "h", Now).Value[0]);
+        var usedTls = ServerKeys.Tls(_folder, tls, ["h"], Now).Value[0];
+        var usedCatalogue = ServerKeys.Catalogue(_folder, catalogue, "h", Now).Value[0];
         PublisherCertificates.Add(_folder, new Publisher().Certificate);
         var token = Token(systemCa: false);
         Assert.Equal([Certificates.KeyPin(usedTls)], token.Tls);
@@ -89,7 +94,9 @@ public sealed class ServerKeysTests : IDisposable
         PublisherCertificates.Add(_folder, new Publisher().Certificate);
         var token = Token(systemCa: false);
         Assert.Equal([Certificates.KeyPin(ServerKeys.Tls(_folder, null, ["other.example"], Now).Value[0])], token.Tls);
-        Assert.Equal([Certificates.Fingerprint(ServerKeys.Catalogue(_folder, null, "other.example", Now).Value[0])], token.Catalogue);
+        Assert.Equal(
+            [Certificates.Fingerprint(ServerKeys.Catalogue(_folder, null, "other.example", Now).Value[0])],
+            token.Catalogue);
     }
 
     [Fact]
@@ -106,14 +113,19 @@ public sealed class ServerKeysTests : IDisposable
 
     public void Dispose() => _root.Delete(recursive: true);
 
-    private TokenContent Token(bool systemCa) =>
-        EnrolmentToken.Read(TokenIssuer.Issue(new NewToken(_folder, new Uri("https://h:8443"), 1, null, "", systemCa), Now).Value).Value;
+    private TokenContent Token(bool systemCa)
+    {
+        var wanted = new NewToken(_folder, new Uri("https://h:8443"), 1, null, "", systemCa);
+        return EnrolmentToken.Read(TokenIssuer.Issue(wanted, Now).Value).Value;
+    }
 
     private KeyFiles Write(string name, ECCurve curve)
     {
         using var key = ECDsa.Create(curve);
-        using var certificate = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256).CreateSelfSigned(Now, Now.AddYears(1));
-        var files = new KeyFiles(Path.Combine(_root.FullName, $"{name}.crt"), Path.Combine(_root.FullName, $"{name}.key"));
+        using var certificate = new CertificateRequest(
+            $"CN={name}", key, HashAlgorithmName.SHA256).CreateSelfSigned(Now, Now.AddYears(1));
+        var files = new KeyFiles(
+            Path.Combine(_root.FullName, $"{name}.crt"), Path.Combine(_root.FullName, $"{name}.key"));
         File.WriteAllText(files.Certificate, certificate.ExportCertificatePem());
         File.WriteAllText(files.Key, key.ExportPkcs8PrivateKeyPem());
         return files;

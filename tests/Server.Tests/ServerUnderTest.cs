@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using LivepatchAgent.Core;
@@ -13,7 +14,10 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace LivepatchAgent.Server.Tests;
 
-/// <summary>The real server on a loopback port with TLS, its database and its files in a folder of their own, and a client that trusts what a token pins.</summary>
+/// <summary>
+/// The real server on a loopback port with TLS, its database and its files in a folder of their own, and a client that
+/// trusts what a token pins.
+/// </summary>
 internal sealed class ServerUnderTest : IAsyncDisposable
 {
     /// <summary>Of real time, for what should take none: other programs share the machine.</summary>
@@ -22,7 +26,8 @@ internal sealed class ServerUnderTest : IAsyncDisposable
     private PatchServer? _server;
     private HttpClient? _client;
 
-    private ServerUnderTest(FakeTimeProvider? time) => Time = time ?? new FakeTimeProvider(DateTimeOffset.Parse("2026-03-01T12:00:00Z", null));
+    private ServerUnderTest(FakeTimeProvider? time) =>
+        Time = time ?? new FakeTimeProvider(DateTimeOffset.Parse("2026-03-01T12:00:00Z", null));
 
     public static CancellationToken Ct => Deadline.Token;
 
@@ -42,7 +47,8 @@ internal sealed class ServerUnderTest : IAsyncDisposable
     /// <summary>Null for one of its own.</summary>
     public Trust.KeyFiles? Catalogue { get; init; }
 
-    public static async Task<ServerUnderTest> StartAsync(Func<HttpMessageHandler, HttpMessageHandler>? wrap = null, Trust.KeyFiles? catalogue = null)
+    public static async Task<ServerUnderTest> StartAsync(
+        Func<HttpMessageHandler, HttpMessageHandler>? wrap = null, Trust.KeyFiles? catalogue = null)
     {
         var server = new ServerUnderTest(null) { Wrap = wrap ?? (handler => handler), Catalogue = catalogue };
         await server.StartAgainAsync();
@@ -51,7 +57,13 @@ internal sealed class ServerUnderTest : IAsyncDisposable
 
     public async Task StartAgainAsync()
     {
-        var settings = new ServeSettings { Folder = Folder, Listen = new IPEndPoint(IPAddress.Loopback, 0), Publishers = [Publisher.Certificate], Catalogue = Catalogue };
+        var settings = new ServeSettings
+        {
+            Folder = Folder,
+            Listen = new IPEndPoint(IPAddress.Loopback, 0),
+            Publishers = [Publisher.Certificate],
+            Catalogue = Catalogue,
+        };
         _server = (await PatchServer.StartAsync(settings, Time, Ct)).Value;
         var pin = Certificates.KeyPin(Trust.ServerKeys.Known(Folder.TlsCertificate)!);
         var handler = new SocketsHttpHandler
@@ -59,7 +71,8 @@ internal sealed class ServerUnderTest : IAsyncDisposable
             MaxConnectionsPerServer = 1000,
             SslOptions = new SslClientAuthenticationOptions
             {
-                RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is System.Security.Cryptography.X509Certificates.X509Certificate2 seen && Certificates.KeyPin(seen) == pin,
+                RemoteCertificateValidationCallback = (_, certificate, _, _) =>
+                    certificate is X509Certificate2 seen && Certificates.KeyPin(seen) == pin,
             },
         };
         _client = new HttpClient(Wrap(handler)) { BaseAddress = _server.Address, Timeout = Patience };
@@ -75,13 +88,15 @@ internal sealed class ServerUnderTest : IAsyncDisposable
     public TokenContent Token(long uses = 1, TimeSpan? lifetime = null)
     {
         var expires = Time.GetUtcNow() + (lifetime ?? TimeSpan.FromHours(24));
-        return EnrolmentToken.Read(TokenIssuer.Issue(new NewToken(Folder, Server.Address, uses, expires, "test", SystemCa: false), Time.GetUtcNow()).Value).Value;
+        var wanted = new NewToken(Folder, Server.Address, uses, expires, "test", SystemCa: false);
+        return EnrolmentToken.Read(TokenIssuer.Issue(wanted, Time.GetUtcNow()).Value).Value;
     }
 
     public async Task<Machine> EnrolAsync(Machine? machine = null, TokenContent? token = null)
     {
         machine ??= new Machine();
-        using var answer = await PostAsync("/v1/enrolments", machine.Enrolment((token ?? Token()).Secret), WireJson.Default.EnrolmentRequest);
+        using var answer = await PostAsync(
+            "/v1/enrolments", machine.Enrolment((token ?? Token()).Secret), WireJson.Default.EnrolmentRequest);
         Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
         machine.Id = (await ReadAsync(answer, WireJson.Default.EnrolmentAnswer)).MachineId;
         return machine;
@@ -92,7 +107,10 @@ internal sealed class ServerUnderTest : IAsyncDisposable
 
     public async Task<HttpResponseMessage> CheckInAsync(Machine machine, CheckInRequest request, int? wait = null)
     {
-        using var message = new HttpRequestMessage(HttpMethod.Post, "/v1/check-ins") { Content = Json(JsonSerializer.SerializeToUtf8Bytes(request, WireJson.Default.CheckInRequest)) };
+        using var message = new HttpRequestMessage(HttpMethod.Post, "/v1/check-ins")
+        {
+            Content = Json(JsonSerializer.SerializeToUtf8Bytes(request, WireJson.Default.CheckInRequest)),
+        };
         message.Headers.Authorization = machine.Authorization;
         if (wait is not null) message.Headers.Add("Prefer", $"wait={wait}");
         return await Client.SendAsync(message, Ct);
@@ -117,12 +135,19 @@ internal sealed class ServerUnderTest : IAsyncDisposable
         Assert.Equal(HttpStatusCode.Created, await PutAsync("modules", patch.ModuleDigest, patch.Module));
     }
 
-    public async Task<byte[]> CatalogueBytesAsync(string release = Machine.Release) => await Client.GetByteArrayAsync($"/v1/catalogues/x86_64/{release}", Ct);
+    public async Task<byte[]> CatalogueBytesAsync(string release = Machine.Release) =>
+        await Client.GetByteArrayAsync($"/v1/catalogues/x86_64/{release}", Ct);
 
     public async Task<Catalogue> CatalogueAsync(string release = Machine.Release, long floor = 0)
     {
         var certificate = Trust.ServerKeys.Known(Folder.CatalogueCertificate)!;
-        return CatalogueVerifier.Verify(await CatalogueBytesAsync(release), [certificate], "x86_64", release, floor, Time.GetUtcNow()).Value.Content;
+        return CatalogueVerifier.Verify(
+            await CatalogueBytesAsync(release),
+            [certificate],
+            "x86_64",
+            release,
+            floor,
+            Time.GetUtcNow()).Value.Content;
     }
 
     /// <summary>Until so many calls are held; they are on their way already.</summary>
@@ -133,12 +158,14 @@ internal sealed class ServerUnderTest : IAsyncDisposable
         while (Server.Held.Count != count) await Task.Delay(2, end.Token);
     }
 
-    public static async Task<Problem> ProblemAsync(HttpResponseMessage answer) => (await ReadAsync(answer, WireJson.Default.ErrorAnswer)).Error;
+    public static async Task<Problem> ProblemAsync(HttpResponseMessage answer) =>
+        (await ReadAsync(answer, WireJson.Default.ErrorAnswer)).Error;
 
     public static async Task<T> ReadAsync<T>(HttpResponseMessage answer, JsonTypeInfo<T> type) =>
         JsonSerializer.Deserialize(await answer.Content.ReadAsByteArrayAsync(Ct), type)!;
 
-    public static ByteArrayContent Json(byte[] bytes) => new(bytes) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+    public static ByteArrayContent Json(byte[] bytes) =>
+        new(bytes) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
 
     public async ValueTask DisposeAsync()
     {

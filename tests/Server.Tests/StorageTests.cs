@@ -48,7 +48,8 @@ public sealed class StorageTests : IDisposable
     [Fact]
     public void Database_AndKeys_AreTheOwnersAlone()
     {
-        using (Database.Open(DatabasePath).Value) Assert.Equal(FileRights.OwnerOnly, File.GetUnixFileMode(DatabasePath));
+        using (Database.Open(DatabasePath).Value)
+            Assert.Equal(FileRights.OwnerOnly, File.GetUnixFileMode(DatabasePath));
     }
 
     public void Dispose() => _root.Delete(recursive: true);

@@ -5,7 +5,9 @@ using static LivepatchAgent.Server.Tests.ServerUnderTest;
 
 namespace LivepatchAgent.Server.Tests;
 
-/// <summary>What callers that nobody knows can take of the server: time and memory have an end, and publishing goes on.</summary>
+/// <summary>
+/// What callers that nobody knows can take of the server: time and memory have an end, and publishing goes on.
+/// </summary>
 public sealed class StrangerTests
 {
     [Theory]
@@ -28,7 +30,8 @@ public sealed class StrangerTests
         await using var server = await StartAsync();
         var patch = server.Publisher.Patch(1, bytes: 1 << 20);
         await server.PutAsync("manifests", patch.Digest, patch.Envelope);
-        await using var call = await RawCall.StartAsync(server, "PUT", $"/v1/modules/{patch.ModuleDigest}", patch.Module[..1000], patch.Module.Length);
+        await using var call = await RawCall.StartAsync(
+            server, "PUT", $"/v1/modules/{patch.ModuleDigest}", patch.Module[..1000], patch.Module.Length);
 
         // A megabyte has 64 s more than a small body.
         var answer = await PassAsync(server, call, 94);
@@ -55,7 +58,9 @@ public sealed class StrangerTests
         var (known, next) = (server.Publisher.Patch(1), server.Publisher.Patch(2));
         await server.PublishAsync(known);
         var slow = new List<RawCall>();
-        for (var i = 0; i <= ModuleEndpoint.MaxUploads; i++) slow.Add(await RawCall.StartAsync(server, "PUT", $"/v1/modules/{known.ModuleDigest}", known.Module[..100], known.Module.Length));
+        var path = $"/v1/modules/{known.ModuleDigest}";
+        for (var i = 0; i <= ModuleEndpoint.MaxUploads; i++)
+            slow.Add(await RawCall.StartAsync(server, "PUT", path, known.Module[..100], known.Module.Length));
         Assert.Equal(HttpStatusCode.OK, await server.PutAsync("modules", known.ModuleDigest, known.Module));
         await server.PublishAsync(next);
         Assert.Empty(Directory.GetFiles(server.Folder.Uploads));
@@ -75,30 +80,42 @@ public sealed class StrangerTests
         var token = server.Token();
         var file = Path.Combine(server.Folder.Publishers, "broken.pem");
         await File.WriteAllTextAsync(file, "garbage", Ct);
-        using var stranger = await server.PostAsync("/v1/enrolments", new Machine().Enrolment("no secret of this server"), Core.Wire.WireJson.Default.EnrolmentRequest);
+        using var stranger = await server.PostAsync(
+            "/v1/enrolments",
+            new Machine().Enrolment("no secret of this server"),
+            Core.Wire.WireJson.Default.EnrolmentRequest);
         Assert.Equal(ProblemCode.TokenUnknown, (await ProblemAsync(stranger)).Code);
 
         var patch = server.Publisher.Patch(1);
-        using var enrolled = await server.PostAsync("/v1/enrolments", new Machine().Enrolment(token.Secret), Core.Wire.WireJson.Default.EnrolmentRequest);
-        using var published = await server.Client.PutAsync($"/v1/manifests/{patch.Digest}", new ByteArrayContent(patch.Envelope), Ct);
-        using var pinned = await server.Client.PutAsync("/v1/pins/1", new ByteArrayContent(server.Publisher.Pins(server, 1)), Ct);
+        using var enrolled = await server.PostAsync(
+            "/v1/enrolments", new Machine().Enrolment(token.Secret), Core.Wire.WireJson.Default.EnrolmentRequest);
+        using var published = await server.Client.PutAsync(
+            $"/v1/manifests/{patch.Digest}", new ByteArrayContent(patch.Envelope), Ct);
+        using var pinned = await server.Client.PutAsync(
+            "/v1/pins/1", new ByteArrayContent(server.Publisher.Pins(server, 1)), Ct);
         foreach (var answer in new[] { enrolled, published, pinned })
         {
             var problem = await ProblemAsync(answer);
-            Assert.Equal((HttpStatusCode.InternalServerError, ProblemCode.ServerError), (answer.StatusCode, problem.Code));
+            Assert.Equal(
+                (HttpStatusCode.InternalServerError, ProblemCode.ServerError), (answer.StatusCode, problem.Code));
             Assert.DoesNotContain(server.Folder.Root, problem.ToString(), StringComparison.Ordinal);
         }
 
         File.Delete(file);
         await server.PublishAsync(patch);
-        using var again = await server.PostAsync("/v1/enrolments", new Machine().Enrolment(token.Secret), Core.Wire.WireJson.Default.EnrolmentRequest);
+        using var again = await server.PostAsync(
+            "/v1/enrolments", new Machine().Enrolment(token.Secret), Core.Wire.WireJson.Default.EnrolmentRequest);
         Assert.Equal(HttpStatusCode.Created, again.StatusCode);
     }
 
-    internal static Task<HttpStatusCode> LargeAsync(ServerUnderTest server) => server.PutAsync("manifests", new string('0', 64), new byte[Bodies.Small + 1]);
+    internal static Task<HttpStatusCode> LargeAsync(ServerUnderTest server) =>
+        server.PutAsync("manifests", new string('0', 64), new byte[Bodies.Small + 1]);
 
-    /// <summary>Lets so much time pass, once the server waits for the body: before that, nothing would come of it.</summary>
-    private static async Task<(HttpStatusCode Status, string Text)> PassAsync(ServerUnderTest server, RawCall call, int seconds)
+    /// <summary>
+    /// Lets so much time pass, once the server waits for the body: before that, nothing would come of it.
+    /// </summary>
+    private static async Task<(HttpStatusCode Status, string Text)> PassAsync(
+        ServerUnderTest server, RawCall call, int seconds)
     {
         var answer = call.AnswerAsync();
         while (!answer.IsCompleted)
@@ -119,7 +136,9 @@ internal sealed class HeldBodies : IAsyncDisposable
     public static async Task<HeldBodies> StartAsync(ServerUnderTest server)
     {
         var held = new HeldBodies();
-        for (var i = 0; i < Bodies.MaxLarge; i++) held._calls.Add(await RawCall.StartAsync(server, "PUT", $"/v1/manifests/{new string('0', 64)}", new byte[Bodies.Small + 1], 2 * Bodies.Small));
+        var (path, half) = ($"/v1/manifests/{new string('0', 64)}", new byte[Bodies.Small + 1]);
+        for (var i = 0; i < Bodies.MaxLarge; i++)
+            held._calls.Add(await RawCall.StartAsync(server, "PUT", path, half, 2 * Bodies.Small));
         while (await StrangerTests.LargeAsync(server) != HttpStatusCode.TooManyRequests) await Task.Delay(2, Ct);
         return held;
     }

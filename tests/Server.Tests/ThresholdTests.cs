@@ -24,15 +24,21 @@ public sealed class ThresholdTests
         var signed = new Patch(patch.Manifest, _second.Cosign(patch.Envelope), patch.Module);
         await server.PublishAsync(signed);
         var withdrawal = server.Publisher.Withdraw(signed);
-        using (var answer = await server.Client.PutAsync($"/v1/withdrawals/{Publisher.Sha256(withdrawal)}", new ByteArrayContent(withdrawal), Ct))
+        var path = $"/v1/withdrawals/{Publisher.Sha256(withdrawal)}";
+        using (var answer = await server.Client.PutAsync(path, new ByteArrayContent(withdrawal), Ct))
         {
-            Assert.Equal((HttpStatusCode.Forbidden, ProblemCode.ManifestSignatureInvalid), (answer.StatusCode, (await ProblemAsync(answer)).Code));
+            Assert.Equal(
+                (HttpStatusCode.Forbidden, ProblemCode.ManifestSignatureInvalid),
+                (answer.StatusCode, (await ProblemAsync(answer)).Code));
         }
 
         Assert.Null(Assert.Single((await server.CatalogueAsync()).Patches).Withdrawal);
         var cosigned = _second.Cosign(withdrawal);
-        Assert.Equal(HttpStatusCode.Created, await server.PutAsync("withdrawals", Publisher.Sha256(cosigned), cosigned));
-        Assert.Equal(HttpStatusCode.Created, await server.PutAsync("pins", "1", _second.Cosign(server.Publisher.Pins(server, 1))));
+        Assert.Equal(
+            HttpStatusCode.Created, await server.PutAsync("withdrawals", Publisher.Sha256(cosigned), cosigned));
+        Assert.Equal(
+            HttpStatusCode.Created,
+            await server.PutAsync("pins", "1", _second.Cosign(server.Publisher.Pins(server, 1))));
     }
 
     [Fact]
@@ -40,7 +46,10 @@ public sealed class ThresholdTests
     {
         await using var server = await StartAsync();
         Demand(server, 2);
-        Assert.Equal(HttpStatusCode.Created, await server.PutAsync("pins", "1", _second.Cosign(server.Publisher.Pins(server, 1, 1, server.Publisher, _second))));
+        Assert.Equal(
+            HttpStatusCode.Created,
+            await server.PutAsync(
+                "pins", "1", _second.Cosign(server.Publisher.Pins(server, 1, 1, server.Publisher, _second))));
         await server.PublishAsync(_second.Patch(1));
     }
 
@@ -52,12 +61,14 @@ public sealed class ThresholdTests
         await server.PublishAsync(patch);
         var first = server.Publisher.Withdraw(patch);
         Assert.Equal(HttpStatusCode.Created, await server.PutAsync("withdrawals", Publisher.Sha256(first), first));
-        Assert.Equal(HttpStatusCode.Created, await server.PutAsync("pins", "1", server.Publisher.Pins(server, 1, 1, _second)));
+        Assert.Equal(
+            HttpStatusCode.Created, await server.PutAsync("pins", "1", server.Publisher.Pins(server, 1, 1, _second)));
 
         var (second, third) = (_second.Withdraw(patch), _second.Withdraw(patch, "another reason"));
         Assert.Equal(HttpStatusCode.Created, await server.PutAsync("withdrawals", Publisher.Sha256(second), second));
         Assert.Equal(HttpStatusCode.OK, await server.PutAsync("withdrawals", Publisher.Sha256(third), third));
-        Assert.Equal(Publisher.Sha256(second), Assert.Single((await server.CatalogueAsync(floor: 3)).Patches).Withdrawal);
+        Assert.Equal(
+            Publisher.Sha256(second), Assert.Single((await server.CatalogueAsync(floor: 3)).Patches).Withdrawal);
     }
 
     [Fact]
@@ -67,7 +78,8 @@ public sealed class ThresholdTests
         var (patch, other) = (server.Publisher.Patch(1), server.Publisher.Patch(1));
         await server.PutAsync("manifests", patch.Digest, patch.Envelope);
         var withdrawal = server.Publisher.Withdraw(patch);
-        Assert.Equal(HttpStatusCode.Created, await server.PutAsync("withdrawals", Publisher.Sha256(withdrawal), withdrawal));
+        Assert.Equal(
+            HttpStatusCode.Created, await server.PutAsync("withdrawals", Publisher.Sha256(withdrawal), withdrawal));
         Assert.Equal(HttpStatusCode.Conflict, await server.PutAsync("manifests", other.Digest, other.Envelope));
         Assert.Equal(HttpStatusCode.Created, await server.PutAsync("modules", patch.ModuleDigest, patch.Module));
         Assert.Equal(Publisher.Sha256(withdrawal), Assert.Single((await server.CatalogueAsync()).Patches).Withdrawal);
@@ -78,9 +90,15 @@ public sealed class ThresholdTests
     {
         await using var server = await StartAsync();
         PublisherCertificates.Add(server.Folder, server.Publisher.Renewed());
-        Assert.Contains("2 publishers are to sign and the server knows 1", Make(server, 2).Problem!.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "2 publishers are to sign and the server knows 1",
+            Make(server, 2).Problem!.Message,
+            StringComparison.Ordinal);
         for (var i = 0; i < 15; i++) PublisherCertificates.Add(server.Folder, new Publisher($"more {i}").Certificate);
-        Assert.Contains("holds 17 certificates, and a token pins at most 16", Make(server, 1).Problem!.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "holds 17 certificates, and a token pins at most 16",
+            Make(server, 1).Problem!.Message,
+            StringComparison.Ordinal);
     }
 
     private void Demand(ServerUnderTest server, int threshold)
@@ -90,5 +108,7 @@ public sealed class ThresholdTests
     }
 
     private static Result<string> Make(ServerUnderTest server, int threshold) =>
-        TokenIssuer.Issue(new NewToken(server.Folder, server.Server.Address, 1, null, "", SystemCa: false, threshold), server.Time.GetUtcNow());
+        TokenIssuer.Issue(
+            new NewToken(server.Folder, server.Server.Address, 1, null, "", SystemCa: false, threshold),
+            server.Time.GetUtcNow());
 }

@@ -9,12 +9,17 @@ using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Publisher.Commands;
 
-/// <summary>Adds a publisher's signature to a manifest or a pin set that others have signed, where hosts want more than one.</summary>
+/// <summary>
+/// Adds a publisher's signature to a manifest or a pin set that others have signed, where hosts want more than one.
+/// </summary>
 internal sealed class CosignCommand
 {
     private readonly Surroundings _surroundings;
     private readonly SigningKey _key;
-    private readonly Argument<string> _file = new("FILE") { Description = "The manifest or pin set; read it with `show` or `pins show` before you sign" };
+    private readonly Argument<string> _file = new("FILE")
+    {
+        Description = "The manifest or pin set; read it with `show` or `pins show` before you sign",
+    };
 
     private CosignCommand(Surroundings surroundings)
     {
@@ -27,7 +32,7 @@ internal sealed class CosignCommand
         var verb = new CosignCommand(surroundings);
         var command = new Command("cosign", "Add a signature to a manifest or a pin set") { verb._file };
         verb._key.AddTo(command);
-        command.SetAction(parsed => verb.Run(parsed) is { } problem ? surroundings.Tell(problem) : ExitCode.Ok);
+        command.SetAction(parsed => surroundings.Report(verb.Run(parsed)));
         return command;
     }
 
@@ -39,7 +44,10 @@ internal sealed class CosignCommand
         using (certificate)
         {
             if (CmsEnvelope.Open(envelope, [certificate], path, ProblemCode.RequestInvalid).Problem is null)
-                return new Problem(ProblemCode.RequestInvalid, $"cannot sign {path}: this key has signed it already", "another publisher's signature is wanted");
+                return new Problem(
+                    ProblemCode.RequestInvalid,
+                    $"cannot sign {path}: this key has signed it already",
+                    "another publisher's signature is wanted");
             byte[] signed;
             int count;
             try
@@ -51,11 +59,16 @@ internal sealed class CosignCommand
             }
             catch (CryptographicException)
             {
-                return new Problem(ProblemCode.ManifestInvalid, $"cannot sign {path}: it is not a CMS message", "give what `manifest` or `pins create` wrote");
+                return new Problem(
+                    ProblemCode.ManifestInvalid,
+                    $"cannot sign {path}: it is not a CMS message",
+                    "give what `manifest` or `pins create` wrote");
             }
 
             if (LocalFile.Write(path, signed, FileRights.ReadableByAll, replace: true) is { } fault) return fault;
-            _surroundings.Out.WriteLine($"signed: {path} now has {count} signatures, the last by {certificate.Subject} (SHA-256 {Convert.ToHexStringLower(SHA256.HashData(signed))})");
+            var digest = Convert.ToHexStringLower(SHA256.HashData(signed));
+            _surroundings.Out.WriteLine(
+                $"signed: {path} now has {count} signatures, the last by {certificate.Subject} (SHA-256 {digest})");
         }
 
         return null;

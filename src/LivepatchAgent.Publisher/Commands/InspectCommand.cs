@@ -14,15 +14,21 @@ internal static class InspectCommand
         var file = new Argument<string>("FILE.ko") { Description = "The module" };
         var format = new Option<string>("--format") { Description = "text or json", DefaultValueFactory = _ => "text" };
         format.AcceptOnlyFromAmong("text", "json");
-        var command = new Command("inspect", "Show what a module's file says of itself; no signature is checked") { file, format };
-        command.SetAction(parsed => Run(surroundings, parsed.GetRequiredValue(file), parsed.GetRequiredValue(format) == "json") is { } problem ? surroundings.Tell(problem) : ExitCode.Ok);
+        var command = new Command(
+            "inspect", "Show what a module's file says of itself; no signature is checked") { file, format };
+        command.SetAction(parsed =>
+        {
+            var asJson = parsed.GetRequiredValue(format) == "json";
+            return surroundings.Report(Run(surroundings, parsed.GetRequiredValue(file), asJson));
+        });
         return command;
     }
 
     private static Problem? Run(Surroundings surroundings, string path, bool json)
     {
         if (!LocalFile.ReadModule(path).TryGet(out var bytes, out var problem)) return problem;
-        if (!ModuleReader.Read(bytes).TryGet(out var facts, out problem)) return problem with { Message = $"{path}: {problem.Message}" };
+        if (!ModuleReader.Read(bytes).TryGet(out var facts, out problem))
+            return problem with { Message = $"{path}: {problem.Message}" };
         if (json) surroundings.Out.WriteLine(Encoding.UTF8.GetString(ModuleJson.Write(facts)));
         else surroundings.Out.Write(ModuleText.Of(facts));
         return null;

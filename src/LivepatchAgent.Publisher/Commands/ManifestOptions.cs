@@ -5,32 +5,54 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Publisher.Commands;
 
-/// <summary>What the publisher says of a patch beyond what its file shows.</summary>
+/// <summary>What the publisher states about a patch beyond what its file shows.</summary>
 internal sealed class ManifestOptions
 {
     private const string Day = "yyyy-MM-dd";
-    private readonly Option<string> _version = new("--version") { Description = "The patch's version, e.g. 2.1", HelpName = "TEXT", Required = true };
-    private readonly Option<long> _sequence = new("--sequence") { Description = "Rises with each patch for this kernel, from 1", HelpName = "N", Required = true };
-    private readonly Option<string> _notice = new("--notice") { Description = "The notice that tells about it, e.g. LPN-0002", HelpName = "ID", Required = true };
-    private readonly Option<string[]> _fixes = new("--fixes") { Description = "What it fixes with all it supersedes: CVE-…[,CVE-…]; can be repeated", HelpName = "CVE[,CVE]" };
-    private readonly Option<string> _until = new("--covered-until") { Description = "The last day on which this kernel gets patches", HelpName = "YYYY-MM-DD", Required = true };
-    private readonly Option<bool> _force = new("--force-allowed") { Description = "Let an administrator force a transition that stalls" };
+    private readonly Option<string> _version = new("--version")
+    {
+        Description = "The patch's version, e.g. 2.1",
+        HelpName = "TEXT",
+        Required = true,
+    };
+    private readonly Option<long> _sequence = new("--sequence")
+    {
+        Description = "Rises with each patch for this kernel, from 1",
+        HelpName = "N",
+        Required = true,
+    };
+    private readonly Option<string> _notice = new("--notice")
+    {
+        Description = "The notice that describes it, e.g. LPN-0002",
+        HelpName = "ID",
+        Required = true,
+    };
+    private readonly Option<string[]> _fixes = new("--fixes")
+    {
+        Description = "What it fixes with all it supersedes: CVE-…[,CVE-…]; can be repeated",
+        HelpName = "CVE[,CVE]",
+    };
+    private readonly Option<string> _until = new("--covered-until")
+    {
+        Description = "The last day on which this kernel gets patches",
+        HelpName = "YYYY-MM-DD",
+        Required = true,
+    };
+    private readonly Option<bool> _force = new("--force-allowed")
+    {
+        Description = "Let an administrator force a transition that stalls",
+    };
 
     public ManifestOptions()
     {
-        _sequence.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && !(long.TryParse(result.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n >= 1)) result.AddError("--sequence is a whole number from 1");
-        });
-        _until.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && !TryDay(result.Tokens[0].Value, out _)) result.AddError($"--covered-until is a day written {Day.ToUpperInvariant()}");
-        });
+        _sequence.FromOne();
+        _until.Require(text => TryDay(text, out _), $"is a day written {Day.ToUpperInvariant()}");
     }
 
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { _version, _sequence, _notice, _fixes, _until, _force }) command.Add(option);
+        foreach (var option in new Option[] { _version, _sequence, _notice, _fixes, _until, _force })
+            command.Add(option);
     }
 
     public PatchManifest Make(ParseResult parsed, ModuleFacts facts, long size, string sha256)
@@ -44,12 +66,22 @@ internal sealed class ManifestOptions
             Notice = parsed.GetRequiredValue(_notice),
             KernelRelease = facts.KernelRelease,
             Architecture = facts.Architecture,
-            Module = new ManifestModule { Name = facts.Name, Sha256 = sha256, Size = size, Replace = facts.Replace, Functions = facts.Functions },
-            Fixes = [.. (parsed.GetValue(_fixes) ?? []).SelectMany(list => list.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).Distinct()],
+            Module = new ManifestModule
+            {
+                Name = facts.Name,
+                Sha256 = sha256,
+                Size = size,
+                Replace = facts.Replace,
+                Functions = facts.Functions,
+            },
+            Fixes = [.. (parsed.GetValue(_fixes) ?? []).SelectMany(Words).Distinct()],
             CoveredUntil = until,
             ForceAllowed = parsed.GetValue(_force),
         };
     }
+
+    private static string[] Words(string list) =>
+        list.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     private static bool TryDay(string text, out DateOnly day) =>
         DateOnly.TryParseExact(text, Day, CultureInfo.InvariantCulture, DateTimeStyles.None, out day);

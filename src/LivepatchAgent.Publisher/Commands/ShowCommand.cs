@@ -12,9 +12,14 @@ internal static class ShowCommand
     public static Command Make(Surroundings surroundings)
     {
         var file = new Argument<string>("FILE.manifest") { Description = "The manifest" };
-        var cert = new Option<string?>("--cert") { Description = "Check the signature against this certificate", HelpName = "FILE" };
+        var cert = new Option<string?>("--cert")
+        {
+            Description = "Check the signature against this certificate",
+            HelpName = "FILE",
+        };
         var command = new Command("show", "Show what a manifest says") { file, cert };
-        command.SetAction(parsed => Run(surroundings, parsed.GetRequiredValue(file), parsed.GetValue(cert)) is { } problem ? surroundings.Tell(problem) : ExitCode.Ok);
+        command.SetAction(
+            parsed => surroundings.Report(Run(surroundings, parsed.GetRequiredValue(file), parsed.GetValue(cert))));
         return command;
     }
 
@@ -27,7 +32,8 @@ internal static class ShowCommand
             if (!SigningKey.LoadCertificate(certPath).TryGet(out var certificate, out problem)) return problem;
             using (certificate)
             {
-                if (!ManifestVerifier.Verify(manifest.Envelope, null, [certificate]).TryGet(out _, out problem)) return problem with { Cure = "it is not what the owner of this certificate signed" };
+                if (!ManifestVerifier.Verify(manifest.Envelope, null, [certificate]).TryGet(out _, out problem))
+                    return problem with { Cure = "it is not what the owner of this certificate signed" };
                 signature = $"good, by {certificate.Subject}";
             }
         }

@@ -16,7 +16,10 @@ internal sealed class WithdrawCommand
     private readonly Surroundings _surroundings;
     private readonly ServerOptions _server = new();
     private readonly SigningKey _key;
-    private readonly Argument<string> _what = new("FILE.manifest|DIGEST") { Description = "The manifest, or its SHA-256" };
+    private readonly Argument<string> _what = new("FILE.manifest|DIGEST")
+    {
+        Description = "The manifest, or its SHA-256",
+    };
     private readonly Option<string> _reason = Reason();
 
     private WithdrawCommand(Surroundings surroundings)
@@ -28,20 +31,23 @@ internal sealed class WithdrawCommand
     public static Command Make(Surroundings surroundings)
     {
         var verb = new WithdrawCommand(surroundings);
-        var command = new Command("withdraw", "Sign and upload the withdrawal of a published patch") { verb._what, verb._reason };
+        var command = new Command(
+            "withdraw", "Sign and upload the withdrawal of a published patch") { verb._what, verb._reason };
         verb._key.AddTo(command);
         verb._server.AddTo(command);
-        command.SetAction(async (parsed, ct) => await verb.RunAsync(parsed, ct) is { } problem ? surroundings.Tell(problem) : ExitCode.Ok);
+        command.SetAction(async (parsed, ct) => surroundings.Report(await verb.RunAsync(parsed, ct)));
         return command;
     }
 
     public static Option<string> Reason()
     {
-        var reason = new Option<string>("--reason") { Description = "Why, in one line, for those who run the hosts", HelpName = "TEXT", Required = true };
-        reason.Validators.Add(result =>
+        var reason = new Option<string>("--reason")
         {
-            if (result.Tokens.Count == 1 && (result.Tokens[0].Value.Length is 0 or > ManifestRules.MaxText || result.Tokens[0].Value.Any(char.IsControl))) result.AddError($"--reason is one line of at most {ManifestRules.MaxText} characters");
-        });
+            Description = "Why, in one line, for those who run the hosts",
+            HelpName = "TEXT",
+            Required = true,
+        };
+        reason.OneLine(ManifestRules.MaxText);
         return reason;
     }
 
@@ -54,21 +60,31 @@ internal sealed class WithdrawCommand
 
     private async Task<Problem?> RunAsync(ParseResult parsed, CancellationToken ct)
     {
-        if (!Digest(parsed.GetRequiredValue(_what)).TryGet(out var digest, out var problem) || !_server.Read(parsed).TryGet(out var address, out problem)) return problem;
+        if (!Digest(parsed.GetRequiredValue(_what)).TryGet(out var digest, out var problem)
+            || !_server.Read(parsed).TryGet(out var address, out problem))
+            return problem;
         if (!_key.Load(parsed).TryGet(out var certificate, out problem)) return problem;
         byte[] envelope;
         using (certificate)
         {
-            var withdrawal = new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, Manifest = digest, Reason = parsed.GetRequiredValue(_reason) };
-            envelope = CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(withdrawal, WireJson.Default.PatchWithdrawal), certificate);
+            var withdrawal = new PatchWithdrawal
+            {
+                Schema = PatchWithdrawal.SchemaName,
+                Manifest = digest,
+                Reason = parsed.GetRequiredValue(_reason),
+            };
+            envelope = CmsEnvelope.Sign(
+                JsonSerializer.SerializeToUtf8Bytes(withdrawal, WireJson.Default.PatchWithdrawal), certificate);
         }
 
         using var client = new PatchServerClient(address, PublishCommand.Silence);
         var name = Convert.ToHexStringLower(SHA256.HashData(envelope));
-        if (!(await client.PutAsync("withdrawals", name, envelope, PatchServerClient.EnvelopeType, _ => { }, ct)).TryGet(out var taken, out problem)) return problem;
+        var answer = await client.PutAsync("withdrawals", name, envelope, PatchServerClient.EnvelopeType, _ => { }, ct);
+        if (!answer.TryGet(out var taken, out problem)) return problem;
+        var server = address.Uri.Authority;
         _surroundings.Out.WriteLine(taken == Taken.New
-            ? $"withdrawn: {digest} on {address.Uri.Authority} (withdrawal {name})"
-            : $"withdrawn before: {digest} on {address.Uri.Authority}; its first withdrawal stands, and the server did not take this one");
+            ? $"withdrawn: {digest} on {server} (withdrawal {name})"
+            : $"withdrawn before: {digest} on {server}; the first withdrawal stands, this one was not taken");
         return null;
     }
 }

@@ -17,7 +17,11 @@ internal static class LocalFile
     public static Result<byte[]> ReadModule(string path) => Read(
         path,
         (int)ManifestRules.MaxModuleSize,
-        TooLong(path, ManifestRules.MaxModuleSize, ProblemCode.ModuleTooLarge, "no livepatch is that large: check which file this is"));
+        TooLong(
+            path,
+            ManifestRules.MaxModuleSize,
+            ProblemCode.ModuleTooLarge,
+            "no livepatch is that large: check which file this is"));
 
     public static Result<byte[]> ReadEnvelope(string path) =>
         Read(path, CmsEnvelope.MaxSize, TooLong(path, CmsEnvelope.MaxSize, ProblemCode.ManifestInvalid, WhichFile));
@@ -25,11 +29,16 @@ internal static class LocalFile
     public static Result<byte[]> ReadSmall(string path) =>
         Read(path, MaxSecretFile, TooLong(path, MaxSecretFile, ProblemCode.RequestInvalid, WhichFile));
 
-    /// <summary>A file that only its owner can read; anything else is refused before its content is looked at.</summary>
+    /// <summary>
+    /// A file that only its owner can read; anything else is refused before its content is looked at.
+    /// </summary>
     public static Result<byte[]> ReadPrivate(string path) => Read(
         path,
         MaxSecretFile,
-        new Problem(ProblemCode.RequestInvalid, $"cannot use {path}: it has more than {MaxSecretFile} bytes", WhichFile),
+        new Problem(
+            ProblemCode.RequestInvalid,
+            $"cannot use {path}: it has more than {MaxSecretFile} bytes",
+            WhichFile),
         file => OwnersAlone(path, file));
 
     /// <summary>Atomic. A symbolic link that is replaced stays one: its target is written.</summary>
@@ -45,12 +54,19 @@ internal static class LocalFile
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return !replace && File.Exists(target)
-                ? new Problem(ProblemCode.RequestInvalid, $"cannot write {path}: it exists", "choose another place, or move it away yourself")
-                : new Problem(ProblemCode.DiskError, $"cannot write {path}: {FileFault.Reason(e)}", "free space or choose a folder that you can write to");
+                ? new Problem(
+                    ProblemCode.RequestInvalid,
+                    $"cannot write {path}: it exists",
+                    "choose another place, or move it away yourself")
+                : new Problem(
+                    ProblemCode.DiskError,
+                    $"cannot write {path}: {FileFault.Reason(e)}",
+                    "free space or choose a folder that you can write to");
         }
     }
 
-    private static Result<byte[]> Read(string path, int limit, Problem tooLong, Func<SafeFileHandle, Problem?>? refuse = null)
+    private static Result<byte[]> Read(
+        string path, int limit, Problem tooLong, Func<SafeFileHandle, Problem?>? refuse = null)
     {
         try
         {
@@ -60,14 +76,21 @@ internal static class LocalFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return new Problem(ProblemCode.DiskError, $"cannot read {path}: {FileFault.Reason(e)}", "check the path and your rights to it");
+            return new Problem(
+                ProblemCode.DiskError,
+                $"cannot read {path}: {FileFault.Reason(e)}",
+                "check the path and your rights to it");
         }
     }
 
     /// <summary>The mode of the opened file, not of the name: the name can change its meaning in between.</summary>
-    private static Problem? OwnersAlone(string path, SafeFileHandle file) => (File.GetUnixFileMode(file) & OfOthers) == 0
+    private static Problem? OwnersAlone(string path, SafeFileHandle file) =>
+        (File.GetUnixFileMode(file) & OfOthers) == 0
         ? null
-        : new Problem(ProblemCode.NotPermitted, $"cannot use {path}: others than its owner have rights to it", $"chmod 600 {path}");
+        : new Problem(
+            ProblemCode.NotPermitted,
+            $"cannot use {path}: others than its owner have rights to it",
+            $"chmod 600 {path}");
 
     private static string Target(string path)
     {

@@ -7,7 +7,10 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Publisher.Files;
 
-/// <summary>A manifest's file read without a certificate at hand: to show it, or to see that it belongs to a module. Never to believe it.</summary>
+/// <summary>
+/// A manifest's file read without a certificate at hand: to show it, or to see that it belongs to a module. Never to
+/// believe it.
+/// </summary>
 internal sealed record ManifestFile(byte[] Envelope, string Digest, PatchManifest Content)
 {
     public static Result<ManifestFile> Read(string path)
@@ -18,7 +21,8 @@ internal sealed record ManifestFile(byte[] Envelope, string Digest, PatchManifes
             var cms = new SignedCms();
             cms.Decode(envelope);
             var manifest = JsonSerializer.Deserialize(cms.ContentInfo.Content, WireJson.Default.PatchManifest);
-            if (manifest is not { Schema: PatchManifest.SchemaName }) return Invalid(path, $"its schema is not {PatchManifest.SchemaName}");
+            if (manifest is not { Schema: PatchManifest.SchemaName })
+                return Invalid(path, $"its schema is not {PatchManifest.SchemaName}");
             if (ManifestRules.Fault(manifest) is { } fault) return Invalid(path, fault);
             return new ManifestFile(envelope, Convert.ToHexStringLower(SHA256.HashData(envelope)), manifest);
         }
@@ -33,5 +37,8 @@ internal sealed record ManifestFile(byte[] Envelope, string Digest, PatchManifes
     }
 
     private static Problem Invalid(string path, string why) =>
-        new(ProblemCode.ManifestInvalid, $"cannot use {path} as a manifest: {why}", "make one with `livepatch-publisher manifest`");
+        new(
+            ProblemCode.ManifestInvalid,
+            $"cannot use {path} as a manifest: {why}",
+            "make one with `livepatch-publisher manifest`");
 }

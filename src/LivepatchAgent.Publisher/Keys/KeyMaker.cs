@@ -18,14 +18,17 @@ internal static class KeyMaker
     /// <summary>id-kp-codeSigning: some vendors' kernels demand it of whoever signs modules.</summary>
     private const string CodeSigning = "1.3.6.1.5.5.7.3.3";
 
-    /// <summary>shim's "for kernel modules only": as a MOK, this key cannot vouch for boot loaders or kernels.</summary>
+    /// <summary>
+    /// shim's "for kernel modules only": as a MOK, this key cannot vouch for boot loaders or kernels.
+    /// </summary>
     private const string ModuleSigningOnly = "1.3.6.1.4.1.2312.16.1.2";
 
     public static NewKey Publisher(string name, int bits, string? passphrase, DateTimeOffset now)
     {
         using var key = RSA.Create(bits);
         var request = new CertificateRequest(Subject(name), key, HashAlgorithmName.SHA512, RSASignaturePadding.Pkcs1);
-        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid(CodeSigning), new Oid(ModuleSigningOnly)], critical: false));
+        request.CertificateExtensions.Add(
+            new X509EnhancedKeyUsageExtension([new Oid(CodeSigning), new Oid(ModuleSigningOnly)], critical: false));
         return Make(request, key, passphrase, now);
     }
 
@@ -35,11 +38,14 @@ internal static class KeyMaker
         return Make(new CertificateRequest(Subject(name), key, HashAlgorithmName.SHA256), key, passphrase, now);
     }
 
-    private static NewKey Make(CertificateRequest request, AsymmetricAlgorithm key, string? passphrase, DateTimeOffset now)
+    private static NewKey Make(
+        CertificateRequest request, AsymmetricAlgorithm key, string? passphrase, DateTimeOffset now)
     {
-        // An end entity, not an authority: Debian's kernels take any key from the MOK list, and nothing here issues certificates.
+        // An end entity, not an authority: Debian's kernels take any key from the MOK list, and nothing here issues
+        // certificates.
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, critical: true));
-        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, critical: true));
+        request.CertificateExtensions.Add(
+            new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, critical: true));
         var keyId = new X509SubjectKeyIdentifierExtension(request.PublicKey, critical: false);
         request.CertificateExtensions.Add(keyId);
         request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromSubjectKeyIdentifier(keyId));
@@ -56,5 +62,7 @@ internal static class KeyMaker
 
     private static string PrivatePem(AsymmetricAlgorithm key, string? passphrase) => passphrase is null
         ? key.ExportPkcs8PrivateKeyPem()
-        : key.ExportEncryptedPkcs8PrivateKeyPem(passphrase, new PbeParameters(PbeEncryptionAlgorithm.Aes256Cbc, HashAlgorithmName.SHA256, EncryptionRounds));
+        : key.ExportEncryptedPkcs8PrivateKeyPem(
+            passphrase,
+            new PbeParameters(PbeEncryptionAlgorithm.Aes256Cbc, HashAlgorithmName.SHA256, EncryptionRounds));
 }

@@ -12,7 +12,7 @@ internal static class SecretPrompt
         if (Console.IsInputRedirected || Console.IsErrorRedirected) return null;
         Console.Error.Write($"{prompt}: ");
         var line = new StringBuilder();
-        for (var key = Console.ReadKey(intercept: true); key.Key != ConsoleKey.Enter; key = Console.ReadKey(intercept: true))
+        while (Console.ReadKey(intercept: true) is var key && key.Key != ConsoleKey.Enter)
         {
             if (key.Key == ConsoleKey.Backspace)
             {

@@ -8,16 +8,28 @@ using LivepatchAgent.Publisher.Files;
 
 namespace LivepatchAgent.Publisher.Keys;
 
-/// <summary>The options <c>--key</c>, <c>--cert</c>, <c>--passphrase-file</c> of every verb that signs, and the key they name.</summary>
+/// <summary>
+/// The options <c>--key</c>, <c>--cert</c>, <c>--passphrase-file</c> of every verb that signs, and the key they name.
+/// </summary>
 internal sealed class SigningKey
 {
     private readonly Passphrase _passphrase;
 
     public SigningKey(Surroundings surroundings) => _passphrase = new Passphrase(surroundings);
 
-    public Option<string> KeyOption { get; } = new("--key") { Description = "The publisher's private key (PEM, PKCS#8)", HelpName = "FILE", Required = true };
+    public Option<string> KeyOption { get; } = new("--key")
+    {
+        Description = "The publisher's private key (PEM, PKCS#8)",
+        HelpName = "FILE",
+        Required = true,
+    };
 
-    public Option<string> CertOption { get; } = new("--cert") { Description = "Its certificate (PEM or DER)", HelpName = "FILE", Required = true };
+    public Option<string> CertOption { get; } = new("--cert")
+    {
+        Description = "Its certificate (PEM or DER)",
+        HelpName = "FILE",
+        Required = true,
+    };
 
     public void AddTo(Command command)
     {
@@ -50,14 +62,19 @@ internal sealed class SigningKey
     {
         if (!LocalFile.ReadSmall(path).TryGet(out var bytes, out var problem)) return problem;
         var der = bytes;
-        if (PemEncoding.TryFindUtf8(bytes, out var fields) && bytes.AsSpan()[fields.Label].SequenceEqual("CERTIFICATE"u8))
+        if (PemEncoding.TryFindUtf8(bytes, out var fields)
+            && bytes.AsSpan()[fields.Label].SequenceEqual("CERTIFICATE"u8))
             der = Convert.FromBase64String(Encoding.ASCII.GetString(bytes.AsSpan()[fields.Base64Data]));
         return Certificates.TryLoad(der, out var certificate, out var fault)
             ? certificate
-            : new Problem(ProblemCode.RequestInvalid, $"cannot use {path}: {fault}", "make one with `livepatch-publisher keygen`");
+            : new Problem(
+                ProblemCode.RequestInvalid,
+                $"cannot use {path}: {fault}",
+                "make one with `livepatch-publisher keygen`");
     }
 
-    private static Result<X509Certificate2> Join(X509Certificate2 certificate, string pem, string? passphrase, string keyPath, string certPath)
+    private static Result<X509Certificate2> Join(
+        X509Certificate2 certificate, string pem, string? passphrase, string keyPath, string certPath)
     {
         try
         {
@@ -77,11 +94,17 @@ internal sealed class SigningKey
         }
         catch (CryptographicException) when (passphrase is not null)
         {
-            return new Problem(ProblemCode.RequestInvalid, $"cannot use {keyPath}: the passphrase is wrong or the file is damaged", "check the passphrase");
+            return new Problem(
+                ProblemCode.RequestInvalid,
+                $"cannot use {keyPath}: the passphrase is wrong or the file is damaged",
+                "check the passphrase");
         }
         catch (Exception e) when (e is CryptographicException or ArgumentException)
         {
-            return new Problem(ProblemCode.RequestInvalid, $"cannot use {keyPath}: it is not the private key of {certPath}", "give the key and the certificate that keygen made together");
+            return new Problem(
+                ProblemCode.RequestInvalid,
+                $"cannot use {keyPath}: it is not the private key of {certPath}",
+                "give the key and the certificate that keygen made together");
         }
     }
 }

@@ -58,17 +58,19 @@ internal sealed class PatchServerClient : IDisposable
             MaxResponseHeadersLength = 16,
             MaxResponseDrainSize = 0,
         };
-        if (server.KeyPin is not null) handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) => MatchesPin(certificate);
+        var tls = handler.SslOptions;
+        if (server.KeyPin is not null) tls.RemoteCertificateValidationCallback = (_, seen, _, _) => MatchesPin(seen);
         if (server.KeyPin is not null || server.Authorities is not null)
         {
             SystemTrust.LeaveUnread();
-            handler.SslOptions.CertificateChainPolicy = Policy(server.Authorities ?? []);
+            tls.CertificateChainPolicy = Policy(server.Authorities ?? []);
         }
 
         _http = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
     }
 
-    public async Task<Result<Taken>> PutAsync(string kind, string digest, byte[] body, string mediaType, Action<int> sent, CancellationToken ct)
+    public async Task<Result<Taken>> PutAsync(
+        string kind, string digest, byte[] body, string mediaType, Action<int> sent, CancellationToken ct)
     {
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(ct);
         silence.CancelAfter(_silence);
@@ -78,12 +80,14 @@ internal sealed class PatchServerClient : IDisposable
             sent(bytes);
         }
 
-        using var request = new HttpRequestMessage(HttpMethod.Put, new Uri($"{_server.Uri.AbsoluteUri.TrimEnd('/')}/v1/{kind}/{digest}"));
+        var address = new Uri($"{_server.Uri.AbsoluteUri.TrimEnd('/')}/v1/{kind}/{digest}");
+        using var request = new HttpRequestMessage(HttpMethod.Put, address);
         request.Content = new UploadContent(body, mediaType, Moved);
         request.Headers.UserAgent.Add(new("livepatch-publisher", Shared.CommandLine.VersionCommand.Version));
         try
         {
-            using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, silence.Token);
+            using var response = await _http.SendAsync(
+                request, HttpCompletionOption.ResponseHeadersRead, silence.Token);
             return response.StatusCode switch
             {
                 HttpStatusCode.Created => Taken.New,
@@ -113,7 +117,12 @@ internal sealed class PatchServerClient : IDisposable
 
     private static X509ChainPolicy Policy(X509Certificate2Collection authorities)
     {
-        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };
+        var policy = new X509ChainPolicy
+        {
+            TrustMode = X509ChainTrustMode.CustomRootTrust,
+            RevocationMode = X509RevocationMode.NoCheck,
+            DisableCertificateDownloads = true,
+        };
         policy.CustomTrustStore.AddRange(authorities);
         return policy;
     }
@@ -122,7 +131,10 @@ internal sealed class PatchServerClient : IDisposable
     {
         var (host, code) = (_server.Uri.Authority, (int)response.StatusCode);
         if (code is >= 300 and < 400)
-            return new Problem(ProblemCode.ServerRedirected, $"cannot publish: {host} answered {code} and points elsewhere, which is not followed", "give the server's own address with --server");
+            return new Problem(
+                ProblemCode.ServerRedirected,
+                $"cannot publish: {host} answered {code} and points elsewhere, which is not followed",
+                "give the server's own address with --server");
         if (await ErrorAsync(response, ct) is { } error)
         {
             var message = $"cannot publish: {host} refuses: {ConnectionFault.Line(error.Message)}";
@@ -130,14 +142,21 @@ internal sealed class PatchServerClient : IDisposable
         }
 
         return code >= 500
-            ? new Problem(ProblemCode.ServerError, $"cannot publish: {host} answered {code} without a reason", "see the server's log, then try again")
-            : new Problem(ProblemCode.ServerAnswerInvalid, $"cannot publish: {host} answered {code}, not as a livepatch-server does", "check the address given with --server");
+            ? new Problem(
+                ProblemCode.ServerError,
+                $"cannot publish: {host} answered {code} without a reason",
+                "see the server's log, then try again")
+            : new Problem(
+                ProblemCode.ServerAnswerInvalid,
+                $"cannot publish: {host} answered {code}, not as a livepatch-server does",
+                "check the address given with --server");
     }
 
     /// <summary>The server's own reason, or null when the answer is not one.</summary>
     private static async Task<Problem?> ErrorAsync(HttpResponseMessage response, CancellationToken ct)
     {
-        if (response.Content.Headers.ContentType?.MediaType is not ("application/json" or "application/problem+json")) return null;
+        var type = response.Content.Headers.ContentType?.MediaType;
+        if (type is not ("application/json" or "application/problem+json")) return null;
         var buffer = new byte[MaxAnswer + 1];
         await using var stream = await response.Content.ReadAsStreamAsync(ct);
         var length = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, ct);

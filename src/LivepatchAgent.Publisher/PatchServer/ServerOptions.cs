@@ -12,20 +12,27 @@ internal sealed record ServerAddress(Uri Uri, string? KeyPin, X509Certificate2Co
 /// <summary>The options <c>--server</c>, <c>--server-pin</c> and <c>--ca</c>.</summary>
 internal sealed class ServerOptions
 {
-    private readonly Option<string> _server = new("--server") { Description = "The server, https://HOST[:PORT]", HelpName = "URL", Required = true };
-    private readonly Option<string?> _pin = new("--server-pin") { Description = "SHA-256 of the server's public key (SubjectPublicKeyInfo), in hex; `livepatch-server` prints it", HelpName = "SHA256" };
-    private readonly Option<string?> _ca = new("--ca") { Description = "PEM file of the certificate authorities to trust instead of the system's", HelpName = "FILE" };
+    private readonly Option<string> _server = new("--server")
+    {
+        Description = "The server, https://HOST[:PORT]",
+        HelpName = "URL",
+        Required = true,
+    };
+    private readonly Option<string?> _pin = new("--server-pin")
+    {
+        Description = "SHA-256 of the server's public key, in hex, from `livepatch-server pin`",
+        HelpName = "SHA256",
+    };
+    private readonly Option<string?> _ca = new("--ca")
+    {
+        Description = "PEM file of the certificate authorities to trust, in place of the system's",
+        HelpName = "FILE",
+    };
 
     public ServerOptions()
     {
-        _server.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && !TryAddress(result.Tokens[0].Value, out _)) result.AddError("--server is an address like https://patches.example.org");
-        });
-        _pin.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && !Hex.IsSha256(result.Tokens[0].Value.ToLowerInvariant())) result.AddError("--server-pin is 64 hex digits");
-        });
+        _server.Require(text => TryAddress(text, out _), "is an address like https://patches.example.org");
+        _pin.Require(text => Hex.IsSha256(text.ToLowerInvariant()), "is 64 hex digits");
     }
 
     public void AddTo(Command command)
@@ -35,7 +42,9 @@ internal sealed class ServerOptions
         command.Add(_ca);
         command.Validators.Add(result =>
         {
-            if (result.GetResult(_pin) is { Implicit: false } && result.GetResult(_ca) is { Implicit: false }) result.AddError("--server-pin and --ca exclude each other");
+            if (IsGiven(_pin) && IsGiven(_ca)) result.AddError("--server-pin and --ca exclude each other");
+
+            bool IsGiven(Option option) => result.GetResult(option) is { Implicit: false };
         });
     }
 
@@ -57,9 +66,13 @@ internal sealed class ServerOptions
 
         return authorities.Count > 0
             ? new ServerAddress(uri!, null, authorities)
-            : new Problem(ProblemCode.RequestInvalid, $"cannot use {path}: it holds no certificate in PEM", "give the CA's certificate");
+            : new Problem(
+                ProblemCode.RequestInvalid,
+                $"cannot use {path}: it holds no certificate in PEM",
+                "give the CA's certificate");
     }
 
     private static bool TryAddress(string text, out Uri? uri) =>
-        Uri.TryCreate(text, UriKind.Absolute, out uri) && uri.Scheme == "https" && uri.UserInfo.Length == 0 && uri.Query.Length == 0 && uri.Fragment.Length == 0;
+        Uri.TryCreate(text, UriKind.Absolute, out uri)
+        && uri is { Scheme: "https", UserInfo.Length: 0, Query.Length: 0, Fragment.Length: 0 };
 }

@@ -13,7 +13,8 @@ internal sealed class UploadProgress(Surroundings surroundings, string what, int
         var percent = (int)(100L * bytes / Math.Max(1, total));
         if (percent == _shown) return;
         _shown = percent;
-        surroundings.Error.Write(string.Create(CultureInfo.InvariantCulture, $"\ruploading {what}: {percent,3} % of {total} bytes"));
+        var line = string.Create(CultureInfo.InvariantCulture, $"uploading {what}: {percent,3} % of {total} bytes");
+        surroundings.Error.Write("\r" + line);
     }
 
     /// <summary>Leaves the line free for what comes next.</summary>

@@ -5,7 +5,9 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Server.Api;
 
-/// <summary>How the server speaks: JSON with its length, never cached; every no is an <see cref="ErrorAnswer"/>.</summary>
+/// <summary>
+/// How the server speaks: JSON with its length, never cached; every refusal is an <see cref="ErrorAnswer"/>.
+/// </summary>
 internal static class Answers
 {
     public static async Task SayAsync<T>(this HttpContext call, int status, T value, JsonTypeInfo<T> type)
@@ -30,21 +32,25 @@ internal static class Answers
     /// <summary>The same, and a line in the log.</summary>
     public static Task RefuseAsync(this HttpContext call, ILogger log, Problem problem, int? status = null)
     {
-        log.LogWarning("Refused {Method} {Path} from {Address}: {Problem}", call.Request.Method, call.Request.Path.ToUriComponent(), call.Connection.RemoteIpAddress, problem.Message);
+        log.LogWarning(
+            "Refused {Method} {Path} from {Address}: {Problem}",
+            call.Request.Method, call.Request.Path.ToUriComponent(), call.Connection.RemoteIpAddress, problem.Message);
         return call.RefuseAsync(problem, status);
     }
 
     public static int StatusOf(ProblemCode code) => code switch
     {
         ProblemCode.TokenUnknown or ProblemCode.MachineUnknown => StatusCodes.Status401Unauthorized,
-        ProblemCode.TokenExpired or ProblemCode.TokenUsedUp or ProblemCode.TokenRevoked => StatusCodes.Status403Forbidden,
-        ProblemCode.ManifestSignatureInvalid or ProblemCode.PinsInvalid or ProblemCode.NotPermitted => StatusCodes.Status403Forbidden,
+        ProblemCode.TokenExpired or ProblemCode.TokenUsedUp or ProblemCode.TokenRevoked
+            or ProblemCode.ManifestSignatureInvalid or ProblemCode.PinsInvalid
+            or ProblemCode.NotPermitted => StatusCodes.Status403Forbidden,
         ProblemCode.NotFound => StatusCodes.Status404NotFound,
         ProblemCode.ServerTimeout => StatusCodes.Status408RequestTimeout,
         ProblemCode.RequestTooLarge or ProblemCode.ModuleTooLarge => StatusCodes.Status413PayloadTooLarge,
         ProblemCode.TooManyRequests => StatusCodes.Status429TooManyRequests,
         ProblemCode.DiskFull => StatusCodes.Status507InsufficientStorage,
-        ProblemCode.InternalError or ProblemCode.ServerError or ProblemCode.DiskError => StatusCodes.Status500InternalServerError,
+        ProblemCode.InternalError or ProblemCode.ServerError
+            or ProblemCode.DiskError => StatusCodes.Status500InternalServerError,
         _ => StatusCodes.Status400BadRequest,
     };
 }

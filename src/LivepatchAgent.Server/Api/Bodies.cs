@@ -5,12 +5,18 @@ using LivepatchAgent.Core.Trust;
 
 namespace LivepatchAgent.Server.Api;
 
-/// <summary>Reads what a caller sends: never more than it may, never for longer than it needs, and never all that strangers could send at a time.</summary>
+/// <summary>
+/// Reads what a caller sends: never more than it may, never for longer than it needs, and never all that strangers
+/// could send at a time.
+/// </summary>
 internal sealed class Bodies(TimeProvider time)
 {
     public const int MaxJson = 64 * 1024;
 
-    /// <summary>So much of each call is kept in memory. What is larger needs a place: halves of large bodies on every connection would fill the memory.</summary>
+    /// <summary>
+    /// Bytes of a call that are kept in memory without asking. A larger body needs one of <see cref="MaxLarge"/>
+    /// places: halves of large bodies on every connection would fill the memory.
+    /// </summary>
     public const int Small = 8 * 1024;
     public const int MaxLarge = 16;
 
@@ -27,14 +33,16 @@ internal sealed class Bodies(TimeProvider time)
         where T : class => ReadJsonAsync(call, type, WithinOfStrangers, known: false);
 
     /// <summary>A signed document; who signed it is known only once it is here.</summary>
-    public Task<Result<byte[]>> ReadEnvelopeAsync(HttpContext call) => ReadBytesAsync(call, CmsEnvelope.MaxSize, Within, known: false);
+    public Task<Result<byte[]>> ReadEnvelopeAsync(HttpContext call) =>
+        ReadBytesAsync(call, CmsEnvelope.MaxSize, Within, known: false);
 
     /// <summary>
-    /// Gives the body away in pieces; false when it is larger than <paramref name="max"/>. What is then left of it the HTTP
-    /// layer takes in and throws away for a few seconds, so that the caller gets to read the answer and not a broken pipe.
+    /// Passes the body on in pieces; false when it is larger than <paramref name="max"/>. The HTTP layer then reads and
+    /// discards the rest for a few seconds, so that the caller reads the answer instead of meeting a broken pipe.
     /// </summary>
     /// <param name="take">Says why it takes no more, or null.</param>
-    public async Task<Result<bool>> ReadAsync(HttpContext call, long max, TimeSpan within, Func<ReadOnlyMemory<byte>, ValueTask<Problem?>> take)
+    public async Task<Result<bool>> ReadAsync(
+        HttpContext call, long max, TimeSpan within, Func<ReadOnlyMemory<byte>, ValueTask<Problem?>> take)
     {
         if (call.Request.ContentLength > max) return false;
         var body = call.Request.BodyReader;
@@ -68,19 +76,28 @@ internal sealed class Bodies(TimeProvider time)
         }
         catch (BadHttpRequestException e)
         {
-            return e.StatusCode == StatusCodes.Status408RequestTimeout ? Late("its body came too slowly") : Invalid("its body ended early");
+            return e.StatusCode == StatusCodes.Status408RequestTimeout
+                ? Late("its body came too slowly")
+                : Invalid("its body ended early");
         }
     }
 
-    public static Problem Invalid(string why) => new(ProblemCode.RequestInvalid, $"cannot take the request: {why}", "see docs/openapi.yaml");
+    public static Problem Invalid(string why) => new(
+        ProblemCode.RequestInvalid,
+        $"cannot take the request: {why}",
+        "see docs/openapi.yaml");
 
     /// <summary>Not the caller's fault for good: a host tries again.</summary>
-    private static Problem Late(string why) => new(ProblemCode.ServerTimeout, $"cannot take the request: {why}", "try again, and look at the way between");
+    private static Problem Late(string why) => new(
+        ProblemCode.ServerTimeout,
+        $"cannot take the request: {why}",
+        "try again, and check the network in between");
 
     private async Task<Result<T>> ReadJsonAsync<T>(HttpContext call, JsonTypeInfo<T> type, TimeSpan within, bool known)
         where T : class
     {
-        if (!(await ReadBytesAsync(call, MaxJson, within, known)).TryGet(out var bytes, out var problem)) return problem;
+        if (!(await ReadBytesAsync(call, MaxJson, within, known)).TryGet(out var bytes, out var problem))
+            return problem;
         try
         {
             return JsonSerializer.Deserialize(bytes, type) is { } value ? value : Invalid("its body is null");
@@ -105,7 +122,7 @@ internal sealed class Bodies(TimeProvider time)
                 return default;
             });
             if (!read.TryGet(out var whole, out var problem)) return problem;
-            return whole ? all.ToArray() : new Problem(ProblemCode.RequestTooLarge, $"cannot take the request: its body is larger than {max} bytes", "send less");
+            return whole ? all.ToArray() : TooLarge(max);
         }
         finally
         {
@@ -113,7 +130,15 @@ internal sealed class Bodies(TimeProvider time)
         }
     }
 
-    private static Problem NoPlace => new(ProblemCode.TooManyRequests, $"cannot take the request: {MaxLarge} others of more than {Small} bytes are being sent", "try again in a moment");
+    private static Problem TooLarge(int max) => new(
+        ProblemCode.RequestTooLarge,
+        $"cannot take the request: its body is larger than {max} bytes",
+        "send less");
+
+    private static Problem NoPlace => new(
+        ProblemCode.TooManyRequests,
+        $"cannot take the request: {MaxLarge} others of more than {Small} bytes are being sent",
+        "try again in a moment");
 
     private bool TryPlace()
     {

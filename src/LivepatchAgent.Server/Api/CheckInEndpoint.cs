@@ -40,7 +40,9 @@ internal sealed class CheckInEndpoint(Bodies bodies, CheckIns checkIns, HeldCall
     private async Task<Result<CheckInRequest>> ReadAsync(HttpContext call)
     {
         var read = await bodies.ReadJsonAsync(call, WireJson.Default.CheckInRequest);
-        return read.TryGet(out var request, out _) && RequestRules.Fault(request) is { } fault ? Bodies.Invalid(fault) : read;
+        return read.TryGet(out var request, out _) && RequestRules.Fault(request) is { } fault
+            ? Bodies.Invalid(fault)
+            : read;
     }
 
     /// <summary>How long the answer may wait for news: what the caller prefers, if there is room to hold it.</summary>
@@ -48,7 +50,8 @@ internal sealed class CheckInEndpoint(Bodies bodies, CheckIns checkIns, HeldCall
     {
         var wait = Preference.Wait(call.Request.Headers["Prefer"]);
         if (wait <= TimeSpan.Zero || !held.HasRoom) return TimeSpan.Zero;
-        call.Response.Headers["Preference-Applied"] = string.Create(CultureInfo.InvariantCulture, $"wait={wait.TotalSeconds}");
+        call.Response.Headers["Preference-Applied"] = string.Create(
+            CultureInfo.InvariantCulture, $"wait={wait.TotalSeconds}");
         return wait;
     }
 

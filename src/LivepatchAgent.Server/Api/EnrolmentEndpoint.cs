@@ -25,7 +25,8 @@ internal sealed class EnrolmentEndpoint(
             log.LogWarning(
                 "Refused an enrolment of {Hostname} from {Address}: {Code}",
                 hostname, call.Connection.RemoteIpAddress, Kebab.Of(problem.Code));
-            await call.RefuseAsync(problem, problem.Code == ProblemCode.RequestInvalid ? StatusCodes.Status409Conflict : null);
+            await call.RefuseAsync(
+                problem, problem.Code == ProblemCode.RequestInvalid ? StatusCodes.Status409Conflict : null);
             return;
         }
 
@@ -44,7 +45,9 @@ internal sealed class EnrolmentEndpoint(
     private async Task<Result<EnrolmentRequest>> ReadAsync(HttpContext call)
     {
         var read = await bodies.ReadJsonOfStrangerAsync(call, WireJson.Default.EnrolmentRequest);
-        return read.TryGet(out var request, out _) && RequestRules.Fault(request) is { } fault ? Bodies.Invalid(fault) : read;
+        return read.TryGet(out var request, out _) && RequestRules.Fault(request) is { } fault
+            ? Bodies.Invalid(fault)
+            : read;
     }
 
     private sealed record Place(Enrolled Enrolled, Signers Signers);

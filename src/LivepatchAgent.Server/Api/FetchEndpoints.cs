@@ -7,7 +7,9 @@ using Microsoft.Net.Http.Headers;
 
 namespace LivepatchAgent.Server.Api;
 
-/// <summary>What hosts and caches fetch. Open to all: every byte of it is signed, and a signature is what hosts believe.</summary>
+/// <summary>
+/// What hosts and caches fetch. Open to all: every byte of it is signed, and a signature is what hosts believe.
+/// </summary>
 internal sealed class FetchEndpoints(BlobStore blobs, SignedCatalogues catalogues)
 {
     public const string EnvelopeType = "application/pkcs7-mime";
@@ -23,7 +25,10 @@ internal sealed class FetchEndpoints(BlobStore blobs, SignedCatalogues catalogue
 
         if (catalogues.For(kernel) is not { } catalogue)
         {
-            await call.RefuseAsync(new Problem(ProblemCode.TooManyRequests, "cannot sign the catalogue: too many kernels without patches are asked for", "try again in a second"));
+            await call.RefuseAsync(new Problem(
+                ProblemCode.TooManyRequests,
+                "cannot sign the catalogue: too many calls ask for kernels without patches",
+                "try again in a second"));
             return;
         }
 
@@ -36,19 +41,23 @@ internal sealed class FetchEndpoints(BlobStore blobs, SignedCatalogues catalogue
         var sha256 = Route(call, "sha256");
         if (!Hex.IsSha256(sha256) || blobs.Find(kind, sha256) is not { } path)
         {
-            await call.RefuseAsync(new Problem(ProblemCode.NotFound, $"cannot find the {Word(kind)}: there is none of this digest", "ask for one that the catalogue or a manifest names"));
+            await call.RefuseAsync(new Problem(
+                ProblemCode.NotFound,
+                $"cannot find the {Word(kind)}: nothing here has this digest",
+                "ask for one that the catalogue or a manifest names"));
             return;
         }
 
-        // The name is the content's digest, so what a cache has is right for ever; an error is not.
+        // The name is the content's digest, so a cached copy is right for ever; a cached error would not be.
         call.Response.OnStarting(() =>
         {
-            if (call.Response.StatusCode is StatusCodes.Status200OK or StatusCodes.Status206PartialContent or StatusCodes.Status304NotModified)
+            if (call.Response.StatusCode is 200 or 206 or 304)
                 call.Response.Headers.CacheControl = "public, max-age=31536000, immutable";
             return Task.CompletedTask;
         });
         var type = kind == BlobKind.Module ? "application/octet-stream" : EnvelopeType;
-        await TypedResults.PhysicalFile(path, type, entityTag: Tag(sha256), enableRangeProcessing: true).ExecuteAsync(call);
+        var file = TypedResults.PhysicalFile(path, type, entityTag: Tag(sha256), enableRangeProcessing: true);
+        await file.ExecuteAsync(call);
     }
 
     public static string Word(BlobKind kind) => kind switch

@@ -6,8 +6,8 @@ namespace LivepatchAgent.Server.Api;
 
 /// <summary>
 /// Check-ins that wait for news. A held call costs its connection, one timer and a place in the list of a
-/// snapshot; a publish wakes all of them, and those it does not concern go back to wait. A machine has one: its next call
-/// ends the one before, whose connection may be long gone, and no credential can take the places of all others.
+/// snapshot; a publish wakes all of them, and those it does not concern go back to wait. A machine has one: its next
+/// call ends the one before, whose connection may be long gone, and no credential can take the places of all others.
 /// </summary>
 internal sealed class HeldCalls(PublishedPatches published, TimeProvider time, CancellationToken stopping)
 {
@@ -22,8 +22,12 @@ internal sealed class HeldCalls(PublishedPatches published, TimeProvider time, C
     /// <summary>Whether a call that asks for it can be held now.</summary>
     public bool HasRoom => Count < MaxHeld && !stopping.IsCancellationRequested;
 
-    /// <summary>What the machine shall run, told as soon as it differs from what it knows, or when its patience or the server ends.</summary>
-    public async Task<Assigned> DecideAsync(string machineId, MachineFacts machine, string? knownTag, TimeSpan wait, CancellationToken gone)
+    /// <summary>
+    /// What the machine should run: as soon as it differs from what the machine knows, or when the wait is over or the
+    /// server stops.
+    /// </summary>
+    public async Task<Assigned> DecideAsync(
+        string machineId, MachineFacts machine, string? knownTag, TimeSpan wait, CancellationToken gone)
     {
         var kernel = KernelKey.Of(machine);
         var snapshot = published.Current;
@@ -40,7 +44,8 @@ internal sealed class HeldCalls(PublishedPatches published, TimeProvider time, C
             {
                 var left = wait - time.GetElapsedTime(start);
                 if (left <= TimeSpan.Zero) break;
-                await snapshot.Superseded.WaitAsync(left, time, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                var news = snapshot.Superseded.WaitAsync(left, time, end.Token);
+                await news.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 snapshot = published.Current;
                 decision = RolloutDecision.Decide(machine, snapshot.For(kernel), snapshot.PinsVersion);
             }
@@ -61,7 +66,7 @@ internal sealed class HeldCalls(PublishedPatches published, TimeProvider time, C
     {
         lock (_changing)
         {
-            // Whoever waits with it takes it out under this lock before it is disposed, and is woken on a thread of its own.
+            // The older call removes its entry under this lock before it disposes it, and wakes on another thread.
             if (_ends.TryGetValue(machineId, out var older)) _ = older.CancelAsync();
             _ends[machineId] = end;
         }

@@ -6,7 +6,10 @@ using LivepatchAgent.Server.Trust;
 
 namespace LivepatchAgent.Server.Api;
 
-/// <summary>Sets of pins by version. Like all that is signed they are open to all, and whoever has one that the publishers signed may bring it.</summary>
+/// <summary>
+/// Sets of pins by version. Like all that is signed they are open to all, and whoever has one that the publishers
+/// signed may bring it.
+/// </summary>
 internal sealed class PinsEndpoints(
     Bodies bodies, PinSets pins, Publishers publishers, PublishedPatches published, ServerCertificates own, ILogger log)
 {
@@ -14,7 +17,10 @@ internal sealed class PinsEndpoints(
     {
         if (Version(call) is not { } version || pins.Find(version) is not { } envelope)
         {
-            await call.RefuseAsync(new Problem(ProblemCode.NotFound, "cannot find the pin set: there is none of this version", "ask for one up to the version that a check-in names"));
+            await call.RefuseAsync(new Problem(
+                ProblemCode.NotFound,
+                "cannot find the pin set: there is none of this version",
+                "ask for one up to the version that a check-in names"));
             return;
         }
 
@@ -48,5 +54,11 @@ internal sealed class PinsEndpoints(
     }
 
     private static long? Version(HttpContext call) =>
-        long.TryParse(FetchEndpoints.Route(call, "version"), NumberStyles.None, CultureInfo.InvariantCulture, out var version) && version > 0 ? version : null;
+        long.TryParse(
+            FetchEndpoints.Route(call, "version"),
+            NumberStyles.None,
+            CultureInfo.InvariantCulture,
+            out var version) && version > 0
+            ? version
+            : null;
 }

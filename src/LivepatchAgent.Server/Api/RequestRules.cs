@@ -24,8 +24,10 @@ internal static class RequestRules
     public static string? Fault(CheckInRequest request)
     {
         var report = request.Report;
-        if (report.Manifest is { } manifest && !Hex.IsSha256(manifest)) return "report.manifest is not a SHA-256 in lower-case hex";
-        if (!IsText(report.Version) || !IsText(report.Problem)) return "report holds text that is too long or has control characters";
+        if (report.Manifest is { } manifest && !Hex.IsSha256(manifest))
+            return "report.manifest is not a SHA-256 in lower-case hex";
+        if (!IsText(report.Version) || !IsText(report.Problem))
+            return "report holds text that is too long or has control characters";
         if (request.Outcomes.Count > MaxOutcomes) return $"it has more than {MaxOutcomes} outcomes";
         if (!request.Outcomes.All(IsOutcome)) return "an outcome is malformed";
         return Fault(request.Machine);
@@ -33,20 +35,25 @@ internal static class RequestRules
 
     private static string? Fault(MachineFacts machine)
     {
-        if (!ManifestRules.IsWord(machine.KernelRelease) || !ManifestRules.IsWord(machine.Architecture)) return "machine.kernelRelease or machine.architecture is not a plain word";
+        if (!ManifestRules.IsWord(machine.KernelRelease) || !ManifestRules.IsWord(machine.Architecture))
+            return "machine.kernelRelease or machine.architecture is not a plain word";
         string[] texts = [machine.Hostname, machine.OperatingSystem, machine.AgentVersion, machine.BootId];
         return texts.All(IsText) ? null : "machine holds text that is too long or has control characters";
     }
 
     private static bool IsOutcome(Happening? outcome) => outcome is not null
-        && ManifestRules.IsWord(outcome.Id) && (outcome.Manifest is null || Hex.IsSha256(outcome.Manifest)) && IsText(outcome.Problem);
+        && ManifestRules.IsWord(outcome.Id)
+            && (outcome.Manifest is null || Hex.IsSha256(outcome.Manifest))
+            && IsText(outcome.Problem);
 
-    private static bool IsText(Problem? problem) => problem is null || (IsText(problem.Message, 2048) && IsText(problem.Cure, 2048));
+    private static bool IsText(Problem? problem) =>
+        problem is null || (IsText(problem.Message, 2048) && IsText(problem.Cure, 2048));
 
     private static bool IsText(string? text) => IsText(text, ManifestRules.MaxText);
 
     // Control characters would let a machine write lines of its own into logs and terminals.
-    private static bool IsText(string? text, int max) => text is null || (text.Length <= max && !text.Any(char.IsControl));
+    private static bool IsText(string? text, int max) =>
+        text is null || (text.Length <= max && !text.Any(char.IsControl));
 }
 
 /// <summary>What a machine calls itself by: <c>Authorization: Bearer MACHINE-ID.CREDENTIAL</c>.</summary>
@@ -58,14 +65,16 @@ internal sealed record BearerCredential(string MachineId, byte[] Sha256)
     public static bool TryParse(string? header, [NotNullWhen(true)] out BearerCredential? credential)
     {
         credential = null;
-        if (header is null || header.Length > 256 || !header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)) return false;
+        if (header is null || header.Length > 256 || !header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
+            return false;
         var value = header.AsSpan(Scheme.Length).Trim();
         var dot = value.IndexOf('.');
         if (dot <= 0) return false;
         Span<byte> bytes = stackalloc byte[CredentialBytes];
         try
         {
-            if (!Base64Url.TryDecodeFromChars(value[(dot + 1)..], bytes, out var length) || length != CredentialBytes) return false;
+            if (!Base64Url.TryDecodeFromChars(value[(dot + 1)..], bytes, out var length) || length != CredentialBytes)
+                return false;
         }
         catch (FormatException)
         {
@@ -77,7 +86,8 @@ internal sealed record BearerCredential(string MachineId, byte[] Sha256)
     }
 
     /// <summary>In constant time.</summary>
-    public bool Matches(string sha256) => CryptographicOperations.FixedTimeEquals(Sha256, Convert.FromHexString(sha256));
+    public bool Matches(string sha256) =>
+        CryptographicOperations.FixedTimeEquals(Sha256, Convert.FromHexString(sha256));
 
     /// <summary>Never shows the digest.</summary>
     public override string ToString() => MachineId;

@@ -7,7 +7,14 @@ namespace LivepatchAgent.Server.Api;
 /// <summary>What can be asked of the server; docs/openapi.yaml says the same, and a test compares the two.</summary>
 internal static class Routes
 {
-    public static void Map(WebApplication app, EnrolmentEndpoint enrolments, CheckInEndpoint checkIns, FetchEndpoints fetch, PublishEndpoints publish, ModuleEndpoint modules, PinsEndpoints pins)
+    public static void Map(
+        WebApplication app,
+        EnrolmentEndpoint enrolments,
+        CheckInEndpoint checkIns,
+        FetchEndpoints fetch,
+        PublishEndpoints publish,
+        ModuleEndpoint modules,
+        PinsEndpoints pins)
     {
         app.MapPost("/v1/enrolments", enrolments.HandleAsync);
         app.MapPost("/v1/check-ins", checkIns.HandleAsync);
@@ -23,7 +30,9 @@ internal static class Routes
         Get(app, "/healthz", call => TypedResults.Text("ok\n").ExecuteAsync(call));
     }
 
-    /// <summary>Around every route: whatever goes wrong ends as one JSON answer that tells nothing of the inside.</summary>
+    /// <summary>
+    /// Around every route: whatever goes wrong ends as one JSON answer that tells nothing of the inside.
+    /// </summary>
     public static async Task GuardAsync(HttpContext call, RequestDelegate next, ILogger log)
     {
 #pragma warning disable CA1031 // edge: any exception becomes an answer
@@ -32,9 +41,13 @@ internal static class Routes
             await next(call);
             if (call.Response.HasStarted || call.Response.ContentLength is not null) return;
             if (call.Response.StatusCode == StatusCodes.Status404NotFound)
-                await call.RefuseAsync(new Problem(ProblemCode.NotFound, "cannot answer: there is nothing at this address", "see docs/openapi.yaml"));
+                await call.RefuseAsync(new Problem(
+                    ProblemCode.NotFound,
+                    "cannot answer: there is nothing at this address",
+                    "see docs/openapi.yaml"));
             else if (call.Response.StatusCode == StatusCodes.Status405MethodNotAllowed)
-                await call.RefuseAsync(Bodies.Invalid("this address does not take its method"), StatusCodes.Status405MethodNotAllowed);
+                await call.RefuseAsync(
+                    Bodies.Invalid("this address does not take its method"), StatusCodes.Status405MethodNotAllowed);
         }
         catch (Exception) when (call.RequestAborted.IsCancellationRequested)
         {
@@ -53,8 +66,14 @@ internal static class Routes
     {
         const int ENOSPC = 28;
         return e is IOException && (e.HResult & 0xffff) == ENOSPC
-            ? new Problem(ProblemCode.DiskFull, "cannot answer: the server's disk is full", "make room on the server and try again")
-            : new Problem(ProblemCode.InternalError, "cannot answer: something went wrong in the server", "look into the server's log");
+            ? new Problem(
+                ProblemCode.DiskFull,
+                "cannot answer: the server's disk is full",
+                "make room on the server and try again")
+            : new Problem(
+                ProblemCode.InternalError,
+                "cannot answer: something went wrong in the server",
+                "look into the server's log");
     }
 
     private static void Get(WebApplication app, [StringSyntax("Route")] string pattern, RequestDelegate handler) =>

@@ -11,7 +11,8 @@ internal static class MachinesRevokeCommand
     {
         var data = SharedOptions.Data();
         var id = new Argument<string>("ID") { Description = "As `machines` shows it" };
-        var command = new Command("revoke", "Revoke a machine's credential; the machine keeps the patch that it runs") { id, data };
+        var command = new Command(
+            "revoke", "Revoke a machine's credential; the machine keeps the patch that it runs") { id, data };
         command.SetAction(parsed =>
         {
             if (!Administration.Open(parsed.GetRequiredValue(data)).TryGet(out var server, out var problem))
@@ -21,7 +22,9 @@ internal static class MachinesRevokeCommand
             return server.RevokeMachine(machine, TimeProvider.System.GetUtcNow())
                 ? ExitCode.Ok
                 : Failure.Report(new Problem(
-                    ProblemCode.NotFound, $"cannot revoke {machine}: there is no such machine", "see `livepatch-server machines`"));
+                    ProblemCode.NotFound,
+                    $"cannot revoke {machine}: there is no such machine",
+                    "see `livepatch-server machines`"));
         });
         return command;
     }

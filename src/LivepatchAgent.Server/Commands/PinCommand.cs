@@ -11,7 +11,8 @@ internal static class PinCommand
     public static Command Make()
     {
         var data = SharedOptions.Data();
-        var command = new Command("pin", "Print the SHA-256 of the server's public TLS key, by which a publisher knows it") { data };
+        var command = new Command(
+            "pin", "Print the SHA-256 of the server's public TLS key, by which a publisher knows it") { data };
         command.SetAction(parsed =>
         {
             var folder = parsed.GetRequiredValue(data);

@@ -47,9 +47,9 @@ internal static class ServeCommand
         if (!started.TryGet(out var server, out var problem)) return Failure.Report(problem);
         await using (server)
         {
-            var (address, named) = (server.Address.Authority, server.Url.GetLeftPart(UriPartial.Authority));
-            await Console.Out.WriteLineAsync(
-                $"livepatch-server is ready: listens on {address}, tokens name {named}, data in {settings.Folder.Root}");
+            var (address, url) = (server.Address.Authority, server.Url.GetLeftPart(UriPartial.Authority));
+            var (ready, data) = ("livepatch-server is ready", settings.Folder.Root);
+            await Console.Out.WriteLineAsync($"{ready}: listens on {address}, tokens name {url}, data in {data}");
             OpenFiles.Warn(server.App.Logger, openFiles);
             await server.App.WaitForShutdownAsync(ct);
         }
@@ -75,7 +75,8 @@ internal static class ServeCommand
         HelpName = "ADDRESS:PORT",
         DefaultValueFactory = _ => new IPEndPoint(IPAddress.Any, 8443),
         CustomParser = result => EndPoint(result.Tokens[0].Value)
-            ?? SharedOptions.Refuse<IPEndPoint>(result, "it must be ADDRESS:PORT, for example 0.0.0.0:8443 or [::]:8443"),
+            ?? SharedOptions.Refuse<IPEndPoint>(
+                result, "it must be ADDRESS:PORT, for example 0.0.0.0:8443 or [::]:8443"),
     };
 
     /// <summary>The framework would take an address without a port as one with port 0.</summary>

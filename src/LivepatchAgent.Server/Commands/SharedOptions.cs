@@ -33,7 +33,8 @@ internal static class SharedOptions
     {
         Description = "Address at which hosts reach this server, as tokens name it",
         HelpName = "https://HOST:PORT",
-        CustomParser = result => Url(result.Tokens[0].Value) ?? Refuse<Uri>(result, "it must be https://HOST or https://HOST:PORT"),
+        CustomParser = result => Url(result.Tokens[0].Value)
+            ?? Refuse<Uri>(result, "it must be https://HOST or https://HOST:PORT"),
     };
 
     /// <summary>Makes the parser say what is wrong with an argument.</summary>

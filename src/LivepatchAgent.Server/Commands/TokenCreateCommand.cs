@@ -12,7 +12,8 @@ internal static class TokenCreateCommand
 
     public static Command Make()
     {
-        var (data, url, uses, expires, threshold) = (SharedOptions.Data(), SharedOptions.Url(), Uses(), Expires(), Threshold());
+        var (data, url) = (SharedOptions.Data(), SharedOptions.Url());
+        var (uses, expires, threshold) = (Uses(), Expires(), Threshold());
         var note = new Option<string>("--note")
         {
             Description = "What the token is for, as `token list` shows it",
@@ -23,7 +24,10 @@ internal static class TokenCreateCommand
         {
             Description = "Hosts check the server's TLS certificate against their own CAs, not against a pin",
         };
-        var command = new Command("create", "Print a new token, and nothing else") { data, uses, expires, note, url, systemCa, threshold };
+        var command = new Command("create", "Print a new token, and nothing else")
+        {
+            data, uses, expires, note, url, systemCa, threshold,
+        };
         command.SetAction(parsed =>
         {
             var now = TimeProvider.System.GetUtcNow();
@@ -52,7 +56,8 @@ internal static class TokenCreateCommand
         };
         option.Validators.Add(result =>
         {
-            if (result.GetValue(option) < 0) result.AddError("cannot use a negative number with --uses: 0 means no limit");
+            if (result.GetValue(option) < 0)
+                result.AddError("cannot use a negative number with --uses: 0 means no limit");
         });
         return option;
     }
@@ -76,7 +81,8 @@ internal static class TokenCreateCommand
         };
         option.Validators.Add(result =>
         {
-            if (result.GetValue(option) is < 1 or > MaxThreshold) result.AddError($"--threshold takes a count from 1 to {MaxThreshold}");
+            if (result.GetValue(option) is < 1 or > MaxThreshold)
+                result.AddError($"--threshold takes a count from 1 to {MaxThreshold}");
         });
         return option;
     }

@@ -11,7 +11,8 @@ internal static class TokenRevokeCommand
     {
         var data = SharedOptions.Data();
         var id = new Argument<string>("ID") { Description = "As `token list` shows it" };
-        var command = new Command("revoke", "Stop a token from enrolling more machines; those it enrolled stay enrolled") { id, data };
+        var command = new Command(
+            "revoke", "Stop a token from enrolling more machines; those it enrolled stay enrolled") { id, data };
         command.SetAction(parsed =>
         {
             if (!Administration.Open(parsed.GetRequiredValue(data)).TryGet(out var server, out var problem))
@@ -21,7 +22,9 @@ internal static class TokenRevokeCommand
             return server.RevokeToken(token, TimeProvider.System.GetUtcNow())
                 ? ExitCode.Ok
                 : Failure.Report(new Problem(
-                    ProblemCode.NotFound, $"cannot revoke {token}: there is no such token", "see `livepatch-server token list`"));
+                    ProblemCode.NotFound,
+                    $"cannot revoke {token}: there is no such token",
+                    "see `livepatch-server token list`"));
         });
         return command;
     }

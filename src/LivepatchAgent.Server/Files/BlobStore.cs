@@ -3,7 +3,10 @@ using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Server.Files;
 
-/// <summary>Immutable files named by the SHA-256 of their bytes. Callers check the name with <c>Hex.IsSha256</c> before they ask.</summary>
+/// <summary>
+/// Immutable files named by the SHA-256 of their bytes. Callers check the name with <c>Hex.IsSha256</c> before they
+/// ask.
+/// </summary>
 internal sealed class BlobStore(DataFolder folder)
 {
     /// <summary>Path of the blob, or null when it is not there.</summary>
@@ -13,12 +16,15 @@ internal sealed class BlobStore(DataFolder folder)
         return File.Exists(path) ? path : null;
     }
 
-    public long? Size(BlobKind kind, string sha256) => Find(kind, sha256) is { } path ? new FileInfo(path).Length : null;
+    public long? Size(BlobKind kind, string sha256) =>
+        Find(kind, sha256) is { } path ? new FileInfo(path).Length : null;
 
     /// <summary>Mends one that is damaged.</summary>
     public void Put(BlobKind kind, string sha256, ReadOnlySpan<byte> content)
     {
-        if (Size(kind, sha256) != content.Length || !content.SequenceEqual(File.ReadAllBytes(folder.Blob(kind, sha256)))) AtomicFile.Write(folder.Blob(kind, sha256), content, FileRights.ReadableByAll);
+        if (Size(kind, sha256) != content.Length
+            || !content.SequenceEqual(File.ReadAllBytes(folder.Blob(kind, sha256))))
+            AtomicFile.Write(folder.Blob(kind, sha256), content, FileRights.ReadableByAll);
     }
 
     /// <summary>Whether it still is what its name says.</summary>

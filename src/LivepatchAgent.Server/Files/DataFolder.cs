@@ -1,6 +1,8 @@
 namespace LivepatchAgent.Server.Files;
 
-/// <summary>Where everything is; the only place that puts paths together. Names below it are fixed or checked digests.</summary>
+/// <summary>
+/// Where everything is; the only place that puts paths together. Names below it are fixed or checked digests.
+/// </summary>
 internal sealed class DataFolder(string root)
 {
     public const string Default = "/var/lib/livepatch-server";
@@ -47,16 +49,28 @@ internal sealed class DataFolder(string root)
     public void Create()
     {
         Directory.CreateDirectory(Root, OwnerOnly);
-        string[] below = [Publishers, Pins, Keys, Uploads, Blobs(BlobKind.Manifest), Blobs(BlobKind.Module), Blobs(BlobKind.Withdrawal)];
+        string[] below =
+        [
+            Publishers,
+            Pins,
+            Keys,
+            Uploads,
+            Blobs(BlobKind.Manifest),
+            Blobs(BlobKind.Module),
+            Blobs(BlobKind.Withdrawal),
+        ];
         foreach (var folder in below) Directory.CreateDirectory(folder, OwnerOnly);
     }
 
-    /// <summary>Held until disposed; null when another process holds it. The kernel lets go of it when the process dies.</summary>
+    /// <summary>
+    /// Held until disposed; null when another process holds it. The kernel lets go of it when the process dies.
+    /// </summary>
     public FileStream? TryLock(string name)
     {
         try
         {
-            return new FileStream(Path.Combine(Root, name), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            return new FileStream(
+                Path.Combine(Root, name), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (IOException) when (Exists)
         {

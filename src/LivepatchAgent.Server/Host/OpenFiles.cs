@@ -2,14 +2,16 @@ using System.Runtime.InteropServices;
 
 namespace LivepatchAgent.Server.Host;
 
-/// <summary>Each connection is an open file, and a process starts with leave for 1024 of them where nobody says otherwise.</summary>
+/// <summary>
+/// Each connection is an open file, and by default a process may have 1024 of them.
+/// </summary>
 internal static partial class OpenFiles
 {
     /// <summary>For the database, blobs on their way out, uploads and the runtime's own.</summary>
     private const int Others = 1024;
     private const int RLIMIT_NOFILE = 7;
 
-    /// <summary>Up to what the system lets this process have; says how many that is.</summary>
+    /// <summary>Raises the limit to the most that the system permits, and returns it.</summary>
     public static ulong Raise()
     {
         if (getrlimit(RLIMIT_NOFILE, out var limit) != 0) return ulong.MaxValue;
@@ -20,7 +22,12 @@ internal static partial class OpenFiles
     public static void Warn(ILogger log, ulong limit)
     {
         if (limit < PatchServer.MaxConnections + Others)
-            log.LogWarning("This process may open {Limit} files, which is less than {Connections} connections need: raise LimitNOFILE= of the unit, or `ulimit -Hn`", limit, PatchServer.MaxConnections);
+        {
+            log.LogWarning(
+                "This process may open {Limit} files, which is less than {Connections} connections need: "
+                    + "raise LimitNOFILE= of the unit, or `ulimit -Hn`",
+                limit, PatchServer.MaxConnections);
+        }
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -39,14 +39,19 @@ internal sealed class PatchServer : IAsyncDisposable
     public Uri Url { get; private set; } = new("https://localhost");
 
     /// <summary>Where it really listens, when port 0 was asked for.</summary>
-    public Uri Address => new(App.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+    public Uri Address =>
+        new(App.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
 
-    public static async Task<Result<PatchServer>> StartAsync(ServeSettings settings, TimeProvider time, CancellationToken ct)
+    public static async Task<Result<PatchServer>> StartAsync(
+        ServeSettings settings, TimeProvider time, CancellationToken ct)
     {
         var folder = settings.Folder;
         folder.Create();
         if (folder.TryLock("serve.lock") is not { } alone)
-            return new Problem(ProblemCode.NotPermitted, $"cannot serve {folder.Root}: another livepatch-server serves it", "stop that one first");
+            return new Problem(
+                ProblemCode.NotPermitted,
+                $"cannot serve {folder.Root}: another livepatch-server serves it",
+                "stop that one first");
         var blobs = new BlobStore(folder);
         blobs.RemoveLeftovers();
         foreach (var publisher in settings.Publishers) PublisherCertificates.Add(folder, publisher);
@@ -89,7 +94,10 @@ internal sealed class PatchServer : IAsyncDisposable
         catch (Exception e) when (e is IOException or SocketException)
         {
             await server.DisposeAsync();
-            return new Problem(ProblemCode.ServerError, $"cannot listen on {settings.Listen}: {e.Message.TrimEnd('.')}", "give another address with --listen, or stop what listens there");
+            return new Problem(
+                ProblemCode.ServerError,
+                $"cannot listen on {settings.Listen}: {e.Message.TrimEnd('.')}",
+                "give another address with --listen, or stop what listens there");
         }
     }
 
@@ -104,7 +112,8 @@ internal sealed class PatchServer : IAsyncDisposable
     private static WebApplication Build(IPEndPoint listen, X509Certificate2Collection tls)
     {
         // The empty builder reads no configuration and so watches no files.
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        var builder = WebApplication.CreateEmptyBuilder(
+            new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Services.AddRoutingCore();
         builder.Services.AddSystemd();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = StopWithin);
@@ -116,7 +125,9 @@ internal sealed class PatchServer : IAsyncDisposable
             console.UseUtcTimestamp = true;
         });
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
-        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None); // a start that fails is told in one line, by the command
+
+        // The command reports a start that fails, in one line.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
             Limit(kestrel.Limits);
@@ -134,7 +145,9 @@ internal sealed class PatchServer : IAsyncDisposable
         https.HandshakeTimeout = TimeSpan.FromSeconds(10);
     }
 
-    /// <summary>Sizes of bodies are the endpoints' business and so are the times they may take (<see cref="Bodies"/>).</summary>
+    /// <summary>
+    /// Sizes of bodies are the endpoints' business and so are the times they may take (<see cref="Bodies"/>).
+    /// </summary>
     private static void Limit(KestrelServerLimits limits)
     {
         limits.MaxRequestBodySize = null;

@@ -19,9 +19,15 @@ internal sealed record TokenRow(
     public Problem? Refusal(DateTimeOffset now)
     {
         if (RevokedAt is not null)
-            return new Problem(ProblemCode.TokenRevoked, $"cannot enrol: token {Id} was revoked at {RevokedAt:u}", NewToken);
+            return new Problem(
+                ProblemCode.TokenRevoked,
+                $"cannot enrol: token {Id} was revoked at {RevokedAt:u}",
+                NewToken);
         if (ExpiresAt <= now)
-            return new Problem(ProblemCode.TokenExpired, $"cannot enrol: token {Id} expired at {ExpiresAt:u}", NewToken);
+            return new Problem(
+                ProblemCode.TokenExpired,
+                $"cannot enrol: token {Id} expired at {ExpiresAt:u}",
+                NewToken);
         if (MaxUses == 0 || Uses < MaxUses) return null;
         var times = Uses == 1 ? "time" : "times";
         var message = $"cannot enrol: token {Id} was good for {MaxUses} and has been used {Uses} {times}";

@@ -23,7 +23,9 @@ internal sealed class Administration : IDisposable
                 "give the folder of `livepatch-server serve` with --data");
         }
 
-        return Database.Open(folder.Database).TryGet(out var database, out var problem) ? new Administration(database) : problem;
+        return Database.Open(folder.Database).TryGet(out var database, out var problem)
+            ? new Administration(database)
+            : problem;
     }
 
     public IReadOnlyList<MachineRow> Machines() => _database.Read(MachineTable.All);

@@ -8,7 +8,8 @@ namespace LivepatchAgent.Server.Registry;
 internal sealed class CheckIns(Database database, TimeProvider time)
 {
     /// <summary>Null when no machine has that id.</summary>
-    public MachineCredential? FindCredential(string machineId) => database.Read(db => MachineTable.FindCredential(db, machineId));
+    public MachineCredential? FindCredential(string machineId) =>
+        database.Read(db => MachineTable.FindCredential(db, machineId));
 
     /// <summary>Returns when it is on the disk.</summary>
     public Task RecordAsync(string machineId, CheckInRequest request)

@@ -7,8 +7,8 @@ using LivepatchAgent.Server.Trust;
 namespace LivepatchAgent.Server.Registry;
 
 /// <summary>
-/// Whose patches the running server takes, and how many of them must have signed one: what hosts demand too, or they would
-/// refuse it.
+/// Whose patches the running server takes, and how many of them must have signed one: what hosts demand too, or they
+/// would refuse it.
 /// </summary>
 internal sealed class Publishers(DataFolder folder, PinSets pins, Database database, ILogger log)
 {

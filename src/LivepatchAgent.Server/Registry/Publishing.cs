@@ -13,26 +13,32 @@ namespace LivepatchAgent.Server.Registry;
 internal sealed record SignedDocument(byte[] Envelope, string Digest);
 
 /// <summary>
-/// How a patch gets here, and how it is taken back: what enough known publishers signed. Each change is one transaction;
-/// only when it is on the disk do hosts see it.
+/// How a patch gets here, and how it is taken back: what enough known publishers signed. Each change is one
+/// transaction; only when it is on the disk do hosts see it.
 /// </summary>
 internal sealed class Publishing(
-    Database database, BlobStore blobs, Publishers publishers, PublishedPatches published, TimeProvider time, ILogger log)
+    Database database,
+    BlobStore blobs,
+    Publishers publishers,
+    PublishedPatches published,
+    TimeProvider time,
+    ILogger log)
 {
-    /// <summary>True when it is new. The problem is <c>request-invalid</c> when another patch has its sequence.</summary>
+    /// <summary>
+    /// True when it is new. The problem is <c>request-invalid</c> when another patch has its sequence.
+    /// </summary>
     public async Task<Result<bool>> ManifestAsync(SignedDocument document)
     {
         var (envelope, digest) = (document.Envelope, document.Digest);
-        if (!publishers.InForce().TryGet(out var signers, out var problem)
-            || !ManifestVerifier.Verify(envelope, digest, signers.Certificates, signers.Threshold).TryGet(out var verified, out problem)
-            || (problem = SizeFault(verified.Content.Module)) is not null)
-        {
-            return problem;
-        }
+        if (!publishers.InForce().TryGet(out var signers, out var problem)) return problem;
+        var verification = ManifestVerifier.Verify(envelope, digest, signers.Certificates, signers.Threshold);
+        if (!verification.TryGet(out var verified, out problem)) return problem;
+        if (SizeFault(verified.Content.Module) is { } fault) return fault;
 
         blobs.Put(BlobKind.Manifest, digest, envelope);
         var now = time.GetUtcNow();
-        if (!(await database.WriteAsync(db => Take(db, verified, now))).TryGet(out var taken, out problem)) return problem;
+        if (!(await database.WriteAsync(db => Take(db, verified, now))).TryGet(out var taken, out problem))
+            return problem;
         if (taken.New) LogManifest(verified);
         Show(taken.Changed);
         return taken.New;
@@ -42,13 +48,8 @@ internal sealed class Publishing(
     public async Task<Result<bool>> WithdrawalAsync(SignedDocument document)
     {
         var (envelope, digest) = (document.Envelope, document.Digest);
-        if (!publishers.InForce().TryGet(out var signers, out var problem)
-            || !ManifestVerifier.VerifyWithdrawal(envelope, digest, signers.Certificates, signers.Threshold)
-                .TryGet(out var withdrawal, out problem))
-        {
-            return problem;
-        }
-
+        if (!publishers.InForce().TryGet(out var signers, out var problem)) return problem;
+        if (!Verify(envelope, digest, signers).TryGet(out var withdrawal, out problem)) return problem;
         if (database.Read(db => PatchTable.FindWithdrawal(db, withdrawal.Manifest)) is not [var older])
         {
             return new Problem(
@@ -101,8 +102,10 @@ internal sealed class Publishing(
 
     private bool IsGood(string withdrawal, Signers signers) =>
         blobs.Find(BlobKind.Withdrawal, withdrawal) is { } path
-        && ManifestVerifier.VerifyWithdrawal(File.ReadAllBytes(path), withdrawal, signers.Certificates, signers.Threshold)
-            .TryGet(out _, out _);
+        && Verify(File.ReadAllBytes(path), withdrawal, signers).Problem is null;
+
+    private static Result<PatchWithdrawal> Verify(byte[] withdrawal, string digest, Signers signers) =>
+        ManifestVerifier.VerifyWithdrawal(withdrawal, digest, signers.Certificates, signers.Threshold);
 
     private void LogManifest(VerifiedManifest verified)
     {

@@ -28,7 +28,8 @@ internal static class TokenIssuer
     {
         var folder = wanted.Folder;
         var set = new PinSets(folder).Newest;
-        if (!PublisherCertificates.InForce(folder, set, wanted.Threshold).TryGet(out var signers, out var problem)) return problem;
+        if (!PublisherCertificates.InForce(folder, set, wanted.Threshold).TryGet(out var signers, out var problem))
+            return problem;
         if (Fault(signers, folder) is { } fault) return fault;
         folder.Create();
         if (!Database.Open(folder.Database).TryGet(out var database, out problem)) return problem;
@@ -43,7 +44,9 @@ internal static class TokenIssuer
             Server = url.GetLeftPart(UriPartial.Authority),
             Secret = secret,
             Tls = wanted.SystemCa ? [] : TlsPins(set, own),
-            Catalogue = set is null ? [own.Catalogue] : [.. PinSetVerifier.Certificates(set.Catalogue).Select(Certificates.Fingerprint)],
+            Catalogue = set is null
+                ? [own.Catalogue]
+                : [.. PinSetVerifier.Certificates(set.Catalogue).Select(Certificates.Fingerprint)],
             Publishers = [.. signers.Certificates.Select(Certificates.Fingerprint)],
             Threshold = signers.Threshold,
             PinsVersion = set?.Version ?? 0,
@@ -78,7 +81,10 @@ internal static class TokenIssuer
         return null;
     }
 
-    private static Problem CannotIssue(string why, string cure) => new(ProblemCode.RequestInvalid, $"cannot make a token: {why}", cure);
+    private static Problem CannotIssue(string why, string cure) => new(
+        ProblemCode.RequestInvalid,
+        $"cannot make a token: {why}",
+        cure);
 
     private static void Record(Database database, NewToken wanted, int threshold, string secret, DateTimeOffset now)
     {
@@ -91,23 +97,28 @@ internal static class TokenIssuer
         });
     }
 
-    private static IReadOnlyList<string> TlsPins(PinSet? set, Pins own) => set?.Tls is { Count: > 0 } tls ? tls : [own.Tls];
+    private static IReadOnlyList<string> TlsPins(PinSet? set, Pins own) =>
+        set?.Tls is { Count: > 0 } tls ? tls : [own.Tls];
 
     private sealed record Pins(string Tls, string Catalogue);
 
-    /// <summary>Of the certificates that the server last used; before its first start, of keys made here for it.</summary>
+    /// <summary>
+    /// Of the certificates that the server last used; before its first start, of keys made here for it.
+    /// </summary>
     private static Result<Pins> OwnPins(DataFolder folder, Uri url, DateTimeOffset now)
     {
         var (tls, catalogue) = (ServerKeys.Known(folder.TlsCertificate), ServerKeys.Known(folder.CatalogueCertificate));
         if (tls is null)
         {
-            if (!ServerKeys.Tls(folder, null, ServerNames.Of(url), now).TryGet(out var made, out var problem)) return problem;
+            if (!ServerKeys.Tls(folder, null, ServerNames.Of(url), now).TryGet(out var made, out var problem))
+                return problem;
             tls = made[0];
         }
 
         if (catalogue is null)
         {
-            if (!ServerKeys.Catalogue(folder, null, url.Host, now).TryGet(out var made, out var problem)) return problem;
+            if (!ServerKeys.Catalogue(folder, null, url.Host, now).TryGet(out var made, out var problem))
+                return problem;
             catalogue = made[0];
         }
 

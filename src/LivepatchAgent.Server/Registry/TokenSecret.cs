@@ -7,5 +7,6 @@ namespace LivepatchAgent.Server.Registry;
 internal static class TokenSecret
 {
     /// <summary>SHA-256 in lower-case hex.</summary>
-    public static string Digest(string secret) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(secret)));
+    public static string Digest(string secret) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(secret)));
 }

@@ -57,7 +57,8 @@ internal sealed class PublishedSnapshot(ImmutableDictionary<KernelKey, KernelPat
 
     public KernelPatches For(KernelKey kernel) => kernels.GetValueOrDefault(kernel) ?? KernelPatches.None(kernel);
 
-    public PublishedSnapshot With(IEnumerable<KernelPatches> changed) => new(kernels.SetItems(changed.Select(p => KeyValuePair.Create(p.Kernel, p))), pinsVersion);
+    public PublishedSnapshot With(IEnumerable<KernelPatches> changed) =>
+        new(kernels.SetItems(changed.Select(p => KeyValuePair.Create(p.Kernel, p))), pinsVersion);
 
     public PublishedSnapshot With(long pins) => new(kernels, pins);
 

@@ -24,10 +24,12 @@ internal sealed class SignedCatalogues(X509Certificate2 signer, PublishedPatches
     public static readonly TimeSpan Lifetime = TimeSpan.FromDays(7);
     public static readonly TimeSpan RenewAfter = TimeSpan.FromDays(1);
 
-    /// <summary>One of a later time than now was signed while the clock was ahead; hosts refuse it until that time has come.</summary>
+    /// <summary>
+    /// One of a later time than now was signed while the clock was ahead; hosts refuse it until that time has come.
+    /// </summary>
     private static readonly TimeSpan ClockStep = TimeSpan.FromMinutes(5);
 
-    /// <summary>Anyone may ask for any kernel: what that costs in memory and signatures has an end.</summary>
+    /// <summary>Anyone may ask for any kernel: the memory and signatures that this costs are bounded.</summary>
     public const int MaxEmpty = 1024;
     public const int MaxEmptySignaturesPerSecond = 100;
 
@@ -52,8 +54,13 @@ internal sealed class SignedCatalogues(X509Certificate2 signer, PublishedPatches
         }
     }
 
-    private static SignedCatalogue? Fresh(ConcurrentDictionary<KernelKey, SignedCatalogue> cache, KernelPatches patches, DateTimeOffset now) =>
-        cache.TryGetValue(patches.Kernel, out var cached) && cached.Sequence >= patches.Sequence && now - cached.IssuedAt < RenewAfter && cached.IssuedAt - now <= ClockStep ? cached : null;
+    private static SignedCatalogue? Fresh(
+        ConcurrentDictionary<KernelKey, SignedCatalogue> cache, KernelPatches patches, DateTimeOffset now)
+    {
+        if (!cache.TryGetValue(patches.Kernel, out var cached) || cached.Sequence < patches.Sequence) return null;
+        var age = now - cached.IssuedAt;
+        return age < RenewAfter && age >= -ClockStep ? cached : null;
+    }
 
     private bool MayAddEmpty(DateTimeOffset now)
     {
@@ -75,7 +82,9 @@ internal sealed class SignedCatalogues(X509Certificate2 signer, PublishedPatches
             ExpiresAt = now + Lifetime,
             Patches = patches.Entries,
         };
-        var envelope = CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(catalogue, WireJson.Default.Catalogue), signer);
-        return new SignedCatalogue(envelope, patches.Sequence, now, Convert.ToHexStringLower(SHA256.HashData(envelope)));
+        var content = JsonSerializer.SerializeToUtf8Bytes(catalogue, WireJson.Default.Catalogue);
+        var envelope = CmsEnvelope.Sign(content, signer);
+        var digest = Convert.ToHexStringLower(SHA256.HashData(envelope));
+        return new SignedCatalogue(envelope, patches.Sequence, now, digest);
     }
 }

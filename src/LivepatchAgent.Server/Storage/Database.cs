@@ -83,7 +83,9 @@ internal sealed class Database : IDisposable, IAsyncDisposable
         }
     }
 
-    /// <summary>The same through the <see cref="WriteQueue"/>: for the running server, whose callers write at once.</summary>
+    /// <summary>
+    /// The same through the <see cref="WriteQueue"/>: for the running server, whose callers write at once.
+    /// </summary>
     public async Task<T> WriteAsync<T>(Func<Session, T> work)
     {
         try

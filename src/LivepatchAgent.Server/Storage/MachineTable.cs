@@ -12,16 +12,18 @@ internal static class MachineTable
     /// <summary>The machine that an enrolment made; an empty list when it made none.</summary>
     public static List<EnrolledMachine> FindEnrolment(Session db, string enrolmentId) => db.Query(
         "SELECT id, credential_sha256, token_id, revoked_at IS NOT NULL FROM machines WHERE enrolment_id = $id",
-        row => new EnrolledMachine(row.GetString(0), row.GetString(1), row.GetString(2), row.GetBoolean(3)), ("$id", enrolmentId));
+        row => new EnrolledMachine(row.GetString(0), row.GetString(1), row.GetString(2), row.GetBoolean(3)),
+        ("$id", enrolmentId));
 
-    public static void Insert(Session db, string id, EnrolmentRequest request, string tokenId, DateTimeOffset now) => db.Run(
+    public static int Insert(
+        Session db, string id, EnrolmentRequest request, string tokenId, DateTimeOffset now) => db.Run(
         """
         INSERT INTO machines (id, enrolment_id, token_id, credential_sha256, enrolled_at,
             hostname, kernel_release, architecture, operating_system, agent_version, boot_id)
         VALUES ($id, $enrolment, $token, $credential, $now, $hostname, $release, $architecture, $os, $agent, $boot)
         """,
-        [("$id", id), ("$enrolment", request.EnrolmentId), ("$token", tokenId), ("$credential", request.CredentialSha256),
-            ("$now", now), .. Facts(request.Machine)]);
+        [("$id", id), ("$enrolment", request.EnrolmentId), ("$token", tokenId),
+            ("$credential", request.CredentialSha256), ("$now", now), .. Facts(request.Machine)]);
 
     public static MachineCredential? FindCredential(Session db, string id) => db.Query(
         "SELECT credential_sha256, revoked_at IS NOT NULL FROM machines WHERE id = $id",
@@ -39,17 +41,19 @@ internal static class MachineTable
                 problem_code = $code, problem_message = $message, problem_cure = $cure
             WHERE id = $id
             """,
-            [("$id", id), ("$now", now), .. Facts(request.Machine), ("$state", Kebab.Of(report.State)),
-                ("$manifest", report.Manifest), ("$version", report.Version), ("$taint", report.Taint), .. Fault(report.Problem)]);
+            [("$id", id), ("$now", now), .. Facts(request.Machine),
+                ("$state", Kebab.Of(report.State)), ("$manifest", report.Manifest), ("$version", report.Version),
+                ("$taint", report.Taint), .. Fault(report.Problem)]);
         foreach (var outcome in request.Outcomes)
         {
             db.Run(
                 """
-                INSERT INTO outcomes (machine_id, id, at, received_at, kind, manifest, problem_code, problem_message, problem_cure)
+                INSERT INTO outcomes (machine_id, id, at, received_at, kind, manifest,
+                    problem_code, problem_message, problem_cure)
                 VALUES ($machine, $id, $at, $now, $kind, $manifest, $code, $message, $cure) ON CONFLICT DO NOTHING
                 """,
-                [("$machine", id), ("$id", outcome.Id), ("$at", outcome.At), ("$now", now), ("$kind", Kebab.Of(outcome.Kind)),
-                    ("$manifest", outcome.Manifest), .. Fault(outcome.Problem)]);
+                [("$machine", id), ("$id", outcome.Id), ("$at", outcome.At), ("$now", now),
+                    ("$kind", Kebab.Of(outcome.Kind)), ("$manifest", outcome.Manifest), .. Fault(outcome.Problem)]);
         }
 
         if (request.Outcomes.Count > 0) Forget(db, id);
@@ -87,7 +91,10 @@ internal static class MachineTable
 
     /// <summary>False when no machine has that id. Revoking twice keeps the first time.</summary>
     public static bool Revoke(Session db, string id, DateTimeOffset now) =>
-        db.Run("UPDATE machines SET revoked_at = coalesce(revoked_at, $now) WHERE id = $id", ("$id", id), ("$now", now)) > 0;
+        db.Run(
+            "UPDATE machines SET revoked_at = coalesce(revoked_at, $now) WHERE id = $id",
+            ("$id", id),
+            ("$now", now)) > 0;
 
     private static void Forget(Session db, string machineId) => db.Run(
         """
@@ -104,6 +111,8 @@ internal static class MachineTable
 
     private static (string, object?)[] Fault(Problem? problem) =>
     [
-        ("$code", problem is null ? null : Kebab.Of(problem.Code)), ("$message", problem?.Message), ("$cure", problem?.Cure),
+        ("$code", problem is null ? null : Kebab.Of(problem.Code)),
+        ("$message", problem?.Message),
+        ("$cure", problem?.Cure),
     ];
 }

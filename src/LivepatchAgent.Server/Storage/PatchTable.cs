@@ -13,14 +13,20 @@ namespace LivepatchAgent.Server.Storage;
 /// </summary>
 internal static class PatchTable
 {
-    private const string SameSlot = "architecture = $architecture AND kernel_release = $release AND sequence = $sequence";
+    private const string SameSlot =
+        "architecture = $architecture AND kernel_release = $release AND sequence = $sequence";
 
     public static bool Exists(Session db, string manifest) =>
         db.Query("SELECT 1 FROM patches WHERE manifest = $manifest", _ => true, ("$manifest", manifest)).Count > 0;
 
-    /// <summary>A patch's withdrawal, null in the list before it has one; an empty list when no patch has this manifest.</summary>
+    /// <summary>
+    /// A patch's withdrawal, null in the list before it has one; an empty list when no patch has this manifest.
+    /// </summary>
     public static List<string?> FindWithdrawal(Session db, string manifest) =>
-        db.Query("SELECT withdrawal FROM patches WHERE manifest = $manifest", row => row.TextOrNull(0), ("$manifest", manifest));
+        db.Query(
+            "SELECT withdrawal FROM patches WHERE manifest = $manifest",
+            row => row.TextOrNull(0),
+            ("$manifest", manifest));
 
     /// <summary>
     /// Takes a manifest in, unpublished. A problem when another patch has its sequence, unless that one was neither
@@ -30,7 +36,11 @@ internal static class PatchTable
     {
         var manifest = verified.Content;
         (string, object?)[] slot =
-            [("$architecture", manifest.Architecture), ("$release", manifest.KernelRelease), ("$sequence", manifest.Sequence)];
+        [
+            ("$architecture", manifest.Architecture),
+            ("$release", manifest.KernelRelease),
+            ("$sequence", manifest.Sequence),
+        ];
         if (Occupant(db, slot) is { } other)
         {
             var place = $"sequence {manifest.Sequence} of {manifest.KernelRelease} {manifest.Architecture}";
@@ -53,16 +63,20 @@ internal static class PatchTable
 
     /// <summary>The sizes that manifests give for a module; an empty list when no manifest names it.</summary>
     public static List<long> ModuleSizes(Session db, string module) => db.Query(
-        "SELECT DISTINCT module_size FROM patches WHERE module_sha256 = $module", row => row.GetInt64(0), ("$module", module));
+        "SELECT DISTINCT module_size FROM patches WHERE module_sha256 = $module",
+        row => row.GetInt64(0), ("$module", module));
 
     /// <summary>
-    /// Those that patches were published with; more than one only if the bytes changed under their digest, which they cannot.
+    /// Those that patches were published with; more than one only if the bytes changed under their digest, which they
+    /// cannot.
     /// </summary>
     public static List<long> PublishedSizes(Session db, string module) => db.Query(
         "SELECT DISTINCT module_size FROM patches WHERE module_sha256 = $module AND published_at IS NOT NULL",
         row => row.GetInt64(0), ("$module", module));
 
-    /// <summary>Publishes every patch that waited for this module, which is now here, and returns the catalogues that changed.</summary>
+    /// <summary>
+    /// Publishes every patch that waited for this module, which is now here, and returns the catalogues that changed.
+    /// </summary>
     public static List<KernelPatches> PublishModule(Session db, string module, long size, DateTimeOffset now)
     {
         var ready = db.Query(
@@ -73,7 +87,10 @@ internal static class PatchTable
             row => (Manifest: row.GetString(0), Kernel: Kernel(row, 1)), ("$module", module), ("$size", size));
         foreach (var (manifest, kernel) in ready)
         {
-            db.Run("UPDATE patches SET published_at = $now WHERE manifest = $manifest", ("$manifest", manifest), ("$now", now));
+            db.Run(
+                "UPDATE patches SET published_at = $now WHERE manifest = $manifest",
+                ("$manifest", manifest),
+                ("$now", now));
             Raise(db, kernel);
         }
 
@@ -91,7 +108,8 @@ internal static class PatchTable
             RETURNING architecture, kernel_release, published_at IS NOT NULL
             """,
             row => (Kernel: Kernel(row, 0), Published: row.GetBoolean(2)),
-            ("$withdrawal", withdrawal), ("$reason", content.Reason), ("$manifest", content.Manifest), ("$instead", instead));
+            ("$withdrawal", withdrawal), ("$reason", content.Reason),
+            ("$manifest", content.Manifest), ("$instead", instead));
         if (changed is not [(var kernel, true)]) return [];
         Raise(db, kernel);
         return [Load(db, kernel)];
@@ -126,7 +144,10 @@ internal static class PatchTable
 
     /// <summary>The patch that has this sequence for good, as people know it.</summary>
     private static string? Occupant(Session db, (string, object?)[] slot) => db.Query(
-        $"SELECT version, notice FROM patches WHERE {SameSlot} AND (published_at IS NOT NULL OR withdrawal IS NOT NULL)",
+        $"""
+        SELECT version, notice FROM patches
+        WHERE {SameSlot} AND (published_at IS NOT NULL OR withdrawal IS NOT NULL)
+        """,
         row => $"{row.GetString(0)}, {row.GetString(1)}", slot).FirstOrDefault();
 
     private static void Raise(Session db, KernelKey kernel) => db.Run(
@@ -145,7 +166,8 @@ internal static class PatchTable
         var entries = db.Query(
             """
             SELECT manifest, version, sequence, withdrawal FROM patches
-            WHERE architecture = $architecture AND kernel_release = $release AND published_at IS NOT NULL ORDER BY sequence
+            WHERE architecture = $architecture AND kernel_release = $release AND published_at IS NOT NULL
+            ORDER BY sequence
             """,
             Entry, key);
         return new KernelPatches(kernel, sequence, entries);
@@ -159,5 +181,6 @@ internal static class PatchTable
         Withdrawal = row.TextOrNull(3),
     };
 
-    private static KernelKey Kernel(SqliteDataReader row, int column) => new(row.GetString(column), row.GetString(column + 1));
+    private static KernelKey Kernel(SqliteDataReader row, int column) =>
+        new(row.GetString(column), row.GetString(column + 1));
 }

@@ -5,7 +5,9 @@ internal static class Schema
 {
     public const long Version = 1;
 
-    /// <summary>Brings an older schema up to date and returns the version found: above ours when a newer program wrote it.</summary>
+    /// <summary>
+    /// Brings an older schema up to date and returns the version found: above ours when a newer program wrote it.
+    /// </summary>
     public static long Migrate(Session db)
     {
         var version = db.Query("PRAGMA user_version", row => row.GetInt64(0))[0];
@@ -26,8 +28,8 @@ internal static class Schema
         CREATE TABLE machines (
             id TEXT PRIMARY KEY, enrolment_id TEXT NOT NULL UNIQUE, token_id TEXT NOT NULL REFERENCES tokens(id),
             credential_sha256 TEXT NOT NULL, enrolled_at INTEGER NOT NULL, revoked_at INTEGER,
-            hostname TEXT NOT NULL, kernel_release TEXT NOT NULL, architecture TEXT NOT NULL, operating_system TEXT NOT NULL,
-            agent_version TEXT NOT NULL, boot_id TEXT NOT NULL,
+            hostname TEXT NOT NULL, kernel_release TEXT NOT NULL, architecture TEXT NOT NULL,
+            operating_system TEXT NOT NULL, agent_version TEXT NOT NULL, boot_id TEXT NOT NULL,
             last_check_in INTEGER, state TEXT, manifest TEXT, version TEXT, taint INTEGER,
             problem_code TEXT, problem_message TEXT, problem_cure TEXT) STRICT;
         CREATE TABLE outcomes (
@@ -39,7 +41,8 @@ internal static class Schema
             architecture TEXT NOT NULL, release TEXT NOT NULL, sequence INTEGER NOT NULL,
             PRIMARY KEY (architecture, release)) STRICT;
         CREATE TABLE patches (
-            manifest TEXT PRIMARY KEY, architecture TEXT NOT NULL, kernel_release TEXT NOT NULL, sequence INTEGER NOT NULL,
+            manifest TEXT PRIMARY KEY,
+            architecture TEXT NOT NULL, kernel_release TEXT NOT NULL, sequence INTEGER NOT NULL,
             version TEXT NOT NULL, notice TEXT NOT NULL, fixes TEXT NOT NULL,
             module_sha256 TEXT NOT NULL, module_size INTEGER NOT NULL,
             received_at INTEGER NOT NULL, published_at INTEGER, withdrawal TEXT, withdrawn_reason TEXT,

@@ -3,8 +3,8 @@ using Microsoft.Data.Sqlite;
 namespace LivepatchAgent.Server.Storage;
 
 /// <summary>
-/// A connection at work, in a transaction if it writes. The rooms above pass it on and need not know whose it is. SQL has
-/// its values by name; nothing is ever pasted into a statement.
+/// A connection at work, in a transaction if it writes. The rooms above pass it on and need not know whose it is. SQL
+/// has its values by name; nothing is ever pasted into a statement.
 /// </summary>
 internal sealed class Session(SqliteConnection connection)
 {
@@ -47,7 +47,8 @@ internal sealed class Session(SqliteConnection connection)
 /// <summary>Columns of a row as these tables have them.</summary>
 internal static class Columns
 {
-    public static string? TextOrNull(this SqliteDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
+    public static string? TextOrNull(this SqliteDataReader row, int column) =>
+        row.IsDBNull(column) ? null : row.GetString(column);
 
     public static DateTimeOffset Time(this SqliteDataReader row, int column) =>
         DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(column));

@@ -14,10 +14,13 @@ internal static class SettingTable
     public static int SetUrl(Session db, Uri url) => Set(db, UrlName, url.GetLeftPart(UriPartial.Authority));
 
     /// <summary>
-    /// The highest that a token was ever made with: hosts that it enrolled load nothing that fewer publishers have signed.
+    /// The highest that a token was ever made with: hosts that it enrolled load nothing that fewer publishers have
+    /// signed.
     /// </summary>
     public static int Threshold(Session db) =>
-        int.TryParse(Get(db, ThresholdName), NumberStyles.None, CultureInfo.InvariantCulture, out var threshold) ? threshold : 1;
+        int.TryParse(Get(db, ThresholdName), NumberStyles.None, CultureInfo.InvariantCulture, out var threshold)
+            ? threshold
+            : 1;
 
     public static void RaiseThreshold(Session db, int threshold)
     {
@@ -25,9 +28,13 @@ internal static class SettingTable
     }
 
     public static string? Get(Session db, string name) =>
-        db.Query("SELECT value FROM settings WHERE name = $name", row => row.GetString(0), ("$name", name)).FirstOrDefault();
+        db.Query(
+            "SELECT value FROM settings WHERE name = $name", row => row.GetString(0), ("$name", name)).FirstOrDefault();
 
     public static int Set(Session db, string name, string value) => db.Run(
-        "INSERT INTO settings (name, value) VALUES ($name, $value) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        """
+        INSERT INTO settings (name, value) VALUES ($name, $value)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value
+        """,
         ("$name", name), ("$value", value));
 }

@@ -18,14 +18,22 @@ internal static class TokenTable
     public static TokenRow? FindBySecret(Session db, string secretSha256) =>
         db.Query($"{Select} WHERE secret_sha256 = $secret", Map, ("$secret", secretSha256)).FirstOrDefault();
 
-    public static void CountUse(Session db, string id) => db.Run("UPDATE tokens SET uses = uses + 1 WHERE id = $id", ("$id", id));
+    public static void CountUse(Session db, string id) =>
+        db.Run("UPDATE tokens SET uses = uses + 1 WHERE id = $id", ("$id", id));
 
     public static List<TokenRow> All(Session db) => db.Query($"{Select} ORDER BY created_at, id", Map);
 
     /// <summary>False when no token has that id. Revoking twice keeps the first time.</summary>
     public static bool Revoke(Session db, string id, DateTimeOffset now) =>
-        db.Run("UPDATE tokens SET revoked_at = coalesce(revoked_at, $now) WHERE id = $id", ("$id", id), ("$now", now)) > 0;
+        db.Run(
+            "UPDATE tokens SET revoked_at = coalesce(revoked_at, $now) WHERE id = $id", ("$id", id), ("$now", now)) > 0;
 
     private static TokenRow Map(SqliteDataReader row) => new(
-        row.GetString(0), row.Time(1), row.TimeOrNull(2), row.GetInt64(3), row.GetInt64(4), row.TimeOrNull(5), row.GetString(6));
+        Id: row.GetString(0),
+        CreatedAt: row.Time(1),
+        ExpiresAt: row.TimeOrNull(2),
+        MaxUses: row.GetInt64(3),
+        Uses: row.GetInt64(4),
+        RevokedAt: row.TimeOrNull(5),
+        Note: row.GetString(6));
 }

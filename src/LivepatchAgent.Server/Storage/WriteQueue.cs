@@ -14,14 +14,16 @@ internal sealed class WriteQueue : IAsyncDisposable
     private const int MaxBatch = 256;
     private const string Savepoint = "item";
     private const int MaxWaiting = 4096;
-    private readonly Channel<Work> _waiting = Channel.CreateBounded<Work>(new BoundedChannelOptions(MaxWaiting) { SingleReader = true });
+    private readonly Channel<Work> _waiting = Channel.CreateBounded<Work>(
+        new BoundedChannelOptions(MaxWaiting) { SingleReader = true });
     private readonly Func<SqliteConnection> _connect;
     private readonly Task _writer;
 
     public WriteQueue(Func<SqliteConnection> connect)
     {
         _connect = connect;
-        _writer = Task.Factory.StartNew(Write, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _writer = Task.Factory.StartNew(
+            Write, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     public async Task<T> RunAsync<T>(Func<Session, T> work)
@@ -50,7 +52,7 @@ internal sealed class WriteQueue : IAsyncDisposable
 
     private void Commit(List<Work> batch)
     {
-#pragma warning disable CA1031 // edge: whatever went wrong belongs to the callers that wait for it, and the writer goes on
+#pragma warning disable CA1031 // edge: what goes wrong is for the waiting callers, and the writer goes on
         try
         {
             using var connection = _connect();
@@ -70,7 +72,7 @@ internal sealed class WriteQueue : IAsyncDisposable
     private static void Run(Work item, SqliteTransaction transaction, Session db)
     {
         transaction.Save(Savepoint);
-#pragma warning disable CA1031 // edge: whatever went wrong belongs to the caller that waits for it
+#pragma warning disable CA1031 // edge: what goes wrong is for the waiting caller
         try
         {
             item.Run(db);

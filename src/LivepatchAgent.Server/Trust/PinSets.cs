@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography.Pkcs;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
@@ -8,11 +9,12 @@ using LivepatchAgent.Shared.Files;
 namespace LivepatchAgent.Server.Trust;
 
 /// <summary>
-/// The pin sets that publishers have signed, each by those of the one before. All are kept: a host that was away follows
-/// them one by one. From the first one on it is the newest set that says whose patches this server takes.
+/// The pin sets that publishers have signed, each by those of the set before it. All are kept: a host that was away
+/// follows them one by one. From the first one on, the newest set says whose patches this server takes.
 /// </summary>
 internal sealed class PinSets(DataFolder folder)
 {
+    private const string Ending = ".p7m";
     private readonly Lock _lock = new();
 
     /// <summary>Null before any was published.</summary>
@@ -27,12 +29,12 @@ internal sealed class PinSets(DataFolder folder)
     /// <summary>The signed set, or null.</summary>
     public byte[]? Find(long version)
     {
-        var path = Path(version);
+        var path = PathOf(version);
         return File.Exists(path) ? File.ReadAllBytes(path) : null;
     }
 
     /// <summary>Takes the next set; true when it is new, false when it was here already.</summary>
-    /// <param name="first">Who may sign the first set: before any, those whom tokens pin, and as many.</param>
+    /// <param name="first">Who may sign the first set: the publishers that tokens pin, and as many of them.</param>
     /// <param name="own">Whose keys this server uses: a set without them would part the hosts from the server.</param>
     public Result<bool> Put(long version, byte[] envelope, Signers first, ServerCertificates own)
     {
@@ -40,36 +42,74 @@ internal sealed class PinSets(DataFolder folder)
         {
             if (Find(version) is { } there)
             {
-                return there.AsSpan().SequenceEqual(envelope)
-                    ? false
-                    : new Problem(ProblemCode.PinsInvalid, $"cannot take the pin set: there is another version {version}", "give it the next version");
+                var isSame = there.AsSpan().SequenceEqual(envelope);
+                return isSame ? false : Refusal($"there is another version {version}", "give it the next version");
             }
 
             var newest = Newest;
-            var signers = newest is null ? first : new Signers(PinSetVerifier.Certificates(newest.Publishers), newest.Threshold);
-            if (!PinSetVerifier.Verify(envelope, signers.Certificates, signers.Threshold, newest?.Version ?? 0).TryGet(out var verified, out var problem)) return problem;
-            var pins = verified.Content;
-            if (pins.Version != version) return new Problem(ProblemCode.PinsInvalid, $"cannot take the pin set: its address says version {version} and it is version {pins.Version}", "publish it under its own version");
-            if (!PinSetVerifier.Certificates(pins.Catalogue).Any(c => Certificates.Fingerprint(c) == Certificates.Fingerprint(own.Catalogue)))
-                return new Problem(ProblemCode.PinsInvalid, "cannot take the pin set: it does not have this server's catalogue certificate, so hosts would refuse every catalogue", "add `catalogue.crt` of the server's folder");
-            if (pins.Tls.Count > 0 && !pins.Tls.Contains(Certificates.KeyPin(own.Tls)))
-                return new Problem(ProblemCode.PinsInvalid, "cannot take the pin set: it does not have this server's TLS key, so hosts could not reach it any more", "add what `livepatch-server pin` prints");
-            AtomicFile.Write(Path(version), envelope, FileRights.ReadableByAll);
+            var signers = newest is null
+                ? first
+                : new Signers(PinSetVerifier.Certificates(newest.Publishers), newest.Threshold);
+            var verified = PinSetVerifier.Verify(
+                envelope, signers.Certificates, signers.Threshold, newest?.Version ?? 0);
+            if (!verified.TryGet(out var set, out var problem)) return problem;
+            if (Fault(set.Content, version, own) is { } fault) return fault;
+            AtomicFile.Write(PathOf(version), envelope, FileRights.ReadableByAll);
             return true;
         }
     }
 
-    private List<long> Versions() => !Directory.Exists(folder.Pins)
-        ? []
-        : [.. Directory.EnumerateFiles(folder.Pins, "*.p7m").Select(f => long.TryParse(System.IO.Path.GetFileNameWithoutExtension(f), NumberStyles.None, CultureInfo.InvariantCulture, out var n) ? n : 0).Where(n => n > 0).Order()];
+    /// <summary>Why hosts that follow this set could no longer use this server, or null.</summary>
+    private static Problem? Fault(PinSet pins, long version, ServerCertificates own)
+    {
+        if (pins.Version != version)
+        {
+            return Refusal(
+                $"its address says version {version}, but it is version {pins.Version}",
+                "publish it under its own version");
+        }
 
-    /// <summary>Of the own disk: it was verified when it came.</summary>
+        var catalogue = Certificates.Fingerprint(own.Catalogue);
+        if (PinSetVerifier.Certificates(pins.Catalogue).All(each => Certificates.Fingerprint(each) != catalogue))
+        {
+            return Refusal(
+                "it lacks this server's catalogue certificate, so hosts would refuse every catalogue",
+                "add `catalogue.crt` of the server's folder");
+        }
+
+        if (pins.Tls.Count > 0 && !pins.Tls.Contains(Certificates.KeyPin(own.Tls)))
+        {
+            return Refusal(
+                "it lacks this server's TLS key, so hosts could no longer reach it",
+                "add the pin that `livepatch-server pin` prints");
+        }
+
+        return null;
+    }
+
+    private static Problem Refusal(string why, string cure) =>
+        new(ProblemCode.PinsInvalid, $"cannot take the pin set: {why}", cure);
+
+    /// <summary>In rising order.</summary>
+    private List<long> Versions()
+    {
+        if (!Directory.Exists(folder.Pins)) return [];
+        var names = Directory.EnumerateFiles(folder.Pins, "*" + Ending).Select(Path.GetFileNameWithoutExtension);
+        return [.. names.Select(Version).Where(version => version > 0).Order()];
+    }
+
+    /// <summary>0 for a file that is no pin set's.</summary>
+    private static long Version(string? name) =>
+        long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var version) ? version : 0;
+
+    /// <summary>From the server's own disk: it was verified when it came.</summary>
     private PinSet Read(long version)
     {
-        var cms = new System.Security.Cryptography.Pkcs.SignedCms();
-        cms.Decode(File.ReadAllBytes(Path(version)));
+        var cms = new SignedCms();
+        cms.Decode(File.ReadAllBytes(PathOf(version)));
         return PinSetVerifier.Read(cms.ContentInfo.Content).Value;
     }
 
-    private string Path(long version) => System.IO.Path.Combine(folder.Pins, string.Create(CultureInfo.InvariantCulture, $"{version}.p7m"));
+    private string PathOf(long version) =>
+        Path.Combine(folder.Pins, version.ToString(CultureInfo.InvariantCulture) + Ending);
 }

@@ -24,7 +24,8 @@ internal static class PublisherCertificates
     /// <summary>Reads PEM or DER, refusing weak keys; a private key beside the certificate is left alone.</summary>
     public static Result<X509Certificate2> Read(string file)
     {
-        const string cure = "give the publisher's certificate as PEM or DER, RSA from 3072 bits or ECDSA P-256 or P-384";
+        const string cure =
+            "give the publisher's certificate as PEM or DER, with RSA of at least 3072 bits or ECDSA P-256 or P-384";
         try
         {
             var bytes = File.ReadAllBytes(file);
@@ -33,29 +34,41 @@ internal static class PublisherCertificates
                 ? certificate
                 : new Problem(ProblemCode.RequestInvalid, $"cannot use {file} as a publisher: {fault}", cure);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException
+            or CryptographicException or ArgumentException)
         {
-            return new Problem(ProblemCode.RequestInvalid, $"cannot use {file} as a publisher: {e.Message.TrimEnd('.')}", cure);
+            return new Problem(
+                ProblemCode.RequestInvalid,
+                $"cannot use {file} as a publisher: {e.Message.TrimEnd('.')}",
+                cure);
         }
     }
 
     public static void Add(DataFolder folder, X509Certificate2 certificate) =>
-        AtomicFile.Write(Path.Combine(folder.Publishers, $"{Certificates.Fingerprint(certificate)}.pem"), certificate.ExportCertificatePem() + "\n", FileRights.ReadableByAll);
+        AtomicFile.Write(
+            Path.Combine(folder.Publishers, $"{Certificates.Fingerprint(certificate)}.pem"),
+            certificate.ExportCertificatePem() + "\n",
+            FileRights.ReadableByAll);
 
     /// <summary>Whose patches this server takes: those of the newest pin set, before any those of the folder.</summary>
     /// <param name="threshold">Of tokens; a pin set says it itself.</param>
     public static Result<Signers> InForce(DataFolder folder, PinSet? pins, int threshold)
     {
         if (pins is not null) return new Signers(PinSetVerifier.Certificates(pins.Publishers), pins.Threshold);
-        return Load(folder).TryGet(out var certificates, out var problem) ? new Signers(certificates, threshold) : problem;
+        return Load(folder).TryGet(out var certificates, out var problem)
+            ? new Signers(certificates, threshold)
+            : problem;
     }
 
-    /// <summary>All of them, each once; a file that is no certificate is a problem, never passed over in silence.</summary>
+    /// <summary>
+    /// All of them, each once; a file that is no certificate is a problem, never passed over in silence.
+    /// </summary>
     public static Result<IReadOnlyList<X509Certificate2>> Load(DataFolder folder)
     {
         var found = new Dictionary<string, X509Certificate2>(StringComparer.Ordinal);
         if (!Directory.Exists(folder.Publishers)) return found.Values.ToList();
-        foreach (var file in Directory.EnumerateFiles(folder.Publishers).Where(IsCertificate).Order(StringComparer.Ordinal))
+        var files = Directory.EnumerateFiles(folder.Publishers).Where(IsCertificate);
+        foreach (var file in files.Order(StringComparer.Ordinal))
         {
             if (!Read(file).TryGet(out var certificate, out var problem)) return problem;
             found.TryAdd(Certificates.Fingerprint(certificate), certificate);

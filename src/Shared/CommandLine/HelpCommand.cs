@@ -7,10 +7,15 @@ internal static class HelpCommand
 {
     public static Command Make(RootCommand root)
     {
-        var verb = new Argument<string?>("verb") { Description = "The verb to explain", Arity = ArgumentArity.ZeroOrOne };
+        var verb = new Argument<string?>("verb")
+        {
+            Description = "The verb to explain",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         verb.Validators.Add(result =>
         {
-            if (result.Tokens.Count == 1 && root.Subcommands.All(each => each.Name != result.Tokens[0].Value)) result.AddError("there is no such verb to explain");
+            if (result.Tokens.Count == 1 && root.Subcommands.All(each => each.Name != result.Tokens[0].Value))
+                result.AddError("there is no such verb to explain");
         });
         var command = new Command("help", "Show what this program or one of its verbs can do") { verb };
         command.SetAction(parsed =>

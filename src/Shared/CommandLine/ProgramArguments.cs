@@ -31,5 +31,6 @@ internal static class ProgramArguments
         return error.Length == 0 ? "it is incomplete" : char.ToLowerInvariant(error[0]) + PrintableText.Of(error[1..]);
     }
 
-    private static string OutOfPlace(string word) => $"\"{PrintableText.Of(word)}\" is no verb, option or argument that stands here";
+    private static string OutOfPlace(string word) =>
+        $"\"{PrintableText.Of(word)}\" is no verb, option or argument that stands here";
 }

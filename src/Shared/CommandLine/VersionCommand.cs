@@ -14,5 +14,8 @@ internal static class VersionCommand
     }
 
     internal static string Version { get; } =
-        typeof(VersionCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+        Attribute?.InformationalVersion ?? "unknown";
+
+    private static AssemblyInformationalVersionAttribute? Attribute =>
+        typeof(VersionCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>();
 }

@@ -17,7 +17,8 @@ internal static partial class AtomicFile
     private const int EINVAL = 22;
 
     /// <summary>The text in UTF-8.</summary>
-    public static void Write(string path, string text, UnixFileMode mode) => Write(path, Encoding.UTF8.GetBytes(text), mode);
+    public static void Write(string path, string text, UnixFileMode mode) =>
+        Write(path, Encoding.UTF8.GetBytes(text), mode);
 
     /// <summary>Several writers may write the same file at once: one of them wins.</summary>
     /// <param name="mode">The file has it from its first byte on.</param>
@@ -69,7 +70,8 @@ internal static partial class AtomicFile
         var folder = Path.GetDirectoryName(path)!;
         if (!Directory.Exists(folder)) return;
         var beside = Directory.GetFiles(folder, Path.GetFileName(path) + ".*");
-        foreach (var leftover in beside.Where(file => file.EndsWith(Ending, StringComparison.Ordinal))) TryDelete(leftover);
+        foreach (var leftover in beside.Where(file => file.EndsWith(Ending, StringComparison.Ordinal)))
+            TryDelete(leftover);
     }
 
     /// <summary>A rename is on the disk once its folder is, see fsync(2).</summary>
@@ -84,8 +86,11 @@ internal static partial class AtomicFile
         if (errno != EINVAL) throw Failure(folder, errno);
     }
 
-    /// <summary>.NET opens no folders; open(2) does. The handle is invalid where that fails, and errno says why.</summary>
-    public static SafeFileHandle OpenFolder(string folder) => new(Open(folder, O_DIRECTORY | O_CLOEXEC), ownsHandle: true);
+    /// <summary>
+    /// .NET opens no folders; open(2) does. The handle is invalid where that fails, and errno says why.
+    /// </summary>
+    public static SafeFileHandle OpenFolder(string folder) =>
+        new(Open(folder, O_DIRECTORY | O_CLOEXEC), ownsHandle: true);
 
     private static void TryDelete(string path)
     {

@@ -3,14 +3,16 @@ using Microsoft.Win32.SafeHandles;
 namespace LivepatchAgent.Shared.Files;
 
 /// <summary>
-/// Whole files of a bounded size. The size that the system gives is a hint: files of /proc and pipes have none, those of
-/// /sys claim a page and hold less, /dev/zero has no end. Compiled into each program.
+/// Whole files of a bounded size. The size that the system gives is a hint: files of /proc and pipes have none, those
+/// of /sys claim a page and hold less, /dev/zero has no end. Compiled into each program.
 /// </summary>
 internal static class BoundedFile
 {
     private const int FirstBuffer = 4096;
 
-    /// <summary>Null when the file is missing, cannot be read or has more than <paramref name="limit"/> bytes.</summary>
+    /// <summary>
+    /// Null when the file is missing, cannot be read or has more than <paramref name="limit"/> bytes.
+    /// </summary>
     public static byte[]? TryRead(string path, int limit)
     {
         try
@@ -19,7 +21,8 @@ internal static class BoundedFile
             using var file = File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete);
             return Read(file, limit);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException
+            or ArgumentException or NotSupportedException)
         {
             return null;
         }
@@ -42,7 +45,8 @@ internal static class BoundedFile
             length += read;
             if (length > limit) return null;
 
-            // At its hint a file is not asked for more: each read of a firmware's variable asks the firmware for all of it.
+            // At its hint a file is not asked for more: each read of a firmware's variable asks the firmware for all of
+            // it.
             if (read == 0 || length == hint) return length == buffer.Length ? buffer : buffer[..length];
             if (length == buffer.Length) Array.Resize(ref buffer, (int)Math.Min(2L * length, most));
         }
