@@ -1,3 +1,4 @@
-using LivepatchAgent.Cli;
+using LivepatchAgent.Cli.Commands;
+using LivepatchAgent.Cli.Terminals;
 
 return CommandLine.Run(args, Surroundings.OfThisProcess());

@@ -41,7 +41,7 @@ public sealed class ChangeCommandTests
     {
         var asked = new List<string>();
         using var daemon = Telling(asked, Story(Samples.Applied));
-        var ran = Ran.Of(daemon.SocketPath, "enable", Token);
+        var ran = Run.Of(daemon.SocketPath, "enable", Token);
         Assert.Equal((ExitCode.Ok, ""), (ran.Code, ran.Error));
         Golden.Verify("enable-pipe", ran.Out);
         Assert.Equal($"POST /v1/enable HTTP/1.0 {{\"token\":\"{Token}\"}}", asked[0]);
@@ -52,7 +52,7 @@ public sealed class ChangeCommandTests
     public void Enable_OnATerminal_RewritesOneLine()
     {
         using var daemon = Telling([], Story(Samples.Applied));
-        var ran = Ran.With(daemon.SocketPath, new Terminal(true, true, true), "", null, "enable", Token);
+        var ran = Run.With(daemon.SocketPath, new Terminal(true, true, true), "", null, "enable", Token);
         Golden.Verify("enable-terminal", ran.Out.Replace("\e", "␛", StringComparison.Ordinal).Replace("\r", "␍", StringComparison.Ordinal));
     }
 
@@ -64,7 +64,7 @@ public sealed class ChangeCommandTests
         var asked = new List<string>();
         using var daemon = Telling(asked, Samples.Applied);
         string[] args = argument is not null ? ["enable", argument] : ["enable", "--token-file", file!];
-        Assert.Equal(ExitCode.Ok, Ran.With(daemon.SocketPath, new Terminal(false, false, true), $"\n {Token}\r\n", null, args).Code);
+        Assert.Equal(ExitCode.Ok, Run.With(daemon.SocketPath, new Terminal(false, false, true), $"\n {Token}\r\n", null, args).Code);
         Assert.EndsWith($"{{\"token\":\"{Token}\"}}", asked[0], StringComparison.Ordinal);
     }
 
@@ -102,9 +102,9 @@ public sealed class ChangeCommandTests
         var unknown = waiting with { Activity = waiting.Activity! with { Tasks = null, TaskCount = null } };
         var fewer = waiting with { Activity = waiting.Activity! with { TaskCount = 1 } };
         using var daemon = Telling([], unknown, waiting, fewer, unknown, Samples.Applied);
-        Assert.Equal(["enrolling with the server", "waiting for tasks to switch over", "waiting for 3 tasks to switch over"], Ran.Of(daemon.SocketPath, "enable", Token).Out.Split('\n')[..3]);
+        Assert.Equal(["enrolling with the server", "waiting for tasks to switch over", "waiting for 3 tasks to switch over"], Run.Of(daemon.SocketPath, "enable", Token).Out.Split('\n')[..3]);
         using var refused = Telling([], unknown, Samples.Applied);
-        Assert.Equal(3, Ran.Of(refused.SocketPath, "enable", Token).Out.TrimEnd().Split('\n').Length);
+        Assert.Equal(3, Run.Of(refused.SocketPath, "enable", Token).Out.TrimEnd().Split('\n').Length);
     }
 
     [Fact]
@@ -112,7 +112,7 @@ public sealed class ChangeCommandTests
     {
         var asked = new List<string>();
         using var daemon = Telling(asked, Samples.Applied);
-        Assert.Equal(ExitCode.Ok, Ran.Of(daemon.SocketPath, "enable", "--token-file", daemon.File("token", Token + "\n")).Code);
+        Assert.Equal(ExitCode.Ok, Run.Of(daemon.SocketPath, "enable", "--token-file", daemon.File("token", Token + "\n")).Code);
         Assert.EndsWith($"{{\"token\":\"{Token}\"}}", asked[0], StringComparison.Ordinal);
     }
 
@@ -123,14 +123,14 @@ public sealed class ChangeCommandTests
         string[] malformed = [Token[..^20], Token[1..], "lpa1.", "hunter2", new string('x', 5000)];
         foreach (var token in malformed)
         {
-            var ran = Ran.Of(daemon.SocketPath, "enable", token);
+            var ran = Run.Of(daemon.SocketPath, "enable", token);
             Assert.Equal((ExitCode.Failed, ""), (ran.Code, ran.Out));
             Assert.StartsWith("cannot read the token: ", ran.Error, StringComparison.Ordinal);
             Assert.True(token == "lpa1." || !ran.Error.Contains(token, StringComparison.Ordinal));
         }
-        Assert.StartsWith("cannot read the token file /dev/zero: ", Ran.Of(daemon.SocketPath, "enable", "--token-file", "/dev/zero").Error, StringComparison.Ordinal);
-        Assert.StartsWith("cannot read the token file /nonexistent: ", Ran.Of(daemon.SocketPath, "enable", "--token-file", "/nonexistent").Error, StringComparison.Ordinal);
-        Assert.StartsWith("cannot read the token: it is empty", Ran.With(daemon.SocketPath, new Terminal(false, false, true), "", null, "enable", "-").Error, StringComparison.Ordinal);
+        Assert.StartsWith("cannot read the token file /dev/zero: ", Run.Of(daemon.SocketPath, "enable", "--token-file", "/dev/zero").Error, StringComparison.Ordinal);
+        Assert.StartsWith("cannot read the token file /nonexistent: ", Run.Of(daemon.SocketPath, "enable", "--token-file", "/nonexistent").Error, StringComparison.Ordinal);
+        Assert.StartsWith("cannot read the token: it is empty", Run.With(daemon.SocketPath, new Terminal(false, false, true), "", null, "enable", "-").Error, StringComparison.Ordinal);
     }
 
     public static TheoryData<string> Settled => new(Samples.All.Where(sample => sample.Value.Status.Settled).Select(sample => sample.Key));
@@ -140,7 +140,7 @@ public sealed class ChangeCommandTests
     {
         var (status, _, outcome) = Samples.All[name];
         using var daemon = Telling([], status);
-        var ran = Ran.Of(daemon.SocketPath, "refresh");
+        var ran = Run.Of(daemon.SocketPath, "refresh");
         Assert.Equal(outcome, ran.Code);
         Golden.Verify($"refresh-{name}", $"{ran.Out}--\n{ran.Error}");
     }
@@ -149,7 +149,7 @@ public sealed class ChangeCommandTests
     public void Refresh_WhenTimeRunsOut_SaysWhatStillGoesOn()
     {
         using var daemon = Telling([], Samples.All["stalled"].Status);
-        var ran = Ran.Of(daemon.SocketPath, "refresh", "--timeout", "1");
+        var ran = Run.Of(daemon.SocketPath, "refresh", "--timeout", "1");
         Assert.Equal((ExitCode.Ongoing, ""), (ran.Code, ran.Error));
         Golden.Verify("refresh-timeout", ran.Out);
     }
@@ -164,7 +164,7 @@ public sealed class ChangeCommandTests
             (_, < 3) => [], // hung up
             _ => TestDaemon.Json(200, Samples.Applied with { Revision = 1 }),
         });
-        var ran = Ran.Of(daemon.SocketPath, "refresh");
+        var ran = Run.Of(daemon.SocketPath, "refresh");
         Assert.Equal((ExitCode.Ok, "waiting for livepatch-agentd to come back\n✓ patched: version 2.1 (notice LPN-0002), fixes CVE-2026-0001, CVE-2026-0002\n"), (ran.Code, ran.Out));
     }
 
@@ -173,7 +173,7 @@ public sealed class ChangeCommandTests
     public void Enable_WhenTheDaemonEndsBeforeItAnswers_SaysWhatCameOfIt()
     {
         using var daemon = new TestDaemon((request, _) => request.StartsWith("POST", StringComparison.Ordinal) ? [] : TestDaemon.Json(200, Samples.Applied with { Revision = 1 }));
-        var ran = Ran.Of(daemon.SocketPath, "enable", Token);
+        var ran = Run.Of(daemon.SocketPath, "enable", Token);
         Assert.Equal((ExitCode.Ok, "✓ patched: version 2.1 (notice LPN-0002), fixes CVE-2026-0001, CVE-2026-0002\n"), (ran.Code, ran.Out));
     }
 
@@ -184,7 +184,7 @@ public sealed class ChangeCommandTests
         using var daemon = new TestDaemon((request, _) => request.StartsWith("POST", StringComparison.Ordinal)
             ? TestDaemon.Changed(10)
             : TestDaemon.Json(200, (calls++ == 0 ? Samples.All["not-enrolled"].Status : Samples.Applied) with { Revision = 9 + calls }));
-        Assert.Equal(ExitCode.Ok, Ran.Of(daemon.SocketPath, "refresh").Code);
+        Assert.Equal(ExitCode.Ok, Run.Of(daemon.SocketPath, "refresh").Code);
     }
 
     public static TheoryData<int, string, int, string> Refusals => new()
@@ -204,7 +204,7 @@ public sealed class ChangeCommandTests
         using var daemon = new TestDaemon((_, _) => TestDaemon.Http(http, body));
         string[][] commands = [["enable", Token], ["disable"], ["refresh"]];
         foreach (var command in commands)
-            Assert.Equal((exit, "", line + "\n"), Fields(Ran.Of(daemon.SocketPath, command)));
+            Assert.Equal((exit, "", line + "\n"), Fields(Run.Of(daemon.SocketPath, command)));
     }
 
     [Fact]
@@ -212,7 +212,7 @@ public sealed class ChangeCommandTests
     {
         var asked = new List<string>();
         using var daemon = Telling(asked, Samples.Applied);
-        var ran = Ran.Of(daemon.SocketPath, "disable");
+        var ran = Run.Of(daemon.SocketPath, "disable");
         Assert.Equal((0, "disabled: this host no longer checks in; a patch that the kernel runs stays until the host reboots\n", ""), Fields(ran));
         Assert.Equal("POST /v1/disable HTTP/1.0", asked[0]);
     }
@@ -221,10 +221,10 @@ public sealed class ChangeCommandTests
     public void Change_AnsweredWithoutRevision_IsNotUnderstood()
     {
         using var daemon = new TestDaemon((_, _) => Encoding.ASCII.GetBytes("HTTP/1.1 202 Accepted\r\n\r\n{}"));
-        var ran = Ran.Of(daemon.SocketPath, "refresh");
+        var ran = Run.Of(daemon.SocketPath, "refresh");
         Assert.Equal(ExitCode.DaemonAway, ran.Code);
         Assert.Contains("names no revision", ran.Error, StringComparison.Ordinal);
     }
 
-    private static (int, string, string) Fields(Ran ran) => (ran.Code, ran.Out, ran.Error);
+    private static (int, string, string) Fields(Run ran) => (ran.Code, ran.Out, ran.Error);
 }

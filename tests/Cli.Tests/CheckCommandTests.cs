@@ -35,19 +35,19 @@ public sealed class CheckCommandTests
     {
         using var folder = new TestDaemon((_, _) => null);
         var host = folder.File("host.json", JsonSerializer.Serialize(Host, PreflightJson.Default.HostFacts));
-        var ran = Ran.Of(NoDaemon, "check", Module, "--host", host);
+        var ran = Run.Of(NoDaemon, "check", Module, "--host", host);
         Assert.Equal((ExitCode.Ok, ""), (ran.Code, ran.Error));
         Assert.Contains("livepatch_cmdline: nothing found against it;", ran.Out, StringComparison.Ordinal);
 
         host = folder.File("host.json", JsonSerializer.Serialize(Host with { FtraceEnabled = false }, PreflightJson.Default.HostFacts));
-        ran = Ran.Of(NoDaemon, "check", Module, "--host", host);
+        ran = Run.Of(NoDaemon, "check", Module, "--host", host);
         Assert.Equal((ExitCode.Failed, ""), (ran.Code, ran.Error));
         Assert.EndsWith("livepatch_cmdline: refused: one check against it\n", ran.Out, StringComparison.Ordinal);
-        using var json = JsonDocument.Parse(Ran.Of(NoDaemon, "check", Module, "--host", host, "--format", "json").Out);
+        using var json = JsonDocument.Parse(Run.Of(NoDaemon, "check", Module, "--host", host, "--format", "json").Out);
         Assert.Equal("refused", json.RootElement.GetProperty("verdict").GetString());
-        Assert.Contains("verdict: refused\n", Ran.Of(NoDaemon, "check", Module, "--host", host, "--format", "yaml").Out, StringComparison.Ordinal);
+        Assert.Contains("verdict: refused\n", Run.Of(NoDaemon, "check", Module, "--host", host, "--format", "yaml").Out, StringComparison.Ordinal);
 
-        ran = Ran.Of(NoDaemon, "check", host, "--host", host);
+        ran = Run.Of(NoDaemon, "check", host, "--host", host);
         Assert.Equal(ExitCode.Failed, ran.Code);
         Assert.Contains("it is not an ELF file", ran.Out, StringComparison.Ordinal);
     }
@@ -71,7 +71,7 @@ public sealed class CheckCommandTests
         var host = folder.File("host.json", JsonSerializer.Serialize(facts, PreflightJson.Default.HostFacts));
         var module = folder.File("rt.ko", "");
         File.WriteAllBytes(module, BuiltFor($"{release} SMP {preempt} mod_unload modversions "));
-        using var json = JsonDocument.Parse(Ran.Of(NoDaemon, "check", module, "--host", host, "--format", "json").Out);
+        using var json = JsonDocument.Parse(Run.Of(NoDaemon, "check", module, "--host", host, "--format", "json").Out);
         var checks = json.RootElement.GetProperty("checks").EnumerateArray();
         var finding = checks.Single(c => c.GetProperty("check").GetString() == "vermagic");
         Assert.Equal(isTaken ? "ok" : "refused", finding.GetProperty("outcome").GetString());
@@ -83,7 +83,7 @@ public sealed class CheckCommandTests
         using var folder = new TestDaemon((_, _) => null);
         var digest = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Module)));
         var host = Host with { Keys = new KeyringFacts([new("bin:" + digest, ".blacklist")]) };
-        var ran = Ran.Of(NoDaemon, "check", Module, "--host", folder.File("host.json", JsonSerializer.Serialize(host, PreflightJson.Default.HostFacts)));
+        var ran = Run.Of(NoDaemon, "check", Module, "--host", folder.File("host.json", JsonSerializer.Serialize(host, PreflightJson.Default.HostFacts)));
         Assert.Equal(ExitCode.Failed, ran.Code);
         Assert.Contains("this very file is revoked", ran.Out, StringComparison.Ordinal);
     }
@@ -95,16 +95,16 @@ public sealed class CheckCommandTests
     public void Check_ForAHostThatIsNone_IsOneLine(string facts)
     {
         using var folder = new TestDaemon((_, _) => null);
-        var ran = Ran.Of(NoDaemon, "check", Module, "--host", folder.File("host.json", facts));
+        var ran = Run.Of(NoDaemon, "check", Module, "--host", folder.File("host.json", facts));
         Assert.Equal((ExitCode.Failed, "", 1), (ran.Code, ran.Out, ran.Error.Count(c => c == '\n')));
         Assert.Contains("livepatch-agent facts", ran.Error, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Check_WithAHostAndNoFile_IsWrongUsage() => Assert.Equal(ExitCode.Usage, Ran.Of(NoDaemon, "check", "--host", "/dev/null").Code);
+    public void Check_WithAHostAndNoFile_IsWrongUsage() => Assert.Equal(ExitCode.Usage, Run.Of(NoDaemon, "check", "--host", "/dev/null").Code);
 
     [Fact]
-    public void Check_WithoutADaemon_SaysSo() => Assert.Equal(ExitCode.DaemonAway, Ran.Of(NoDaemon, "check", Module).Code);
+    public void Check_WithoutADaemon_SaysSo() => Assert.Equal(ExitCode.DaemonAway, Run.Of(NoDaemon, "check", Module).Code);
 
     [Theory]
     [InlineData("POST /v1/check HTTP/1.0", "check")]
@@ -117,7 +117,7 @@ public sealed class CheckCommandTests
             asked = line;
             return TestDaemon.Http(200, JsonSerializer.Serialize(Report, PreflightJson.Default.PreflightReport));
         });
-        var ran = Ran.Of(daemon.SocketPath, args);
+        var ran = Run.Of(daemon.SocketPath, args);
         Assert.Equal((ExitCode.Failed, ""), (ran.Code, ran.Error));
         Assert.StartsWith(request.Split(" HTTP")[0], asked, StringComparison.Ordinal);
         Golden.Verify("check", ran.Out);
@@ -127,9 +127,9 @@ public sealed class CheckCommandTests
     public void Check_ThatIsRefusedByTheDaemon_IsTold()
     {
         using var daemon = new TestDaemon((_, _) => TestDaemon.Error(403, new Problem(ProblemCode.NotPermitted, "cannot change anything: you are nobody", "use sudo")));
-        var ran = Ran.Of(daemon.SocketPath, "check", Module);
+        var ran = Run.Of(daemon.SocketPath, "check", Module);
         Assert.Equal((ExitCode.NotPermitted, ""), (ran.Code, ran.Out));
-        Assert.Equal(ExitCode.NotPermitted, Ran.Of(daemon.SocketPath, "facts").Code);
+        Assert.Equal(ExitCode.NotPermitted, Run.Of(daemon.SocketPath, "facts").Code);
     }
 
     [Theory]
@@ -139,7 +139,7 @@ public sealed class CheckCommandTests
     public void Check_WhoseAnswerIsNone_IsOneLine(string answer)
     {
         using var daemon = new TestDaemon((_, _) => TestDaemon.Http(200, answer));
-        var ran = Ran.Of(daemon.SocketPath, "check", Module);
+        var ran = Run.Of(daemon.SocketPath, "check", Module);
         Assert.Equal((ExitCode.DaemonAway, "", 1), (ran.Code, ran.Out, ran.Error.Count(c => c == '\n')));
     }
 
@@ -149,7 +149,7 @@ public sealed class CheckCommandTests
         // Larger than a status may be.
         var facts = JsonSerializer.Serialize(Host with { Modules = [.. Enumerable.Range(0, 200_000).Select(n => $"module{n}")] }, PreflightJson.Default.HostFacts);
         using var daemon = new TestDaemon((_, _) => TestDaemon.Http(200, facts));
-        var ran = Ran.Of(daemon.SocketPath, "facts");
+        var ran = Run.Of(daemon.SocketPath, "facts");
         Assert.Equal((ExitCode.Ok, facts + "\n"), (ran.Code, ran.Out));
     }
 
@@ -162,7 +162,7 @@ public sealed class CheckCommandTests
             asked = request;
             return TestDaemon.Http(200, "{}");
         });
-        Assert.Equal(ExitCode.Ok, Ran.Of(daemon.SocketPath, "facts", "--object", "ext4", "--object", "a&b").Code);
+        Assert.Equal(ExitCode.Ok, Run.Of(daemon.SocketPath, "facts", "--object", "ext4", "--object", "a&b").Code);
         Assert.StartsWith("GET /v1/facts?object=ext4&object=a%26b HTTP/", asked, StringComparison.Ordinal);
     }
 

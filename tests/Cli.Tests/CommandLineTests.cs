@@ -11,9 +11,9 @@ public sealed class CommandLineTests
 
     [Theory]
     [InlineData("it names no verb")]
-    [InlineData("\"frobnicate\" is no verb or option that stands here", "frobnicate")]
-    [InlineData("\"--loud\" is no verb or option that stands here", "status", "--loud")]
-    [InlineData("\"extra\" is no verb or option that stands here", "status", "extra")]
+    [InlineData("\"frobnicate\" is not a verb or option that can stand here", "frobnicate")]
+    [InlineData("\"--loud\" is not a verb or option that can stand here", "status", "--loud")]
+    [InlineData("\"extra\" is not a verb or option that can stand here", "status", "extra")]
     [InlineData("--format takes text, json or yaml", "status", "--format", "xml")]
     [InlineData("--timeout takes seconds, 1 to 86400", "refresh", "--timeout", "soon")]
     [InlineData("--timeout takes seconds, 1 to 86400", "refresh", "--timeout", "0")]
@@ -24,11 +24,11 @@ public sealed class CommandLineTests
     [InlineData("enable takes one token and its options", "enable", Secret, "hunter2")]
     [InlineData("an argument is out of place", Secret)]
     [InlineData("an argument is out of place", "refresh", Secret)]
-    [InlineData("\"enabel\" is no verb or option that stands here", "enabel", Secret)]
-    [InlineData("\"@/etc/passwd\" is no verb or option that stands here", "@/etc/passwd")]
+    [InlineData("\"enabel\" is not a verb or option that can stand here", "enabel", Secret)]
+    [InlineData("\"@/etc/passwd\" is not a verb or option that can stand here", "@/etc/passwd")]
     public void Usage_WhenWrong_Is64AndOneLineWithoutTheToken(string why, params string[] args)
     {
-        var ran = Ran.Of("/nonexistent", args);
+        var ran = Run.Of("/nonexistent", args);
         Assert.Equal((ExitCode.Usage, "", $"cannot understand the command line: {why}; see `livepatch-agent help`\n"), (ran.Code, ran.Out, ran.Error));
         Assert.DoesNotContain("lpa1", ran.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("hunter2", ran.Error, StringComparison.Ordinal);
@@ -40,7 +40,7 @@ public sealed class CommandLineTests
     [InlineData("--socket", "status")]
     public void Usage_WhenAnOptionHasNoValue_Is64AndOneLine(string option, string verb)
     {
-        var ran = Ran.Of("/nonexistent", verb, option);
+        var ran = Run.Of("/nonexistent", verb, option);
         Assert.Equal((ExitCode.Usage, 1), (ran.Code, ran.Error.Count(c => c == '\n')));
     }
 
@@ -52,14 +52,14 @@ public sealed class CommandLineTests
     [InlineData("help", "status")]
     public void Help_IsGivenOnStandardOutput(params string[] args)
     {
-        var ran = Ran.Of("/nonexistent", args);
+        var ran = Run.Of("/nonexistent", args);
         Assert.Equal((0, ""), (ran.Code, ran.Error));
         Assert.Contains("Usage:", ran.Out, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Version_IsTheAssemblys() =>
-        Assert.Equal($"livepatch-agent {typeof(CommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion}\n", Ran.Of("/nonexistent", "version").Out);
+        Assert.Equal($"livepatch-agent {typeof(CommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion}\n", Run.Of("/nonexistent", "version").Out);
 
     /// <summary>`(livepatch-agent status; echo more) >file`: each writes where the other stopped.</summary>
     [Fact]

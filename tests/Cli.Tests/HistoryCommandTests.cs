@@ -25,11 +25,11 @@ public sealed class HistoryCommandTests
     public void History_IsALineForEachEntry()
     {
         using var daemon = Saying(null);
-        var ran = Ran.Of(daemon.SocketPath, "history");
+        var ran = Run.Of(daemon.SocketPath, "history");
         Assert.Equal((0, ""), (ran.Code, ran.Error));
         Golden.Verify("history", ran.Out);
-        Assert.Equal(Entries().Count, JsonDocument.Parse(Ran.Of(daemon.SocketPath, "history", "--format", "json").Out).RootElement.GetProperty("entries").GetArrayLength());
-        Assert.Contains("kind: loaded", Ran.Of(daemon.SocketPath, "history", "--format", "yaml").Out, StringComparison.Ordinal);
+        Assert.Equal(Entries().Count, JsonDocument.Parse(Run.Of(daemon.SocketPath, "history", "--format", "json").Out).RootElement.GetProperty("entries").GetArrayLength());
+        Assert.Contains("kind: loaded", Run.Of(daemon.SocketPath, "history", "--format", "yaml").Out, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -38,27 +38,27 @@ public sealed class HistoryCommandTests
         using var whole = Saying(Whole);
         using var broken = Saying(Whole with { Whole = false, Faults = ["entry 3 was changed", "entries 5 to 6 are missing: the end was cut off"] });
         using var older = Saying(null);
-        var ran = Ran.Of(whole.SocketPath, "history", "--verify");
+        var ran = Run.Of(whole.SocketPath, "history", "--verify");
         Assert.Equal(0, ran.Code);
         Golden.Verify("history-whole", ran.Out);
-        ran = Ran.Of(broken.SocketPath, "history", "--verify");
+        ran = Run.Of(broken.SocketPath, "history", "--verify");
         Assert.Equal(1, ran.Code);
         Golden.Verify("history-broken", ran.Out);
-        Assert.Equal(1, Ran.Of(broken.SocketPath, "history", "--verify", "--format", "json").Code);
-        Assert.Equal(4, Ran.Of(older.SocketPath, "history", "--verify").Code);
+        Assert.Equal(1, Run.Of(broken.SocketPath, "history", "--verify", "--format", "json").Code);
+        Assert.Equal(4, Run.Of(older.SocketPath, "history", "--verify").Code);
     }
 
     [Fact]
     public void History_AskedForInVain_SaysWhy()
     {
         using var strict = new TestDaemon((_, _) => TestDaemon.Error(403, new Problem(ProblemCode.NotPermitted, "cannot show this: you are neither root nor in group livepatch", "use sudo")));
-        Assert.Equal(5, Ran.Of(strict.SocketPath, "history").Code);
+        Assert.Equal(5, Run.Of(strict.SocketPath, "history").Code);
         using var odd = new TestDaemon((_, _) => TestDaemon.Http(200, "[]"));
-        Assert.Equal(4, Ran.Of(odd.SocketPath, "history").Code);
+        Assert.Equal(4, Run.Of(odd.SocketPath, "history").Code);
         using var empty = new TestDaemon((_, _) => TestDaemon.Http(200, """{"schema":"livepatch-history/1","entries":[]}"""));
-        Assert.Equal("nothing has happened yet\n", Ran.Of(empty.SocketPath, "history").Out);
-        Assert.Equal(64, Ran.Of("/nonexistent", "history", "--limit", "0").Code);
-        Assert.Equal(4, Ran.Of("/nonexistent", "history").Code);
+        Assert.Equal("nothing has happened yet\n", Run.Of(empty.SocketPath, "history").Out);
+        Assert.Equal(64, Run.Of("/nonexistent", "history", "--limit", "0").Code);
+        Assert.Equal(4, Run.Of("/nonexistent", "history").Code);
     }
 
     [Fact]
@@ -70,7 +70,7 @@ public sealed class HistoryCommandTests
             asked = line;
             return TestDaemon.Http(200, Body(Whole));
         });
-        Ran.Of(daemon.SocketPath, "history", "--limit", "7", "--verify");
+        Run.Of(daemon.SocketPath, "history", "--limit", "7", "--verify");
         Assert.Equal("GET /v1/history?limit=7&verify=1 HTTP/1.0", asked);
     }
 

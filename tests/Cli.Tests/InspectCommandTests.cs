@@ -11,7 +11,7 @@ public sealed class InspectCommandTests
     [Fact]
     public void Inspect_Module_IsShown()
     {
-        var ran = Ran.Of(NoDaemon, "inspect", Module);
+        var ran = Run.Of(NoDaemon, "inspect", Module);
         Assert.Equal((ExitCode.Ok, ""), (ran.Code, ran.Error));
         Golden.Verify("inspect", ran.Out);
     }
@@ -19,14 +19,14 @@ public sealed class InspectCommandTests
     [Fact]
     public void Inspect_Json_IsOneDocument()
     {
-        using var document = JsonDocument.Parse(Ran.Of(NoDaemon, "inspect", Module, "--format", "json").Out);
+        using var document = JsonDocument.Parse(Run.Of(NoDaemon, "inspect", Module, "--format", "json").Out);
         Assert.Equal("livepatch_cmdline", document.RootElement.GetProperty("name").GetString());
         Assert.Equal("sha512", document.RootElement.GetProperty("signatures")[0].GetProperty("signers")[0].GetProperty("digest").GetString());
     }
 
     [Fact]
     public void Inspect_Yaml_SaysTheSame() =>
-        Assert.Contains("name: livepatch_cmdline\n", Ran.Of(NoDaemon, "inspect", Module, "--format", "yaml").Out, StringComparison.Ordinal);
+        Assert.Contains("name: livepatch_cmdline\n", Run.Of(NoDaemon, "inspect", Module, "--format", "yaml").Out, StringComparison.Ordinal);
 
     [Fact]
     public void Inspect_OfTwoGiB_IsOneLineAndExit1()
@@ -35,7 +35,7 @@ public sealed class InspectCommandTests
         try
         {
             using (var sparse = File.OpenWrite(path)) sparse.SetLength(2L << 30);
-            var ran = Ran.Of(NoDaemon, "inspect", path);
+            var ran = Run.Of(NoDaemon, "inspect", path);
             Assert.Equal((ExitCode.Failed, "", $"cannot read {path}: it has more than 268435456 bytes; no livepatch is that large: check which file this is\n"), (ran.Code, ran.Out, ran.Error));
         }
         finally
@@ -51,7 +51,7 @@ public sealed class InspectCommandTests
     [InlineData("/dev/zero", "cannot read /dev/zero: it has more than 268435456 bytes; ")]
     public void Inspect_WhatIsNoModule_IsOneLineAndExit1(string path, string line)
     {
-        var ran = Ran.Of(NoDaemon, "inspect", path);
+        var ran = Run.Of(NoDaemon, "inspect", path);
         Assert.Equal((ExitCode.Failed, ""), (ran.Code, ran.Out));
         Assert.StartsWith(line, ran.Error, StringComparison.Ordinal);
         Assert.Equal(1, ran.Error.Count(c => c == '\n'));

@@ -43,7 +43,7 @@ public sealed class StatusReaderTests
         for (var i = 0; i < 50_000; i++)
         {
             var input = mutator.Next().ToArray();
-            if (StatusReader.Read(input).TryGet(out var reading, out _)) Assert.NotEmpty(Views.StatusView.Render(reading, Samples.Now, Views.Style.Plain));
+            if (StatusReader.Read(input).TryGet(out var reading, out _)) Assert.NotEmpty(Views.StatusView.Render(reading, Samples.Now, Style.Plain));
             _ = ApiError.Read(input);
             var http = new HttpAnswer();
             input.AsSpan(0, Math.Min(input.Length, http.Room().Length)).CopyTo(http.Room());
@@ -54,10 +54,10 @@ public sealed class StatusReaderTests
     [Fact]
     public void Read_OfEveryWord_KnowsIt()
     {
-        Assert.All(Enum.GetValues<PatchState>(), value => Assert.Equal(value, Enums.State(Kebab.Of(value))));
-        Assert.All(Enum.GetValues<CoverageState>(), value => Assert.Equal(value, Enums.Coverage(Kebab.Of(value))));
-        Assert.All(Enum.GetValues<CheckInResult>(), value => Assert.Equal(value, Enums.CheckIn(Kebab.Of(value))));
-        Assert.All(Enum.GetValues<ActivityKind>(), value => Assert.Equal(value, Enums.Activity(Kebab.Of(value))));
+        Assert.All(Enum.GetValues<PatchState>(), value => Assert.Equal(value, WireWords.State(Kebab.Of(value))));
+        Assert.All(Enum.GetValues<CoverageState>(), value => Assert.Equal(value, WireWords.Coverage(Kebab.Of(value))));
+        Assert.All(Enum.GetValues<CheckInResult>(), value => Assert.Equal(value, WireWords.CheckIn(Kebab.Of(value))));
+        Assert.All(Enum.GetValues<ActivityKind>(), value => Assert.Equal(value, WireWords.Activity(Kebab.Of(value))));
         Assert.All(Enum.GetValues<ProblemCode>(), code => Same(Full with { Problem = new(code, "m", "c") }));
     }
 

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using LivepatchAgent.Cli.Local;
+using System.CommandLine.Parsing;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Cli.Commands;
@@ -12,28 +12,33 @@ internal static class EnableCommand
     {
         var token = new Argument<string?>("token")
         {
-            Description = $"What `livepatch-server token create` printed; {TokenSource.StandardInput} reads it from standard input, which keeps it out of the process list",
+            Description = "What `livepatch-server token create` printed; "
+                + $"{TokenSource.StandardInput} reads it from standard input, which keeps it out of the process list",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        var file = new Option<string?>("--token-file") { Description = $"File that holds the token; {TokenSource.StandardInput} for standard input", HelpName = "path" };
-        var command = new Command(Name, "Enrol this host with a livepatch server and patch its kernel") { token, file, options.Timeout };
+        var file = new Option<string?>("--token-file")
+        {
+            Description = $"File that holds the token; {TokenSource.StandardInput} for standard input",
+            HelpName = "path",
+        };
+        const string description = "Enrol this host with a livepatch server and patch its kernel";
+        var command = new Command(Name, description) { token, file, options.Timeout };
         command.Validators.Add(result =>
         {
-            var given = (result.GetResult(token)?.Tokens.Count ?? 0) + (result.GetResult(file)?.Tokens.Count ?? 0);
+            var given = Count(result.GetResult(token)) + Count(result.GetResult(file));
             if (given != 1) result.AddError("enable takes a token or --token-file, and one of them only");
         });
         command.SetAction(parsed => Run(options, parsed, parsed.GetValue(token), parsed.GetValue(file)));
         return command;
     }
 
+    private static int Count(SymbolResult? result) => result?.Tokens.Count ?? 0;
+
     private static int Run(SharedOptions options, ParseResult parsed, string? argument, string? file)
     {
         var surroundings = options.Surroundings;
-        if (!TokenSource.Read(argument, file, surroundings).TryGet(out var token, out var problem))
-        {
-            surroundings.Error.WriteLine(surroundings.ErrorStyle.Clean(problem.ToString()));
-            return ExitCode.Failed;
-        }
-        return Change.Make(options, parsed, client => client.Enable(token), ActivityKind.Enrolling);
+        return TokenSource.Read(argument, file, surroundings).TryGet(out var token, out var problem)
+            ? Change.Make(options, parsed, client => client.Enable(token), ActivityKind.Enrolling)
+            : Failure.Show(surroundings, problem);
     }
 }

@@ -9,6 +9,9 @@ namespace LivepatchAgent.Cli.Commands;
 
 internal static class HistoryCommand
 {
+    private const string Description =
+        "Show what was offered, refused, loaded and asked for on this host, and by whom";
+
     private const int MaxEntries = 1000;
 
     private static readonly Option<int> Limit = new("--limit")
@@ -19,11 +22,14 @@ internal static class HistoryCommand
         CustomParser = ReadLimit,
     };
 
-    private static readonly Option<bool> Verify = new("--verify") { Description = "Prove that nothing was changed, cut out or cut off; 1 when it was" };
+    private static readonly Option<bool> Verify = new("--verify")
+    {
+        Description = "Prove that nothing was changed, cut out or cut off; exit code 1 when it was",
+    };
 
     public static Command Make(SharedOptions options)
     {
-        var command = new Command("history", "Show what was offered, refused, loaded and asked for on this host, and by whom") { options.Format, Limit, Verify };
+        var command = new Command("history", Description) { options.Format, Limit, Verify };
         command.SetAction(parsed => Run(options, parsed));
         return command;
     }
@@ -34,14 +40,16 @@ internal static class HistoryCommand
         var client = options.Client(parsed);
         var verify = parsed.GetValue(Verify);
         var answer = client.History(parsed.GetValue(Limit), verify);
-        if (answer is not ApiAnswer.Said { Success: true } said) return Failure.Tell(surroundings, answer, client.SocketPath);
-        if (Read(said.Body) is not { } history || (verify && history.Verification is null))
-            return Failure.Tell(surroundings, new ApiAnswer.Away(AwayKind.Unintelligible, "its answer is no history"), client.SocketPath);
+        if (answer is not ApiAnswer.Reply { Success: true } reply)
+            return Failure.Show(surroundings, answer, client.SocketPath);
+        if (Read(reply.Body) is not { } history || (verify && history.Verification is null))
+            return Failure.ShowUnintelligible(surroundings, "its answer is no history", client.SocketPath);
         surroundings.Out.Write(parsed.GetValue(options.Format) switch
         {
-            "json" => Documents.Json(said.Body),
-            "yaml" => Documents.Yaml(said.Body),
-            _ => verify ? HistoryView.Verdict(history.Verification!, surroundings.Style) : HistoryView.Render(history, surroundings.Style),
+            "json" => Documents.Json(reply.Body),
+            "yaml" => Documents.Yaml(reply.Body),
+            _ when verify => HistoryView.Verdict(history.Verification!, surroundings.Style),
+            _ => HistoryView.Render(history, surroundings.Style),
         });
         return history.Verification is { Whole: false } ? ExitCode.Failed : ExitCode.Ok;
     }

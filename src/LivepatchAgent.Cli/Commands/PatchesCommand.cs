@@ -7,7 +7,8 @@ internal static class PatchesCommand
 {
     public static Command Make(SharedOptions options)
     {
-        var command = new Command("patches", "Show every livepatch that the kernel has, and what each changes") { options.Format };
+        const string description = "Show every livepatch that the kernel has, and what each changes";
+        var command = new Command("patches", description) { options.Format };
         command.SetAction(parsed => Run(options, parsed));
         return command;
     }

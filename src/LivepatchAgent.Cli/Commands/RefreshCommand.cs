@@ -6,7 +6,8 @@ internal static class RefreshCommand
 {
     public static Command Make(SharedOptions options)
     {
-        var command = new Command("refresh", "Check in with the server now and apply what it offers") { options.Timeout };
+        const string description = "Check in with the server now and apply what it offers";
+        var command = new Command("refresh", description) { options.Timeout };
         command.SetAction(parsed => Change.Make(options, parsed, client => client.Refresh()));
         return command;
     }

@@ -11,12 +11,14 @@ internal static class StatusSource
     {
         var client = options.Client(parsed);
         var answer = client.Status();
-        if (answer is ApiAnswer.Said { Success: true } said)
+        if (answer is ApiAnswer.Reply { Success: true } reply)
         {
-            if (StatusReader.Read(said.Body).TryGet(out var reading, out var unreadable)) return show(said.Body, reading);
+            if (StatusReader.Read(reply.Body).TryGet(out var reading, out var unreadable))
+                return show(reply.Body, reading);
             answer = new ApiAnswer.Away(AwayKind.Unintelligible, unreadable.Message);
         }
-        var code = Failure.Tell(options.Surroundings, answer, client.SocketPath);
+
+        var code = Failure.Show(options.Surroundings, answer, client.SocketPath);
         if (answer is ApiAnswer.Away) ShowLast(options, show);
         return code;
     }
@@ -26,7 +28,8 @@ internal static class StatusSource
         var surroundings = options.Surroundings;
         if (LastStatus.Read(options.StatusFile) is not { } last) return;
         var at = last.Reading.Status.At;
-        surroundings.Error.WriteLine($"what follows is the daemon's last word, said {Words.Ago(at, surroundings.Now)} ({Words.Instant(at)}); the kernel may have moved on");
+        var written = $"written {Words.Ago(at, surroundings.Now)} ({Words.Instant(at)})";
+        surroundings.Error.WriteLine($"what follows is the daemon's last status, {written}; the kernel may have moved on");
         surroundings.Error.Flush();
         show(last.Json, last.Reading);
     }

@@ -1,6 +1,6 @@
 namespace LivepatchAgent.Cli.Local;
 
-/// <summary>What came of a call to the daemon.</summary>
+/// <summary>What a call to the daemon brought.</summary>
 internal abstract record ApiAnswer
 {
     private ApiAnswer()
@@ -8,12 +8,14 @@ internal abstract record ApiAnswer
     }
 
     /// <summary>It answered, with yes or no.</summary>
-    public sealed record Said(int Code, byte[] Body) : ApiAnswer
+    /// <param name="Code">The status code of HTTP.</param>
+    /// <param name="Body">As it was sent.</param>
+    public sealed record Reply(int Code, byte[] Body) : ApiAnswer
     {
         public bool Success => Code is >= 200 and < 300;
     }
 
-    /// <summary>No answer, or none that can be used.</summary>
+    /// <summary>No answer, or one that cannot be used.</summary>
     public sealed record Away(AwayKind Kind, string Detail) : ApiAnswer;
 }
 
@@ -24,7 +26,7 @@ internal enum AwayKind
     NotPermitted,
     Silent,
 
-    /// <summary>It took the request, and was gone before it had answered: what it did of it shows later.</summary>
+    /// <summary>It took the request and ended before it had answered: its status shows later what it did.</summary>
     HungUp,
     Unintelligible,
 }

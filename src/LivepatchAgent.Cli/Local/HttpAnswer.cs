@@ -3,7 +3,7 @@ using System.Text;
 
 namespace LivepatchAgent.Cli.Local;
 
-/// <summary>Gathers the bytes of one HTTP answer, bounded, and tells when it is whole or cannot become so.</summary>
+/// <summary>Gathers the bytes of one HTTP answer, bounded, until it is whole or cannot become so.</summary>
 internal sealed class HttpAnswer(int maxBytes = HttpAnswer.MaxBytes)
 {
     public const int MaxBytes = 1 << 20;
@@ -22,24 +22,27 @@ internal sealed class HttpAnswer(int maxBytes = HttpAnswer.MaxBytes)
     public ApiAnswer? Take(int count)
     {
         _count += count;
-        if (_count > maxBytes) return Bad($"its answer is longer than {maxBytes >> 20} MiB");
+        if (_count > maxBytes) return TooLong();
         if (_head is null)
         {
             var end = _bytes.AsSpan(0, _count).IndexOf("\r\n\r\n"u8);
-            if (end < 0) return count > 0 ? null : _count == 0 ? HungUp("it hung up without an answer") : HungUp("its answer is cut off");
+            if (end < 0) return count > 0 ? null : HungUp();
             _head = Head.Read(Encoding.Latin1.GetString(_bytes, 0, end), end + 4);
             if (_head is null) return Bad("its answer is not HTTP");
-            if (_head.Length > maxBytes) return Bad($"its answer is longer than {maxBytes >> 20} MiB");
+            if (_head.Length > maxBytes) return TooLong();
         }
         var body = _count - _head.Size;
         if (_head.Length is { } length && body >= length) return Whole((int)length);
         if (count > 0) return null;
-        return _head.Length is null ? Whole(body) : HungUp("its answer is cut off");
+        return _head.Length is null ? Whole(body) : HungUp();
     }
 
-    private ApiAnswer.Said Whole(int length) => new(_head!.Code, _bytes.AsSpan(_head.Size, length).ToArray());
+    private ApiAnswer.Reply Whole(int length) => new(_head!.Code, _bytes.AsSpan(_head.Size, length).ToArray());
 
-    private static ApiAnswer.Away HungUp(string how) => new(AwayKind.HungUp, how);
+    private ApiAnswer.Away HungUp() =>
+        new(AwayKind.HungUp, _count == 0 ? "it hung up without an answer" : "its answer is cut off");
+
+    private ApiAnswer.Away TooLong() => Bad($"its answer is longer than {maxBytes >> 20} MiB");
 
     private static ApiAnswer.Away Bad(string why) => new(AwayKind.Unintelligible, why);
 

@@ -7,7 +7,7 @@ internal static class LastStatus
 {
     public const string DefaultPath = "/run/livepatch-agent/status.json";
 
-    /// <summary>Null when there is none that can be read.</summary>
+    /// <summary>Null when the file is missing or cannot be read.</summary>
     public static (byte[] Json, StatusReading Reading)? Read(string path)
     {
         if (BoundedFile.TryRead(path, HttpAnswer.MaxBytes) is not { } json) return null;

@@ -19,9 +19,11 @@ internal static class ModuleFile
                     $"cannot read {path}: it has more than {ManifestRules.MaxModuleSize} bytes",
                     "no livepatch is that large: check which file this is");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        catch (Exception e)
+            when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            return new Problem(ProblemCode.DiskError, $"cannot read {path}: {FileFault.Reason(e)}", "check the path and your rights to it");
+            var why = $"cannot read {path}: {FileFault.Reason(e)}";
+            return new Problem(ProblemCode.DiskError, why, "check the path and your rights to it");
         }
     }
 }

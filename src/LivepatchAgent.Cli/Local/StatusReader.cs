@@ -31,12 +31,12 @@ internal static class StatusReader
     private static StatusReading Reading(JsonElement root)
     {
         var (kernel, checkIn) = (Field(root, "kernel"), Field(root, "checkIn"));
-        var state = Enums.State(Text(root, "state"));
-        var coverage = Enums.Coverage(Text(kernel, "coverage"));
-        var result = Enums.CheckIn(Text(checkIn, "result"));
+        var state = WireWords.State(Text(root, "state"));
+        var coverage = WireWords.Coverage(Text(kernel, "coverage"));
+        var result = WireWords.CheckIn(Text(checkIn, "result"));
         ActivityKind? doing = null;
         string? unknownActivity = null;
-        if (Optional(root, "activity") is { } activity && (doing = Enums.Activity(Text(activity, "kind"))) is null) unknownActivity = Text(activity, "kind");
+        if (Optional(root, "activity") is { } activity && (doing = WireWords.Activity(Text(activity, "kind"))) is null) unknownActivity = Text(activity, "kind");
         var status = new AgentStatus
         {
             Schema = Text(root, "schema"),

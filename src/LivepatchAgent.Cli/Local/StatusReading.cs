@@ -6,7 +6,8 @@ namespace LivepatchAgent.Cli.Local;
 internal sealed record StatusReading(AgentStatus Status, UnknownWords Unknown);
 
 /// <summary>Words that a newer daemon used and this program has not learnt; each is shown as it stands.</summary>
-internal sealed record UnknownWords(string? State = null, string? Coverage = null, string? CheckIn = null, string? Activity = null)
+internal sealed record UnknownWords(
+    string? State = null, string? Coverage = null, string? CheckIn = null, string? Activity = null)
 {
     public static readonly UnknownWords None = new();
 }

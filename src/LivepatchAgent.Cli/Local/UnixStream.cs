@@ -61,15 +61,18 @@ internal static partial class UnixStream
 
     private static int SetTimeout(SafeFileHandle socket, int option, int milliseconds)
     {
-        ReadOnlySpan<long> timeval = [milliseconds / 1000, milliseconds % 1000 * 1000]; // 64 bits each on every port of ours
-        return SetOption(socket, SOL_SOCKET, option, timeval, sizeof(long) * 2) == 0 ? 0 : Marshal.GetLastPInvokeError();
+        // Seconds and microseconds, 64 bits each on every port of ours.
+        ReadOnlySpan<long> timeval = [milliseconds / 1000, milliseconds % 1000 * 1000];
+        var result = SetOption(socket, SOL_SOCKET, option, timeval, sizeof(long) * timeval.Length);
+        return result == 0 ? 0 : Marshal.GetLastPInvokeError();
     }
 
     [LibraryImport("libc", EntryPoint = "socket", SetLastError = true)]
     private static partial int OpenSocket(int domain, int type, int protocol);
 
     [LibraryImport("libc", EntryPoint = "setsockopt", SetLastError = true)]
-    private static partial int SetOption(SafeFileHandle socket, int level, int option, ReadOnlySpan<long> value, int length);
+    private static partial int SetOption(
+        SafeFileHandle socket, int level, int option, ReadOnlySpan<long> value, int length);
 
     [LibraryImport("libc", EntryPoint = "connect", SetLastError = true)]
     private static partial int Connect(SafeFileHandle socket, ReadOnlySpan<byte> address, int length);

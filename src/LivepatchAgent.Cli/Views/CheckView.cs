@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using LivepatchAgent.Cli.Terminals;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Wire;
 
@@ -12,28 +13,35 @@ internal static class CheckView
     {
         var text = new StringBuilder();
         var width = report.Checks.Select(c => c.Check.Length).DefaultIfEmpty().Max();
+        var arrow = style.Unicode ? "→" : "->";
+        var indent = new string(' ', MarkWidth(style) + width);
         foreach (var finding in report.Checks.OrderBy(c => c.Outcome))
         {
-            text.Append(CultureInfo.InvariantCulture, $"{style.Of(Of(finding.Outcome))} {style.Clean(finding.Check).PadRight(width)}  {style.Clean(finding.Found)}\n");
-            if (finding.Cure is { Length: > 0 } cure) text.Append(' ', style.Unicode ? 2 : 5).Append(' ', width).Append(CultureInfo.InvariantCulture, $"  {(style.Unicode ? "→" : "->")} {style.Clean(cure)}\n");
+            var check = style.Clean(finding.Check).PadRight(width);
+            text.Append($"{style.Of(MarkOf(finding.Outcome))} {check}  {style.Clean(finding.Found)}\n");
+            if (finding.Cure is { Length: > 0 } cure) text.Append($"{indent}  {arrow} {style.Clean(cure)}\n");
         }
 
-        text.Append(CultureInfo.InvariantCulture, $"\n{style.Clean(report.Module)}: {Words(report)}\n");
+        text.Append($"\n{style.Clean(report.Module)}: {Verdict(report)}\n");
         return text.ToString();
     }
 
-    private static Mark Of(CheckOutcome outcome) => outcome switch
+    /// <summary>Columns of a mark and the space after it.</summary>
+    private static int MarkWidth(Style style) => style.Unicode ? 2 : 5;
+
+    private static Mark MarkOf(CheckOutcome outcome) => outcome switch
     {
         CheckOutcome.Ok => Mark.Good,
         CheckOutcome.Refused => Mark.Bad,
         _ => Mark.Wait,
     };
 
-    private static string Words(PreflightReport report) => report.Verdict switch
+    private static string Verdict(PreflightReport report) => report.Verdict switch
     {
         CheckOutcome.Ok => "nothing stands against it",
         CheckOutcome.Warning => $"the kernel would take it; {Count(report, CheckOutcome.Warning)} worth knowing",
-        CheckOutcome.CannotTell => $"nothing found against it; {Count(report, CheckOutcome.CannotTell)} could not be looked at",
+        CheckOutcome.CannotTell =>
+            $"nothing found against it; {Count(report, CheckOutcome.CannotTell)} could not be looked at",
         _ => $"{Kebab.Of(report.Verdict)}: {Count(report, CheckOutcome.Refused)} against it",
     };
 

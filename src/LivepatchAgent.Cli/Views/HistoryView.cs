@@ -1,4 +1,5 @@
 using System.Text;
+using LivepatchAgent.Cli.Terminals;
 using LivepatchAgent.Core.History;
 
 namespace LivepatchAgent.Cli.Views;
@@ -27,22 +28,28 @@ internal static class HistoryView
 
     public static string Verdict(HistoryVerdict verdict, Style style)
     {
-        var text = new StringBuilder();
-        if (verdict.Whole && verdict.Last == 0) return $"{style.Of(Mark.Good)} whole: no entry was ever written\n";
-        text.Append(verdict.Whole
-            ? $"{style.Of(Mark.Good)} whole: entries {verdict.First} to {verdict.Last}, the last is {style.Clean(verdict.Hash)}\n"
-            : $"{style.Of(Mark.Bad)} broken: the history is not as the agent wrote it\n");
+        if (verdict is { Whole: true, Last: 0 }) return $"{style.Of(Mark.Good)} whole: no entry was ever written\n";
+        var text = new StringBuilder($"{Finding(verdict, style)}\n");
         foreach (var fault in verdict.Faults) text.Append($"  {style.Clean(fault)}\n");
-        if (verdict.Missed > 0) text.Append($"  {Words.Count(verdict.Missed, "thing")} happened of which only the number was kept\n");
+        if (verdict.Missed > 0)
+            text.Append($"  {Words.Count(verdict.Missed, "thing")} happened of which only the number was kept\n");
         return text.ToString();
+    }
+
+    private static string Finding(HistoryVerdict verdict, Style style)
+    {
+        if (!verdict.Whole) return $"{style.Of(Mark.Bad)} broken: the history is not as the agent wrote it";
+        var last = style.Clean(verdict.Hash);
+        return $"{style.Of(Mark.Good)} whole: entries {verdict.First} to {verdict.Last}, the last is {last}";
     }
 
     private static string Patch(HistoryPatch patch, Style style)
     {
-        var name = patch.Name is null ? $"manifest {Short(patch.Manifest, style)}" : $"{style.Clean(patch.Name)} {style.Clean(patch.Version ?? "")} (manifest {Short(patch.Manifest, style)}";
-        if (patch.Name is null) return name;
+        var manifest = $"manifest {Short(patch.Manifest, style)}";
+        if (patch.Name is null) return manifest;
         var module = patch.Module is { } digest ? $", module {Short(digest, style)}" : "";
-        return $"{name}{module}{(patch.Signer is { } signer ? $", signed by {Short(signer, style)}" : "")})";
+        var signer = patch.Signer is { } key ? $", signed by {Short(key, style)}" : "";
+        return $"{style.Clean(patch.Name)} {style.Clean(patch.Version ?? "")} ({manifest}{module}{signer})";
     }
 
     private static string By(HistoryBy by, Style style) => by switch
@@ -52,5 +59,6 @@ internal static class HistoryView
         _ => "by somebody",
     };
 
-    private static string Short(string digest, Style style) => style.Clean(digest.Length > ShortDigest ? digest[..ShortDigest] + "…" : digest);
+    private static string Short(string digest, Style style) =>
+        style.Clean(digest.Length > ShortDigest ? digest[..ShortDigest] + "…" : digest);
 }

@@ -1,13 +1,14 @@
 using LivepatchAgent.Cli.Local;
+using LivepatchAgent.Cli.Terminals;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Cli.Views;
 
-/// <summary>What goes on: one line written anew on a terminal, a line for each stage in a pipe or a log.</summary>
+/// <summary>What goes on: one line that is rewritten on a terminal, a line for each stage in a pipe or a log.</summary>
 internal sealed class Progress(TextWriter output, Terminal terminal, Style style)
 {
     private const string EraseLine = "\r\e[2K";
-    private const string NoWrap = "\e[?7l"; // a line that wraps could not be written anew
+    private const string NoWrap = "\e[?7l"; // a line that wraps could not be rewritten
     private const string Wrap = "\e[?7h";
 
     /// <summary>The stage of waiting for tasks once it is known how many.</summary>
@@ -50,6 +51,9 @@ internal sealed class Progress(TextWriter output, Terminal terminal, Style style
         output.Flush();
     }
 
-    private static object StageOf(ActivityStatus activity) =>
-        activity.Kind == ActivityKind.WaitingForTasks && (activity.TaskCount ?? activity.Tasks?.Count) > 0 ? Counted : activity.Kind;
+    private static object StageOf(ActivityStatus activity)
+    {
+        var isCounted = (activity.TaskCount ?? activity.Tasks?.Count) > 0;
+        return isCounted && activity.Kind == ActivityKind.WaitingForTasks ? Counted : activity.Kind;
+    }
 }

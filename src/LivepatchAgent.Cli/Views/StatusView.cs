@@ -1,5 +1,6 @@
 using System.Text;
 using LivepatchAgent.Cli.Local;
+using LivepatchAgent.Cli.Terminals;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Wire;
 

@@ -21,11 +21,16 @@ internal static class Words
         _ => Count((long)span.TotalDays, "day"),
     };
 
-    public static string Instant(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
+    public static string Instant(DateTimeOffset at) =>
+        at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
 
     public static string Day(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 
-    public static string Count(long count, string thing) => count == 1 ? $"1 {thing}" : string.Create(CultureInfo.InvariantCulture, $"{count} {thing}s");
+    public static string Count(long count, string thing)
+    {
+        if (count == 1) return $"1 {thing}";
+        return string.Create(CultureInfo.InvariantCulture, $"{count} {thing}s");
+    }
 
     public static string Size(long bytes) => bytes switch
     {
@@ -51,10 +56,17 @@ internal static class Words
 
     private static string Downloading(long? bytes, long? total) => (bytes, total) switch
     {
-        ({ } done, > 0) => $"downloading the patch: {Size(done)} of {Size(total.Value)} ({Math.Clamp(done * 100.0 / total.Value, 0, 100).ToString("0", CultureInfo.InvariantCulture)} %)",
+        ({ } done, > 0 and { } all) => $"downloading the patch: {Size(done)} of {Size(all)} ({Percent(done, all)} %)",
         ({ } done, _) => $"downloading the patch: {Size(done)}",
         _ => "downloading the patch",
     };
 
-    private static string Waiting(int? tasks) => tasks is > 0 ? $"waiting for {Count(tasks.Value, "task")} to switch over" : "waiting for tasks to switch over";
+    private static string Percent(long done, long total) =>
+        Math.Clamp(done * 100.0 / total, 0, 100).ToString("0", CultureInfo.InvariantCulture);
+
+    private static string Waiting(int? tasks)
+    {
+        var which = tasks is > 0 ? Count(tasks.Value, "task") : "tasks";
+        return $"waiting for {which} to switch over";
+    }
 }

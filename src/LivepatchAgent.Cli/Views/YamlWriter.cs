@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -10,7 +11,14 @@ namespace LivepatchAgent.Cli.Views;
 /// </summary>
 internal static class YamlWriter
 {
-    private static readonly HashSet<string> Reserved = new(StringComparer.OrdinalIgnoreCase) { "null", "true", "false", "yes", "no", "on", "off", "y", "n" };
+    private static readonly HashSet<string> Reserved = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "null", "true", "false", "yes", "no", "on", "off", "y", "n",
+    };
+
+    /// <summary>What no reader takes for anything but text, once a letter stands first.</summary>
+    private static readonly SearchValues<char> Harmless =
+        SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _-./+()");
 
     public static string Write(JsonElement element)
     {
@@ -88,17 +96,17 @@ internal static class YamlWriter
         if (e < 0) return json;
         var mantissa = json[..e];
         var exponent = json[(e + 1)..];
-        return $"{mantissa}{(mantissa.Contains('.', StringComparison.Ordinal) ? "" : ".0")}e{(exponent[0] is '+' or '-' ? "" : "+")}{exponent}";
+        var point = mantissa.Contains('.', StringComparison.Ordinal) ? "" : ".0";
+        var sign = exponent[0] is '+' or '-' ? "" : "+";
+        return $"{mantissa}{point}e{sign}{exponent}";
     }
 
     private static string Scalar(string value) => IsPlain(value) ? value : Quote(value);
 
     private static bool IsPlain(string value)
     {
-        if (value.Length == 0 || !char.IsAsciiLetter(value[0]) || value[^1] == ' ' || Reserved.Contains(value)) return false;
-        foreach (var c in value)
-            if (!char.IsAsciiLetterOrDigit(c) && c is not (' ' or '_' or '-' or '.' or '/' or '+' or '(' or ')')) return false;
-        return true;
+        if (value.Length == 0 || !char.IsAsciiLetter(value[0]) || value[^1] == ' ') return false;
+        return !Reserved.Contains(value) && !value.AsSpan().ContainsAnyExcept(Harmless);
     }
 
     private static string Quote(string value)

@@ -32,5 +32,5 @@ internal static class ProgramArguments
     }
 
     private static string OutOfPlace(string word) =>
-        $"\"{PrintableText.Of(word)}\" is no verb, option or argument that stands here";
+        $"\"{PrintableText.Of(word)}\" is not a verb, option or argument that can stand here";
 }

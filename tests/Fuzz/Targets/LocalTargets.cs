@@ -13,9 +13,9 @@ internal static class LocalTargets
         _ = StatusReader.Read(input.ToArray());
         if (input.IsEmpty) return;
         var (whole, pieces) = (Answer(input[1..], int.MaxValue), Answer(input[1..], input[0] + Smallest));
-        if (whole is ApiAnswer.Said said)
+        if (whole is ApiAnswer.Reply said)
         {
-            if (pieces is not ApiAnswer.Said other || other.Code != said.Code || !other.Body.AsSpan().SequenceEqual(said.Body)) throw new FuzzFindingException("local: what is read depends on the size of the pieces");
+            if (pieces is not ApiAnswer.Reply other || other.Code != said.Code || !other.Body.AsSpan().SequenceEqual(said.Body)) throw new FuzzFindingException("local: what is read depends on the size of the pieces");
             _ = StatusReader.Read(said.Body);
         }
         else if (pieces.GetType() != whole.GetType())

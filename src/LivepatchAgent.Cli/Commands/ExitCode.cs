@@ -2,9 +2,9 @@ using LivepatchAgent.Cli.Local;
 using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Shared.CommandLine;
 
-namespace LivepatchAgent.Cli;
+namespace LivepatchAgent.Cli.Commands;
 
-/// <summary>The contract with scripts: docs/cli.md shows this table, a test holds the two together.</summary>
+/// <summary>The contract with scripts: docs/cli.md shows this table, a test compares the two.</summary>
 internal static class ExitCode
 {
     public const int Ok = 0;
@@ -26,14 +26,29 @@ internal static class ExitCode
         return OfState(status);
     }
 
-    /// <summary><c>enable</c> and <c>refresh</c> once the agent has settled: 0 when what was asked for came about.</summary>
+    /// <summary><c>enable</c> and <c>refresh</c>, once the agent has settled: 0 when all is well.</summary>
     public static int OfOutcome(StatusReading reading) =>
         reading.Unknown.State is not null || Trouble(reading.Status) ? Failed : OfState(reading.Status);
 
-    private static bool Trouble(AgentStatus status) =>
-        status.Problem is not null
-        || status.CheckIn.Result == CheckInResult.Failed
-        || status.State is PatchState.Stalled or PatchState.Refused or PatchState.ApplyFailed or PatchState.Unsupported;
+    /// <summary>Any verb, when the daemon gave no answer that can be used.</summary>
+    public static int OfAway(ApiAnswer.Away away) => away.Kind == AwayKind.NotPermitted ? NotPermitted : DaemonAway;
+
+    /// <summary>Any verb, when the daemon refused.</summary>
+    /// <param name="http">The answer's status code.</param>
+    /// <param name="problem">Its problem code; null when it gave none.</param>
+    public static int OfRefusal(int http, string? problem) => (http, problem) switch
+    {
+        (401 or 403, _) or (_, "not-permitted") => NotPermitted,
+        (_, "not-enrolled") => NotEnrolled,
+        _ => Failed,
+    };
+
+    private static bool Trouble(AgentStatus status)
+    {
+        if (status.Problem is not null || status.CheckIn.Result == CheckInResult.Failed) return true;
+        return status.State
+            is PatchState.Stalled or PatchState.Refused or PatchState.ApplyFailed or PatchState.Unsupported;
+    }
 
     private static int OfState(AgentStatus status) => status.State switch
     {

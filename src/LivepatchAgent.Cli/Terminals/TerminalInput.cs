@@ -1,11 +1,11 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
-namespace LivepatchAgent.Cli;
+namespace LivepatchAgent.Cli.Terminals;
 
 /// <summary>
-/// Standard input, asked for with a prompt and not shown while it is typed where it is a terminal. Console's stream would
-/// show what is typed, and read on until Ctrl-D.
+/// Standard input; where it is a terminal, asked for with a prompt and not shown while it is typed. Console's stream
+/// would show what is typed, and read on until Ctrl-D.
 /// </summary>
 internal sealed partial class TerminalInput : IDisposable
 {
@@ -23,7 +23,7 @@ internal sealed partial class TerminalInput : IDisposable
         quiet.Local &= ~ECHO;
         _quiet = tcsetattr(Descriptor, TCSANOW, in quiet) == 0;
 
-        // Who gives up gets a terminal back that shows what he types; then the signal ends the program as ever.
+        // Ctrl-C gives back a terminal that shows what is typed; then the signal ends the program as usual.
         PosixSignal[] ends = [PosixSignal.SIGINT, PosixSignal.SIGQUIT, PosixSignal.SIGTERM, PosixSignal.SIGHUP];
         _signals = [.. ends.Select(signal => PosixSignalRegistration.Create(signal, _ => Restore()))];
 
@@ -35,7 +35,8 @@ internal sealed partial class TerminalInput : IDisposable
     public static byte[]? ReadLine(string prompt, TextWriter error, Func<Stream, byte[]?> read)
     {
         using var terminal = new TerminalInput(prompt, error);
-        using var input = new FileStream(new SafeFileHandle(Descriptor, ownsHandle: false), FileAccess.Read, bufferSize: 0);
+        using var handle = new SafeFileHandle(Descriptor, ownsHandle: false);
+        using var input = new FileStream(handle, FileAccess.Read, bufferSize: 0);
         var line = read(input);
 
         // The Enter was not shown either.

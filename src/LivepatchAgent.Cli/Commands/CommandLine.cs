@@ -1,13 +1,16 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using LivepatchAgent.Cli.Commands;
+using LivepatchAgent.Cli.Terminals;
 using LivepatchAgent.Shared.CommandLine;
 
-namespace LivepatchAgent.Cli;
+namespace LivepatchAgent.Cli.Commands;
 
-/// <summary>The verbs, and what happens to a command line that is none of them.</summary>
+/// <summary>The verbs, and the edge of the program: every way in which a command line can end.</summary>
 internal static class CommandLine
 {
+    private const string Description =
+        "Keeps the running kernel patched without a reboot: asks and steers livepatch-agentd.";
+
     private const int LongestEcho = 32;
     private const int BrokenPipe = 32; // EPIPE
 
@@ -22,24 +25,25 @@ internal static class CommandLine
         }
         catch (IOException e) when (e.HResult == BrokenPipe)
         {
-            return ExitCode.Failed; // whoever read has had enough, as of `| head`: nothing to tell, and nobody
+            return ExitCode.Failed; // the reader has closed its end, as `| head` does: nobody is left to read a message
         }
         catch (IOException e)
         {
             return Last(surroundings, $"cannot write to standard output: {e.Message}; free the place it goes to");
         }
-#pragma warning disable CA1031 // the edge of the program: a bug is told in a line, not with a core dump
+#pragma warning disable CA1031 // the edge of the program: a bug is one line, not a core dump
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            return Last(surroundings, $"cannot go on, this is a bug: {e.GetType().Name}: {e.Message}; please report it with the command that you ran");
+            var bug = $"cannot go on, this is a bug: {e.GetType().Name}: {e.Message}";
+            return Last(surroundings, $"{bug}; please report it with the command that you ran");
         }
     }
 
     public static RootCommand Root(Surroundings surroundings)
     {
         var options = new SharedOptions(surroundings);
-        var root = new RootCommand("Keeps the running kernel patched without a reboot: asks and steers livepatch-agentd.")
+        var root = new RootCommand(Description)
         {
             StatusCommand.Make(options),
             EnableCommand.Make(options),
@@ -78,9 +82,12 @@ internal static class CommandLine
     }
 
     /// <summary>What may be a token, or a part of one, is never repeated.</summary>
-    private static string OutOfPlace(string word) => word.Length > LongestEcho || word.Contains("lpa1", StringComparison.Ordinal)
-        ? "an argument is out of place"
-        : $"\"{Views.Style.Plain.Clean(word)}\" is no verb or option that stands here";
+    private static string OutOfPlace(string word)
+    {
+        var mayBeToken = word.Length > LongestEcho || word.Contains("lpa1", StringComparison.Ordinal);
+        if (mayBeToken) return "an argument is out of place";
+        return $"\"{Style.Plain.Clean(word)}\" is not a verb or option that can stand here";
+    }
 
     private static int Last(Surroundings surroundings, string line)
     {
@@ -91,7 +98,7 @@ internal static class CommandLine
         }
         catch (IOException)
         {
-            // Nobody listens any more; the exit code still tells.
+            // Nobody reads it; the exit code still shows the failure.
         }
         return ExitCode.Failed;
     }

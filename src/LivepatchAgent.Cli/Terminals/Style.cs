@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace LivepatchAgent.Cli.Views;
+namespace LivepatchAgent.Cli.Terminals;
 
 internal enum Mark
 {
@@ -10,7 +10,7 @@ internal enum Mark
     Bad,
 }
 
-/// <summary>How text is dressed: marks in the terminal's characters and colour, and foreign words made harmless.</summary>
+/// <summary>How text looks: marks in the terminal's characters and colour, and foreign words made harmless.</summary>
 internal sealed record Style(bool Colour, bool Unicode)
 {
     public static readonly Style Plain = new(Colour: false, Unicode: true);
@@ -37,10 +37,13 @@ internal sealed record Style(bool Colour, bool Unicode)
     private bool IsHarmless(Rune rune)
     {
         if (rune.IsAscii) return rune.Value is >= 0x20 and < 0x7f;
-        return Unicode && rune != Rune.ReplacementChar && Rune.GetUnicodeCategory(rune)
-            is not (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
-                or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned or UnicodeCategory.Surrogate);
+        return Unicode && rune != Rune.ReplacementChar && IsVisible(Rune.GetUnicodeCategory(rune));
     }
+
+    private static bool IsVisible(UnicodeCategory category) => category is not
+        (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate
+        or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
+        or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned);
 
     private string Dress(string colour, string text) => Colour ? $"\e[{colour}m{text}\e[0m" : text;
 }

@@ -1,8 +1,9 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using LivepatchAgent.Cli.Local;
+using LivepatchAgent.Cli.Terminals;
 
-namespace LivepatchAgent.Cli;
+namespace LivepatchAgent.Cli.Commands;
 
 /// <summary>Options that more than one verb has, and what they lead to.</summary>
 internal sealed class SharedOptions(Surroundings surroundings)
@@ -24,7 +25,7 @@ internal sealed class SharedOptions(Surroundings surroundings)
 
     public Option<string> Format { get; } = new("--format")
     {
-        Description = "text, json (of a status: what the daemon said, untouched) or yaml",
+        Description = "text, json (of a status: exactly what the daemon sent) or yaml",
         HelpName = "format",
         DefaultValueFactory = _ => "text",
         CustomParser = ReadFormat,
@@ -32,16 +33,19 @@ internal sealed class SharedOptions(Surroundings surroundings)
 
     public Option<int> Timeout { get; } = new("--timeout")
     {
-        Description = "How long to watch; the agent goes on by itself afterwards",
+        Description = "How long to watch; the agent carries on afterwards",
         HelpName = "seconds",
         DefaultValueFactory = _ => 120,
         CustomParser = ReadTimeout,
     };
 
-    public AgentClient Client(ParseResult parsed) =>
-        new(parsed.GetValue(Socket) ?? Variable(SocketVariable) ?? AgentClient.DefaultSocket, surroundings.Clock);
-
     public string StatusFile => Variable(StatusFileVariable) ?? LastStatus.DefaultPath;
+
+    public AgentClient Client(ParseResult parsed)
+    {
+        var path = parsed.GetValue(Socket) ?? Variable(SocketVariable) ?? AgentClient.DefaultSocket;
+        return new AgentClient(path, surroundings.Clock);
+    }
 
     private string? Variable(string name) => surroundings.Variable(name) is { Length: > 0 } value ? value : null;
 
@@ -55,7 +59,8 @@ internal sealed class SharedOptions(Surroundings surroundings)
 
     private static int ReadTimeout(ArgumentResult result)
     {
-        if (int.TryParse(result.Tokens[0].Value, out var seconds) && seconds is >= 1 and <= LongestTimeout) return seconds;
+        var isNumber = int.TryParse(result.Tokens[0].Value, out var seconds);
+        if (isNumber && seconds is >= 1 and <= LongestTimeout) return seconds;
         result.AddError($"--timeout takes seconds, 1 to {LongestTimeout}");
         return 0;
     }

@@ -1,10 +1,10 @@
 using System.Runtime.InteropServices;
 
-namespace LivepatchAgent.Cli;
+namespace LivepatchAgent.Cli.Terminals;
 
 /// <summary>
-/// A descriptor that is written to and nothing else. Console's streams start a thread for signals at the first write, and
-/// FileStream writes to a redirected file at an offset of its own, over what others in the same shell wrote.
+/// A descriptor that is written to and nothing else. Console's streams start a thread for signals at the first write,
+/// and FileStream writes to a redirected file at an offset of its own, over what others in the same shell wrote.
 /// </summary>
 internal sealed partial class OutputStream(int descriptor) : Stream
 {
@@ -16,7 +16,11 @@ internal sealed partial class OutputStream(int descriptor) : Stream
 
     public override long Length => throw new NotSupportedException();
 
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 

@@ -1,7 +1,6 @@
 using System.Text;
-using LivepatchAgent.Cli.Views;
 
-namespace LivepatchAgent.Cli;
+namespace LivepatchAgent.Cli.Terminals;
 
 /// <summary>Everything that a verb takes from, or gives to, the process around it; a test makes its own.</summary>
 internal sealed record Surroundings
@@ -10,7 +9,9 @@ internal sealed record Surroundings
 
     public required TextWriter Error { get; init; }
 
-    /// <summary>Gives standard input to a reader; where that is a terminal, after a prompt and without showing what is typed.</summary>
+    /// <summary>
+    /// Gives standard input to a reader; where that is a terminal, after a prompt and without showing what is typed.
+    /// </summary>
     public required Func<string, Func<Stream, byte[]?>, byte[]?> ReadInput { get; init; }
 
     public required Func<string, string?> Variable { get; init; }
@@ -44,5 +45,6 @@ internal sealed record Surroundings
         };
     }
 
-    private static StreamWriter Writer(int descriptor) => new(new OutputStream(descriptor), new UTF8Encoding(false), 4096);
+    private static StreamWriter Writer(int descriptor) =>
+        new(new OutputStream(descriptor), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), 4096);
 }

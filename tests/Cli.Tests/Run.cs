@@ -3,13 +3,13 @@ using System.Text;
 namespace LivepatchAgent.Cli.Tests;
 
 /// <summary>Runs a command line in this process.</summary>
-internal sealed record Ran(int Code, string Out, string Error)
+internal sealed record Run(int Code, string Out, string Error)
 {
-    public static Ran Of(string socket, params string[] args) => With(socket, new Terminal(false, false, true), "", null, args);
+    public static Run Of(string socket, params string[] args) => With(socket, new Terminal(false, false, true), "", null, args);
 
-    public static Ran With(string socket, Terminal terminal, string input, string? statusFile, params string[] args) => With(socket, terminal, terminal, input, statusFile, args);
+    public static Run With(string socket, Terminal terminal, string input, string? statusFile, params string[] args) => With(socket, terminal, terminal, input, statusFile, args);
 
-    public static Ran With(string socket, Terminal terminal, Terminal errorTerminal, string input, string? statusFile, params string[] args)
+    public static Run With(string socket, Terminal terminal, Terminal errorTerminal, string input, string? statusFile, params string[] args)
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
@@ -24,7 +24,7 @@ internal sealed record Ran(int Code, string Out, string Error)
             Terminal = terminal,
             ErrorTerminal = errorTerminal,
         });
-        return new Ran(code, output.ToString(), error.ToString());
+        return new Run(code, output.ToString(), error.ToString());
     }
 
     /// <summary>The wall clock stands; the stopwatch runs, since sockets wait in real time.</summary>

@@ -2,8 +2,11 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Cli.Local;
 
-/// <summary>The wire's words. Spelt out, since looking them up by reflection costs at every start; a test knows of each.</summary>
-internal static class Enums
+/// <summary>
+/// The wire's words, spelt out: looking them up by reflection costs at every start.
+/// A test compares them with the enums.
+/// </summary>
+internal static class WireWords
 {
     public static PatchState? State(string word) => word switch
     {

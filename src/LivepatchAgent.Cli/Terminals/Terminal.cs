@@ -1,7 +1,7 @@
-namespace LivepatchAgent.Cli;
+namespace LivepatchAgent.Cli.Terminals;
 
 /// <summary>What a stream can show.</summary>
-/// <param name="Interactive">A terminal whose line can be written anew.</param>
+/// <param name="Interactive">A terminal whose line can be rewritten.</param>
 /// <param name="Colour">Whether colour is wanted (https://no-color.org).</param>
 /// <param name="Utf8">Whether the locale has ✓, ⧗ and ✗.</param>
 internal sealed record Terminal(bool Interactive, bool Colour, bool Utf8)
@@ -16,7 +16,8 @@ internal sealed record Terminal(bool Interactive, bool Colour, bool Utf8)
     private static bool IsUtf8(Func<string, string?> variable)
     {
         var locale = FirstSet(variable, "LC_ALL", "LC_CTYPE", "LANG");
-        return locale.Contains("UTF-8", StringComparison.OrdinalIgnoreCase) || locale.Contains("UTF8", StringComparison.OrdinalIgnoreCase);
+        return locale.Contains("UTF-8", StringComparison.OrdinalIgnoreCase)
+            || locale.Contains("UTF8", StringComparison.OrdinalIgnoreCase);
     }
 
     private static string FirstSet(Func<string, string?> variable, params ReadOnlySpan<string> names)
