@@ -80,6 +80,8 @@ internal static class Beliefs
     public static AgentState OnTheWayTo(AgentState state, PatchRef patch) =>
         state.InPhase(new Phase.Downloaded(patch));
 
+    public static AgentState Resting(AgentState state) => state.InPhase(new Phase.Resting());
+
     public static PatchRef? StoredTarget(AgentState state) => (state.Phase as Phase.Downloaded)?.Patch;
 
     public static PatchRef? LastGoodPatch(AgentState state) => state.Record.LastGood;

@@ -84,8 +84,13 @@ internal sealed record Invariant(string Name, string Sentence, string Check)
 
     public static readonly Invariant Arrival = new(
         "arrival",
-        "Once faults stop, the host runs the newest patch that it may load within 200 turns; "
+        "Once faults stop, the host runs the newest patch within 200 turns, or its fallback if that one is quarantined; "
         + "if a refusal stands until the next boot, within 200 turns of that boot.",
+        Whole);
+
+    public static readonly Invariant Return = new(
+        "return",
+        "After an orderly reboot a host loads again what it ran, without the server, within 100 turns.",
         Whole);
 
     public static readonly Invariant Pace = new(
@@ -101,7 +106,8 @@ internal sealed record Invariant(string Name, string Sentence, string Check)
     public static readonly IReadOnlyList<Invariant> All =
     [
         QuarantinedLoad, WithdrawnLoad, UnverifiedLoad, Floor, OneAtATime, IntentFirst, HandsOff, CrashBound,
-        ThreeStrikes, OrderlyEnd, QuarantineKept, NothingLost, Truth, Arrival, Pace, NoException,
+        ThreeStrikes, OrderlyEnd, QuarantineKept, NothingLost, Truth, Arrival, Return, Pace,
+        NoException,
     ];
 }
 

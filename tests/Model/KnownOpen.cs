@@ -16,6 +16,9 @@ internal sealed record KnownOpen(string Kind, string Sequence, string Fault)
     private const string OneStrike =
         "a patch that survived before is quarantined by one unclean end while it is loaded again or in transition";
 
+    private const string RowNotBroken =
+        "an orderly end while a patch is loaded again does not end its row of unclean ones";
+
     private const string DeadDaemon =
         "an orderly end counts as a crash when the daemon was dead: the mark that the system leaves is not asked";
 
@@ -27,6 +30,7 @@ internal sealed record KnownOpen(string Kind, string Sequence, string Fault)
         new("withdrawn-load", "withdrawn-fallback", Forgotten),
         new("three-strikes/loading", "one-strike-loading", OneStrike),
         new("three-strikes/transitioning", "one-strike-transition", OneStrike),
+        new("three-strikes/running", "row-not-broken", RowNotBroken),
         new("orderly-end/loading", "dead-daemon-loading", DeadDaemon),
         new("orderly-end/running", "dead-daemon-running", DeadDaemon),
         new("orderly-end/transitioning", "dead-daemon-transition", DeadDaemon),

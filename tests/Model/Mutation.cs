@@ -21,7 +21,7 @@ internal abstract class Mutation(string name, string fault, string expected) : M
         new QuarantineIgnored(), new OneStrike(), new RefusalForEver(), new MemoryForEver(), new WithdrawalForgotten(),
         new CleanEndIgnored(), new NoIntent(), new AlwaysClean(), new QuarantineDropped(), new OutcomesDropped(),
         new FloorsDropped(), new FloorIgnored(), new AppliedTooEarly(), new NoProbation(), new NoRest(),
-        new Unverified(), new ModeIgnored(),
+        new Unverified(), new ModeIgnored(), new StoreEmptied(), new NoFallback(),
     ];
 
     public bool IsFoundBy(Violation violation) => violation.Kind.StartsWith(Expected, StringComparison.Ordinal);

@@ -207,3 +207,29 @@ internal sealed class FloorIgnored() : Mutation(
         return Beliefs.WithFloorsOf(blind, turn.State);
     }
 }
+
+internal sealed class StoreEmptied() : Mutation(
+    "store-emptied",
+    "tidying deletes the files of the patch that runs as well",
+    "return")
+{
+    public override Step Next(Turn turn)
+    {
+        var step = base.Next(turn);
+        return step is Step.Tidy ? new Step.Tidy([], []) : step;
+    }
+}
+
+internal sealed class NoFallback() : Mutation(
+    "no-fallback",
+    "after a crash nothing is loaded in place of the quarantined patch",
+    "arrival/patch-quarantined")
+{
+    public override Step Next(Turn turn)
+    {
+        var step = base.Next(turn);
+        if (step is not Step.Believe { After: var after }) return step;
+        var isNew = Beliefs.Quarantine(after).Count > Beliefs.Quarantine(turn.State).Count;
+        return isNew ? Believing(step, Beliefs.Resting(after)) : step;
+    }
+}

@@ -69,6 +69,9 @@ internal sealed partial class Oracle
     /// <summary>The host is right never to load it: quarantined or withdrawn here.</summary>
     public bool IsBarred(Patch patch) => _quarantined.Contains(patch.Manifest) || _withdrawn.Contains(patch.Manifest);
 
+    /// <summary>The last patch that survived its probation on this host.</summary>
+    public string? Proven => _proven.FirstOrDefault();
+
     private void Blame(Patch killer)
     {
         // After its probation a patch is not what a crash is put down to.

@@ -19,6 +19,7 @@ internal sealed partial class World
 
     private void Befall(Incident incident)
     {
+        IsMeddledWith |= Meddles(incident.Kind);
         switch (incident.Kind)
         {
             case >= IncidentKind.Kill and <= IncidentKind.RebootOther:
@@ -46,6 +47,11 @@ internal sealed partial class World
                 break;
         }
     }
+
+    private static bool Meddles(IncidentKind kind) => kind is IncidentKind.SwitchOff or IncidentKind.OtherTool
+        or IncidentKind.MemoryShort or IncidentKind.KeyMissing or IncidentKind.ModulesDisabled or IncidentKind.HostUnfit
+        or IncidentKind.ModeObserve or IncidentKind.ModeOff or IncidentKind.ReverseStalls or IncidentKind.Disable
+        or IncidentKind.RebootOther or IncidentKind.ModuleRotten or IncidentKind.JournalDamaged;
 
     private static Command Command(IncidentKind kind) => kind switch
     {

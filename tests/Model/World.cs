@@ -53,6 +53,12 @@ internal sealed partial class World
 
     public AgentPolicy Policy { get; private set; } = Patient;
 
+    /// <summary>
+    /// Somebody has switched a patch off, set the mode or left the server, or the host refused a patch for a time: what
+    /// the host falls back to may have been given up for that.
+    /// </summary>
+    public bool IsMeddledWith { get; private set; }
+
     /// <summary>What somebody asked the daemon for.</summary>
     public Queue<Command> Commands { get; } = new();
 

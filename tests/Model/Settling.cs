@@ -1,0 +1,137 @@
+using LivepatchAgent.Core;
+using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Wire;
+
+namespace LivepatchAgent.Model;
+
+/// <summary>What comes after a sequence: the faults are over, and the host has to arrive where it should, and stay.</summary>
+internal static class Settling
+{
+    /// <summary>How many turns the host has to arrive.</summary>
+    private const int Bound = 200;
+
+    /// <summary>How many it has to load again what it ran.</summary>
+    private const int ReturnBound = 100;
+
+    private enum Standing
+    {
+        /// <summary>The newest patch is in force, or there is none.</summary>
+        Arrived,
+
+        /// <summary>The host is right not to load the newest patch.</summary>
+        Barred,
+
+        /// <summary>A refusal that only another boot lifts.</summary>
+        UntilReboot,
+    }
+
+    /// <param name="world">After its last turn.</param>
+    /// <param name="turn">The next one.</param>
+    /// <param name="oneTurn">Runs one.</param>
+    /// <param name="say">Writes a remark into the story.</param>
+    public static void Settle(World world, int turn, Action<int> oneTurn, Action<string> say)
+    {
+        world.Calm();
+        say("the faults stop");
+        turn = Arrive(world, turn, oneTurn, out var standing);
+        if (standing == Standing.UntilReboot)
+        {
+            Reboot(world, say);
+            turn = Arrive(world, turn, oneTurn, out standing);
+            if (standing == Standing.UntilReboot) Late(world, "after the boot");
+        }
+
+        if (standing == Standing.Arrived && world.Oracle.Status?.Patch is { } shown)
+            Return(world, turn, oneTurn, say, shown);
+    }
+
+    private static void Reboot(World world, Action<string> say)
+    {
+        world.RebootInOrder();
+        world.Kernel.Calm();
+        say("the host is rebooted");
+    }
+
+    private static int Arrive(World world, int turn, Action<int> oneTurn, out Standing? standing)
+    {
+        var end = turn + Bound;
+        for (; turn < end; turn++)
+        {
+            oneTurn(turn);
+            standing = Stands(world);
+            if (standing is not null) return turn + 1;
+        }
+
+        standing = null;
+        Late(world, "within the bound");
+        return turn;
+    }
+
+    private static void Late(World world, string when)
+    {
+        var state = world.Disk.Journal!;
+        var way = Beliefs.Refusal(state) is { } refusal ? Sequence.Word(refusal.Code) : Beliefs.PhaseWord(state);
+        world.Oracle.Fail(Invariant.Arrival, way, $"the newest patch is not in force {when}: {way}");
+    }
+
+    /// <summary>The server is away, and the host is rebooted.</summary>
+    private static void Return(World world, int turn, Action<int> oneTurn, Action<string> say, PatchStatus shown)
+    {
+        if (world.Server.Find(shown.Manifest) is not { Behaviour: <= Behaviour.Stalls } patch) return;
+        if (world.Oracle.IsBarred(patch) || world.Disk.IsRotten(patch.Papers.Module)) return;
+        world.Server.Away = true;
+        say("the server is away");
+        Reboot(world, say);
+        for (var end = turn + ReturnBound; turn < end; turn++)
+        {
+            oneTurn(turn);
+            if (IsApplied(world, patch)) return;
+        }
+
+        world.Oracle.Fail(Invariant.Return, null, $"{shown.Name} is not in force again");
+    }
+
+    private static bool IsApplied(World world, Patch patch) =>
+        world.Oracle.Status is { State: PatchState.Applied, Patch: { } shown } && shown.Manifest == patch.Manifest;
+
+    /// <summary>Null while there is more to come.</summary>
+    private static Standing? Stands(World world)
+    {
+        if (world.Daemon is not { State: var state, Step: Step.Rest or Step.Listen }) return null;
+        if (world.Oracle.Status is not { } status) return null;
+        if (Beliefs.Enrolment(state) is null)
+        {
+            if (!Beliefs.IsEnrolling(state)) world.Enrol();
+            return null;
+        }
+
+        if (world.Server.Assigned(world.Kernel.Release) is not { } target)
+            return status.Settled ? Standing.Arrived : null;
+        if (IsApplied(world, target)) return Standing.Arrived;
+        if (Beliefs.Refusal(state) is not { } refusal || refusal.Manifest != target.Manifest) return null;
+        if (world.Oracle.IsBarred(target)) return FellBack(world) ? Standing.Barred : null;
+        if (IsRefusedForGood(target.Behaviour)) return Standing.Barred;
+        return StandsUntilReboot(refusal.Code) || world.Kernel.Unfit ? Standing.UntilReboot : null;
+    }
+
+    /// <summary>What the host falls back to is in force, if there is such a patch.</summary>
+    private static bool FellBack(World world)
+    {
+        if (world.IsMeddledWith) return true;
+        if (world.Oracle.Proven is not { } manifest || world.Server.Find(manifest) is not { } patch) return true;
+        if (patch.Papers.Release != world.Kernel.Release || world.Oracle.IsBarred(patch)) return true;
+        if (patch.Behaviour > Behaviour.Stalls || patch.Withdrawn) return true;
+        return world.Kernel.Find(patch.Papers.Name) is { Listed: true, Enabled: true, Transition: false };
+    }
+
+    /// <summary>The patch is no good on this host, in any boot.</summary>
+    private static bool IsRefusedForGood(Behaviour behaviour) => behaviour is Behaviour.NoKey or Behaviour.BadFormat
+        or Behaviour.NoSymbol or Behaviour.Invalid or Behaviour.KernelError or Behaviour.Unfit or Behaviour.Unsigned
+        or Behaviour.BadManifest;
+
+    /// <summary>The kernel refused it or gave it up, or somebody switched it off. Lack of memory passes.</summary>
+    private static bool StandsUntilReboot(ProblemCode code) => code is ProblemCode.KernelKeyRejected
+        or ProblemCode.KernelNotPermitted or ProblemCode.KernelModuleExists or ProblemCode.KernelError
+        or ProblemCode.TransitionReversed or ProblemCode.PatchRemovedByHand or ProblemCode.KernelModuleFormat
+        or ProblemCode.KernelInvalidArgument or ProblemCode.KernelSymbolMissing;
+}
