@@ -76,11 +76,13 @@ internal static class Generator
 /// <summary>SplitMix64: small, fast, and the same everywhere.</summary>
 internal struct Chance(ulong seed)
 {
-    private ulong _state = seed * 0x9E3779B97F4A7C15;
+    /// <summary>Mixed, or the numbers after one seed would be those after the next one, moved by one.</summary>
+    private ulong _state = Mix(seed + 0xA0761D6478BD642F);
 
-    public ulong Next()
+    public ulong Next() => Mix(_state += 0x9E3779B97F4A7C15);
+
+    private static ulong Mix(ulong z)
     {
-        var z = _state += 0x9E3779B97F4A7C15;
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
         z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
         return z ^ (z >> 31);

@@ -78,7 +78,7 @@ internal static class Settling
     private static void Return(World world, int turn, Action<int> oneTurn, Action<string> say, PatchStatus shown)
     {
         if (world.Server.Find(shown.Manifest) is not { Behaviour: <= Behaviour.Stalls } patch) return;
-        if (world.Oracle.IsBarred(patch) || world.Disk.IsRotten(patch.Papers.Module)) return;
+        if (patch.Withdrawn || world.Oracle.IsBarred(patch) || world.Disk.IsRotten(patch.Papers.Module)) return;
         world.Server.Away = true;
         say("the server is away");
         Reboot(world, say);
