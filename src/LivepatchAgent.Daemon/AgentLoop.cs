@@ -361,7 +361,8 @@ internal sealed class AgentLoop(
             case StepResult.Preflighted p:
                 if (Preflight.Refusal(p.Report, out _) is { } refusal) log.LogWarning("{Problem}", refusal);
                 foreach (var finding in p.Report.Of(CheckOutcome.Warning)) log.LogWarning("Preflight of {Module}: {Check}: {Found}", p.Report.Module, finding.Check, finding.Found);
-                foreach (var finding in p.Report.Of(CheckOutcome.CannotTell)) log.LogDebug("Preflight of {Module} cannot tell: {Check}: {Found}", p.Report.Module, finding.Check, finding.Found);
+                foreach (var finding in p.Report.Of(CheckOutcome.CannotTell))
+                    log.LogDebug("Preflight of {Module} is unsure: {Check}: {Found}", p.Report.Module, finding.Check, finding.Found);
                 break;
             case StepResult.Done when step is Step.Load l:
                 log.LogInformation("The kernel took {Module}", l.Patch.Name);

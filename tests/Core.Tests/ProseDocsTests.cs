@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace LivepatchAgent.Core.Tests;
 
-/// <summary>How docs/, the READMEs and CONTRIBUTING.md are written: plain English, one sentence a line.</summary>
+/// <summary>How documents and messages are written: plain English, in Markdown one sentence a line.</summary>
 public sealed partial class ProseDocsTests
 {
     [Fact]
@@ -14,6 +14,21 @@ public sealed partial class ProseDocsTests
             from line in Prose(page)
             from turn in Turns(line.Text)
             select $"{Name(page)}:{line.Number}: {turn}";
+        AssertNone(found);
+    }
+
+    [Fact]
+    public void Messages_HaveNoneOfTheTurnsOfPhrase()
+    {
+        var found =
+            from file in Directory.EnumerateFiles(Path.Combine(Root(), "src"), "*.cs", SearchOption.AllDirectories)
+            where !Generated().IsMatch(file)
+            from line in File.ReadAllLines(file).Index()
+            where !line.Item.TrimStart().StartsWith("//", StringComparison.Ordinal)
+            from Match text in Literal().Matches(line.Item)
+            where text.Value.Contains(' ', StringComparison.Ordinal)
+            from turn in Turns(text.Value)
+            select $"{Name(file)}:{line.Index + 1}: {turn}";
         AssertNone(found);
     }
 
@@ -107,6 +122,13 @@ public sealed partial class ProseDocsTests
         + @"|is to be had|comes about|at the most)\b",
         RegexOptions.IgnoreCase)]
     private static partial Regex Turn();
+
+    /// <summary>A text in quotes; a name, such as that of a field in JSON, has no blank in it.</summary>
+    [GeneratedRegex(@"""(?:[^""\\]|\\.)*""")]
+    private static partial Regex Literal();
+
+    [GeneratedRegex(@"[/\\](bin|obj)[/\\]")]
+    private static partial Regex Generated();
 
     [GeneratedRegex("`[^`]*`")]
     private static partial Regex CodeSpan();

@@ -37,7 +37,10 @@ internal static class PatchStateView
         { Status: { State: PatchState.Unsupported, Kernel.LivepatchSupported: true } } =>
             new Problem(ProblemCode.SwitchedOff, "", "take `livepatch_agent=off` off the kernel command line, or empty /etc/livepatch-agent/mode"),
         { Status.State: PatchState.Stalled } =>
-            new Problem(ProblemCode.TransitionStalled, "", "the kernel goes on by itself when these tasks leave the patched functions; restarting their unit helps"),
+            new Problem(
+                ProblemCode.TransitionStalled,
+                "",
+                "the kernel carries on when these tasks leave the patched functions; restarting their unit helps"),
         _ => null,
     };
 

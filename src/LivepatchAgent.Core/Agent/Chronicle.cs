@@ -134,7 +134,9 @@ public static class Chronicle
     {
         By = state.Pursuit.WantedBy,
         Patch = Of(patch),
-        Note = kind == HistoryKind.Loading && state.Pursuit.WantedBy is null ? "by itself: it ran before, and the host was rebooted" : null,
+        Note = kind == HistoryKind.Loading && state.Pursuit.WantedBy is null
+            ? "loaded again: it ran before the host was rebooted"
+            : null,
     };
 
     /// <summary>Who wanted what was refused: whoever set the way in motion, or the server when it only offered it.</summary>

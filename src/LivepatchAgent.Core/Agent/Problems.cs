@@ -48,7 +48,10 @@ internal static class Problems
         new(ProblemCode.KernelWithoutLivepatch, $"cannot live-patch kernel {release}: it was built without CONFIG_LIVEPATCH", "boot a kernel that has /sys/kernel/livepatch");
 
     public static Problem SwitchedOff(PatchRef patch) =>
-        new(ProblemCode.SwitchedOff, $"cannot load {patch.Name}: this host is told to observe only", "take livepatch_agent=observe off the kernel command line or empty /etc/livepatch-agent/mode");
+        new(
+            ProblemCode.SwitchedOff,
+            $"cannot load {patch.Name}: this host is set to observe only",
+            "take livepatch_agent=observe off the kernel command line or empty /etc/livepatch-agent/mode");
 
     /// <summary>The kill switch stands at off.</summary>
     public static Problem SwitchedOff() =>
@@ -68,14 +71,22 @@ internal static class Problems
         new(ProblemCode.KernelError, $"cannot load {patch.Name}: the daemon ended {attempts.ToString(CultureInfo.InvariantCulture)} times while loading it", "look at `journalctl -u livepatch-agentd` and at the kernel's log");
 
     public static Problem NotInCatalogue(string manifest, long sequence) =>
-        new(ProblemCode.ManifestMismatch, $"cannot accept patch {manifest[..12]}…: catalogue {sequence.ToString(CultureInfo.InvariantCulture)} does not list it", "the host keeps what it runs; tell whoever runs the server");
+        new(
+            ProblemCode.ManifestMismatch,
+            $"cannot accept patch {manifest[..12]}…: "
+            + $"catalogue {sequence.ToString(CultureInfo.InvariantCulture)} does not list it",
+            "the host keeps what it runs; contact the server's operator");
 
     public static Problem Withdrawn(string version) =>
         new(ProblemCode.PatchWithdrawn, $"cannot load patch {version}: its publisher withdrew it", "wait for the next one");
 
     /// <summary>What is not heard of for so long may be held back by somebody.</summary>
     public static Problem NothingFresh(DateTimeOffset expired) =>
-        new(ProblemCode.CatalogueExpired, $"cannot tell whether a newer patch is out: the last catalogue counted until {expired:u}, and none has come since", "see why the server cannot be reached, or who is in the way; the host keeps what it runs");
+        new(
+            ProblemCode.CatalogueExpired,
+            "cannot know whether a newer patch is out: "
+            + $"the last catalogue counted until {expired:u}, and none has come since",
+            "find out why the server cannot be reached, or who holds news back; the host keeps what it runs");
 
     public static Problem WrongKernel(PatchRef patch, HostSnapshot host) =>
         new(ProblemCode.ModuleKernelMismatch, $"cannot load {patch.Name}: it was built for {patch.KernelRelease}, this host runs {host.KernelRelease} {host.Architecture}", "publish a patch built for this kernel");

@@ -60,5 +60,8 @@ public static class CatalogueVerifier
 
     private static readonly TimeSpan ClockTolerance = TimeSpan.FromHours(1);
 
-    private static Problem Invalid(string why) => new(ProblemCode.CatalogueInvalid, $"cannot accept the catalogue: {why}", "the host keeps what it runs; tell whoever runs the server");
+    private static Problem Invalid(string why) => new(
+        ProblemCode.CatalogueInvalid,
+        $"cannot accept the catalogue: {why}",
+        "the host keeps what it runs; contact the server's operator");
 }

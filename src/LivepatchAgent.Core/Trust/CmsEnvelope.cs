@@ -93,7 +93,7 @@ public static class CmsEnvelope
         DigestAlgorithm = digest,
     };
 
-    private const string Cure = "the host keeps what it runs; tell whoever runs the server";
+    private const string Cure = "the host keeps what it runs; contact the server's operator";
 }
 
 /// <summary>Which pinned certificate a signature names.</summary>

@@ -24,7 +24,7 @@ public sealed class VerifiedManifest
 /// <summary>Turns bytes from the network or the disk into a manifest or a withdrawal that can be believed.</summary>
 public static class ManifestVerifier
 {
-    private const string Cure = "the host keeps what it runs; tell the publisher";
+    private const string Cure = "the host keeps what it runs; contact the publisher";
 
     /// <param name="expectedDigest">What it was asked for by; null when a publisher uploads it.</param>
     /// <param name="threshold">How many different publishers must have signed it.</param>

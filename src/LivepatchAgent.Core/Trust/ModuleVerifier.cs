@@ -157,7 +157,7 @@ public sealed class ModuleVerifier : IDisposable
         }
     }
 
-    private const string PublisherCure = "the host keeps what it runs; tell the publisher";
+    private const string PublisherCure = "the host keeps what it runs; contact the publisher";
 
     private static Problem Mismatch(string name, string why) =>
         new(ProblemCode.ModuleDigestMismatch, $"cannot load {name}: it is not the module that the publisher signed for: {why}", "it was changed on the way or on the server; the host keeps what it runs");

@@ -81,5 +81,8 @@ public static class PinSetVerifier
         return null;
     }
 
-    private static Problem Invalid(string why) => new(ProblemCode.PinsInvalid, $"cannot accept the pin set: {why}", "the host trusts whom it trusted before; tell the publisher");
+    private static Problem Invalid(string why) => new(
+        ProblemCode.PinsInvalid,
+        $"cannot accept the pin set: {why}",
+        "the host trusts whom it trusted before; contact the publisher");
 }

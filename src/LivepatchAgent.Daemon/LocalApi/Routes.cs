@@ -44,6 +44,16 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
         new("POST", "/v1/refresh", Access.Change, (r, c) => r.ChangeAsync(c, new Command.Refresh())),
     ];
 
+    /// <summary>No route has this path, or none with this method.</summary>
+    private static Problem Unserved(string method, string path)
+    {
+        var others = Table.Where(r => r.Path == path).Select(r => r.Method).ToList();
+        var message = others.Count > 0
+            ? $"cannot {method} {path}: use {string.Join(" or ", others)}"
+            : $"cannot find {path}: no such route";
+        return new(ProblemCode.NotFound, message, "see docs/local-api.md");
+    }
+
     public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
 
     public void DisposeContext(HttpContext context, Exception? exception)
@@ -60,7 +70,7 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
             {
                 var known = Table.Any(r => r.Path == path);
                 if (known) context.Response.Headers.Allow = string.Join(", ", Table.Where(r => r.Path == path).Select(r => r.Method));
-                await RefuseAsync(context, known ? 405 : 404, new Problem(ProblemCode.NotFound, known ? $"cannot do this with {path}: it is asked for in another way" : "cannot answer: there is no such thing here", "see docs/local-api.md"));
+                await RefuseAsync(context, known ? 405 : 404, Unserved(context.Request.Method, path));
             }
             else if (route.Access == Access.Change && !Peer(context).MayChange(paths))
             {

@@ -43,7 +43,11 @@ internal static class ServerFaults
         ServerException s => s,
         HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } => Passing(ProblemCode.ServerUnreachable, server, "its name cannot be resolved", "check the network and DNS; it is tried again"),
         HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError, InnerException: AuthenticationException } when refusal is not null => Passing(ProblemCode.ServerCertificateMismatch, server, refusal.Why, refusal.Cure),
-        HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => Passing(ProblemCode.ServerUnreachable, server, "no TLS connection comes about", "check the address and what stands in between; it is tried again"),
+        HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => Passing(
+            ProblemCode.ServerUnreachable,
+            server,
+            "TLS cannot be set up",
+            "check the address and what is in between; it is tried again"),
         HttpRequestException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded } => Passing(ProblemCode.ServerAnswerTooLarge, server, "its answer has too many headers", "check the address; is it a livepatch-server?"),
         HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ResponseEnded } => Passing(ProblemCode.ServerAnswerInvalid, server, "its answer was cut off or is not HTTP", "check the address; it is tried again"),
         HttpRequestException { InnerException: SocketException s } => Passing(

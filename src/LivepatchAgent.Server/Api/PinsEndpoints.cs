@@ -19,7 +19,7 @@ internal sealed class PinsEndpoints(
         {
             await call.RefuseAsync(new Problem(
                 ProblemCode.NotFound,
-                "cannot find the pin set: there is none of this version",
+                "cannot find the pin set: no set has this version",
                 "ask for one up to the version that a check-in names"));
             return;
         }

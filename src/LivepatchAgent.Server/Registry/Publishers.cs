@@ -23,7 +23,7 @@ internal sealed class Publishers(DataFolder folder, PinSets pins, Database datab
         if (signers.TryGet(out _, out var problem)) return signers;
 
         // What is wrong in the server's folder goes to the log; a caller cannot mend it.
-        log.LogError("Cannot tell whose patches to take: {Problem}", problem);
+        log.LogError("Cannot read whose patches to take: {Problem}", problem);
         return new Problem(
             ProblemCode.ServerError,
             "cannot answer: the server cannot read its publishers' certificates",

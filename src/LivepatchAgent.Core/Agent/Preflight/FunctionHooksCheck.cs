@@ -30,7 +30,13 @@ internal static class FunctionHooksCheck
         blind.AddRange(host.Probes is null
             ? hooks.Where(h => h.Handlers.Contains(ProbeHandler)).Select(h => $"{h.Name} (kprobe)")
             : host.Probes.Where(p => functions.Contains((p.Object, p.Name))).Select(Words));
-        if (blind.Count > 0) return CheckResult.Warning($"probes on functions that it patches: {Listing.Of(blind)}", "place them anew on the patch's own functions where they matter: those inside the old code no longer fire");
+        if (blind.Count > 0)
+        {
+            return CheckResult.Warning(
+                $"probes on functions that it patches: {Listing.Of(blind)}",
+                "move those that matter to the patch's own functions: those inside the old code no longer fire");
+        }
+
         if (host.Hooks is null) return CheckResult.CannotTell("what hangs on the kernel's functions could not be read", "mount tracefs (`mount -t tracefs tracefs /sys/kernel/tracing`) and ask as root");
         return CheckResult.Ok(host.Probes is null ? "nobody redirects the functions that it patches; kprobes inside them, which would no longer fire, this host does not show" : "nothing hangs on the functions that it patches");
     }

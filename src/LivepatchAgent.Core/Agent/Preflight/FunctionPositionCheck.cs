@@ -24,6 +24,6 @@ internal static class FunctionPositionCheck
         var unknown = module.Functions.Where(f => host.IsUnknown(f.Object)).Select(f => $"{f.Object}:{f.Name}").ToList();
         return unknown.Count > 0
             ? CheckResult.CannotTell($"how many functions of this name there are is not known of {Listing.Of(unknown)}", PatchedFunctionsCheck.Install)
-            : CheckResult.Ok("every function is told from others of its name");
+            : CheckResult.Ok("every function can be distinguished from others of its name");
     }
 }

@@ -19,7 +19,9 @@ internal static class InitSectionsCheck
         }
 
         return module.Tables is null
-            ? CheckResult.CannotTell("which tables and code it hands to the kernel is not visible in the file", "ask whoever made it")
+            ? CheckResult.CannotTell(
+                "which tables and code it hands to the kernel is not visible in the file",
+                "ask its author")
             : CheckResult.Ok("what it hands to the kernel stays in memory");
     }
 }

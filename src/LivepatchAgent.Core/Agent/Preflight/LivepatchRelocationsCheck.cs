@@ -18,9 +18,21 @@ internal static class LivepatchRelocationsCheck
             faults.Add($".klp.rela.{section.Object}{section.Section}: the patch changes no object {section.Object}, so these are never applied");
         }
 
-        if (faults.Count > 0) return CheckResult.Refused(Listing.Of(faults), "make the module anew with a tool that knows livepatch relocations, and strip nothing afterwards: the kernel would load it and crash");
+        if (faults.Count > 0)
+        {
+            return CheckResult.Refused(
+                Listing.Of(faults),
+                "build the module again with a tool that knows livepatch relocations, and strip nothing afterwards: "
+                + "the kernel would load it and crash");
+        }
+
         if (patched.Count == 0 && module.LivepatchRelocations.Any(r => r.Object != "vmlinux"))
-            return CheckResult.CannotTell("it has relocations for modules, and which objects it patches is not visible in the file", "ask whoever made it");
+        {
+            return CheckResult.CannotTell(
+                "it has relocations for modules, and which objects it patches is not visible in the file",
+                "ask its author");
+        }
+
         return CheckResult.Ok(module.LivepatchRelocations.Count == 0 ? "none; the ordinary ones are sound" : $"{module.LivepatchRelocations.Sum(r => r.Count)} in {module.LivepatchRelocations.Count} sections, all sound");
     }
 

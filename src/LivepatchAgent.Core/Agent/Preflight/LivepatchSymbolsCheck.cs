@@ -12,7 +12,13 @@ internal static class LivepatchSymbolsCheck
     {
         // Made for kernels before 4.7, which had no livepatch symbols: its own code or kpatch's module looks these up.
         if (module.DynamicRelocations is { Count: > 0 } own)
-            return CheckResult.CannotTell($"it looks up {Listing.Of([.. own.Select(r => $"{r.Object}:{r.Symbol}")])} by itself (.kpatch.dynrelas)", "make it anew with a kpatch-build of today");
+        {
+            var lookedUp = Listing.Of([.. own.Select(r => $"{r.Object}:{r.Symbol}")]);
+            return CheckResult.CannotTell(
+                $"its own code looks up {lookedUp} (.kpatch.dynrelas)",
+                "build it again with a current kpatch-build");
+        }
+
         var symbols = module.LivepatchSymbols;
         if (symbols.Count == 0) return CheckResult.Ok("it has none");
         if (symbols.Where(s => !s.IsMarked).Select(s => s.Name).ToList() is { Count: > 0 } unmarked)

@@ -8,7 +8,13 @@ internal static class ModuleNameCheck
     public static CheckResult Run(ModuleFacts module, HostFacts host)
     {
         var name = module.Name;
-        if (host.BlockedModules.Contains(name)) return CheckResult.Refused($"the kernel was told not to load {name}: module_blacklist= on its command line", "take it off the command line, or give the patch another name");
+        if (host.BlockedModules.Contains(name))
+        {
+            return CheckResult.Refused(
+                $"the kernel must not load {name}: module_blacklist= on its command line names it",
+                "take it off the command line, or give the patch another name");
+        }
+
         if (host.Patches.Any(p => p.Name == name)) return CheckResult.Refused($"a livepatch {name} is loaded already", "nothing, if it is the same; else publish it under another name");
         if (host.Modules?.Contains(name) == true || host.LoadedModules?.Contains(name) == true)
             return CheckResult.Refused($"a module {name} is loaded already", $"remove it (`rmmod {name}`) or give the patch another name");

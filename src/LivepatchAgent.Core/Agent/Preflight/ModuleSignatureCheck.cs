@@ -42,11 +42,20 @@ internal static class ModuleSignatureCheck
             var changed = holds == false ? "; and it was changed after it was signed" : "";
             return insists is not null
                 ? CheckResult.Refused($"the kernel has no key of {Names(signature)}, and {insists}{changed}", Enrol)
-                : CheckResult.Warning($"the kernel has no key of {Names(signature)}: it takes the module and is tainted (E){changed}", holds == false ? "publish it anew: this agent loads no such module" : Enrol);
+                : CheckResult.Warning(
+                    $"the kernel has no key of {Names(signature)}: it takes the module and is tainted (E){changed}",
+                    holds == false ? "sign and publish it again: this agent does not load it as it is" : Enrol);
         }
 
         if (holds == false) return CheckResult.Refused($"it was changed after {Names(signature)} signed it", "build and sign it again, or fetch it again");
-        if (holds is null) return CheckResult.CannotTell($"the kernel has the key of {Names(signature)} in {ring}; whether the file was changed since, this host's agent has no certificate to tell", "put the signer's certificate into /etc/livepatch-agent/trust.d");
+        if (holds is null)
+        {
+            return CheckResult.CannotTell(
+                $"the kernel has the key of {Names(signature)} in {ring}; "
+                + "without the signer's certificate the agent cannot see whether the file was changed since",
+                "put the signer's certificate into /etc/livepatch-agent/trust.d");
+        }
+
         return ring == Platform ? OfPlatform(signature, insists) : CheckResult.Ok($"signed by {Names(signature)}, whose key the kernel has in {ring}");
     }
 

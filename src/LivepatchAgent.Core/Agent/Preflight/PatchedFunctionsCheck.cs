@@ -23,7 +23,8 @@ internal static class PatchedFunctionsCheck
                 "take debug information off with `strip -g`; `strip` and `strip --strip-unneeded` take such names too");
         }
 
-        if (module.Functions.Count == 0) return CheckResult.CannotTell("which functions it patches is not visible in the file", "ask whoever made it");
+        if (module.Functions.Count == 0)
+            return CheckResult.CannotTell("which functions it patches is not visible in the file", "ask its author");
         // Position 0 and 1 make the same directory in sysfs.
         var twice = module.Functions.GroupBy(f => (f.Object, f.Name, Math.Max(1, f.Position))).FirstOrDefault(g => g.Count() > 1);
         if (twice is not null) return CheckResult.Refused($"it patches {twice.Key.Object}:{twice.Key.Name} twice", "leave one of the two in its tables");

@@ -17,7 +17,8 @@ internal static class PatchedObjectsCheck
         if (module.TableFaults.Any(f => f.Kind == TableFaultKind.KernelByName))
             return CheckResult.Refused("it names vmlinux as a module to be patched: the kernel would take it, wait for a module of that name and patch nothing", "leave klp_object.name empty for the kernel");
         var objects = module.Functions.Select(f => f.Object).Concat(module.Callbacks.Select(c => c.Object)).Distinct().ToList();
-        if (objects.Count == 0) return CheckResult.CannotTell("which objects it patches is not visible in the file", "ask whoever made it");
+        if (objects.Count == 0)
+            return CheckResult.CannotTell("which objects it patches is not visible in the file", "ask its author");
         if (objects.Find(o => o.Length >= MaxName) is { } tooLong) return CheckResult.Refused($"{tooLong} is longer than a module's name can be", "correct the patch's tables");
         var wrong = objects.Where(o => o.Contains('-', StringComparison.Ordinal)).ToList();
         if (wrong.Count > 0) return CheckResult.Warning($"no module is ever called {Listing.Of(wrong)}: names of loaded modules have _ for -", "correct the name in the patch's tables");
@@ -27,11 +28,21 @@ internal static class PatchedObjectsCheck
         var away = modules.Where(o => host.IsLoaded(o) == false).ToList();
         if (away.Count == 0) return CheckResult.Ok($"{Listing.Of(objects)}: all loaded");
         var builtIn = away.Where(o => host.BuiltInModules?.Contains(o) == true).ToList();
-        if (builtIn.Count > 0) return CheckResult.Warning($"{Listing.Of(builtIn)} is built into this kernel and never comes as a module: that part patches nothing", "name vmlinux as the object of these functions");
+        if (builtIn.Count > 0)
+        {
+            return CheckResult.Warning(
+                $"{Listing.Of(builtIn)} is built into this kernel and never loaded as a module, "
+                + "so this part of the patch has no effect",
+                "name vmlinux as the object of these functions");
+        }
+
         if (host.InstalledModules is null) return CheckResult.CannotTell($"{Listing.Of(away)} is not loaded; whether it is installed is not known", $"run `depmod`, which writes /lib/modules/{host.KernelRelease}/modules.dep");
         var unknown = away.Where(o => !host.InstalledModules.Contains(o)).ToList();
         return unknown.Count > 0
-            ? CheckResult.Warning($"{Listing.Of(unknown)} is neither loaded nor installed: that part patches nothing. Should it come from elsewhere and lack what is patched, this kernel would refuse it", "nothing, if this host never uses it; else install it first, or check the name")
+            ? CheckResult.Warning(
+                $"{Listing.Of(unknown)} is neither loaded nor installed, so this part of the patch has no effect. "
+                + "If a module of that name is loaded later and lacks these functions, the kernel will refuse it",
+                "ignore this if the host never uses it; otherwise install it first, or check the name")
             : CheckResult.Ok($"{Listing.Of(away)} is not loaded: patched when it comes");
     }
 }
