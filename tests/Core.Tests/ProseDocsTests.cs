@@ -6,6 +6,12 @@ namespace LivepatchAgent.Core.Tests;
 /// <summary>How documents and messages are written: plain English, in Markdown one sentence a line.</summary>
 public sealed partial class ProseDocsTests
 {
+    private static readonly string[] Folders =
+    [
+        ".", "docs", "packaging", "src",
+        "tests/EndToEnd.Tests", "tests/lab", "tests/lab/cases", "tests/lab/patches",
+    ];
+
     [Fact]
     public void Docs_HaveNoneOfTheTurnsOfPhrase()
     {
@@ -108,7 +114,7 @@ public sealed partial class ProseDocsTests
 
     /// <summary>docs/preflight-cases.md is printed by tests/lab/cases/run, and held to that.</summary>
     private static IEnumerable<string> Pages() =>
-        new[] { ".", "docs", "src", "tests/lab", "tests/lab/cases" }
+        Folders
             .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Root(), folder), "*.md"))
             .Where(page => Path.GetFileName(page) is not "preflight-cases.md");
 
