@@ -35,11 +35,11 @@ public static class LoadVerdict
         EINVAL => new(ProblemCode.KernelInvalidArgument, $"cannot load {name}: the kernel found it invalid", KernelLog),
         EEXIST => new(ProblemCode.KernelModuleExists, $"cannot load {name}: a module of this name is loaded already", $"remove module {name} by hand, then run `livepatch-agent refresh`"),
         EBUSY => new(ProblemCode.KernelBusy, $"cannot load {name}: the kernel is busy, for instance with another transition", "it is tried again"),
-        ENOMEM => new(ProblemCode.KernelNoMemory, $"cannot load {name}: the kernel has no memory for it", "free memory, then run `livepatch-agent refresh`"),
+        ENOMEM => new(ProblemCode.KernelNoMemory, $"cannot load {name}: the kernel has no memory for it", "free memory; it is tried again"),
         ENOSYS => new(ProblemCode.KernelWithoutLivepatch, $"cannot load {name}: this kernel loads no modules", "boot a kernel with CONFIG_MODULES and CONFIG_LIVEPATCH"),
         _ => new(ProblemCode.KernelError, $"cannot load {name}: the kernel answered errno {errno}", KernelLog),
     };
 
     /// <summary>Whether the same call may succeed a little later.</summary>
-    public static bool InPassing(int errno) => errno is EBUSY or EAGAIN;
+    public static bool InPassing(int errno) => errno is EBUSY or EAGAIN or ENOMEM;
 }
