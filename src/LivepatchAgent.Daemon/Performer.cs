@@ -52,7 +52,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         }
         catch (ServerException e)
         {
-            return new StepResult.Failed(e.Problem, e.InPassing);
+            return new StepResult.Failed(e.Problem, e.InPassing) { Origin = RefusalOrigin.Server };
         }
         catch (DiskException e)
         {
@@ -209,7 +209,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
         store.Drop(patch.ModuleSha256);
         var anew = _pieced == patch.ModuleSha256 && _fetchedAnew != patch.ModuleSha256;
         (_pieced, _fetchedAnew) = (null, anew ? patch.ModuleSha256 : null);
-        return new StepResult.Failed(problem, InPassing: anew);
+        return new StepResult.Failed(problem, InPassing: anew) { Origin = RefusalOrigin.Signature };
     }
 
     private async Task<StepResult> LoadAsync(PatchRef patch, HostSnapshot host, CancellationToken ct)
@@ -287,7 +287,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     private StepResult.Failed Distrusted(Problem problem)
     {
         var lacksAKey = problem.Code is ProblemCode.ManifestSignatureInvalid or ProblemCode.ModuleSignerUnknown;
-        if (!lacksAKey || PassedOver is not [var fault, ..]) return new StepResult.Failed(problem, InPassing: false);
+        if (!lacksAKey || PassedOver is not [var fault, ..]) return new StepResult.Failed(problem, InPassing: false) { Origin = RefusalOrigin.Signature };
         return new StepResult.Failed(problem with { Cure = $"{fault}; otherwise {problem.Cure}" }, InPassing: true);
     }
 

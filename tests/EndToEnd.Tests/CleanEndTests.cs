@@ -45,7 +45,7 @@ public sealed class CleanEndTests(Workshop workshop)
     });
 
     /// <summary>In its probation, where a crash would quarantine the patch.</summary>
-    [Theory(Explicit = true)]
+    [Theory]
     [InlineData("the daemon is dead", "systemctl kill -s KILL livepatch-agentd; systemctl stop livepatch-agentd")]
     [InlineData("the disk is full", FillsTheDisk)]
     public Task RebootInProbation_LoadsThePatchAgain(string though, string first) => Scenario.RunAsync(async s =>

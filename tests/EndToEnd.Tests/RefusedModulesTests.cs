@@ -36,7 +36,6 @@ public sealed class RefusedModulesTests(Workshop workshop)
             new("under a name that is not its own", "livepatch_other", () => Task.FromResult(good), PatchState.Refused, ProblemCode.ModuleNameMismatch, "the file names itself livepatch_meminfo"),
             new("a function that this kernel has not", "livepatch_notfound", async () => await workshop.SignedAsync(await workshop.BuiltAsync(HostKind.Plain, "livepatch_notfound")), PatchState.Refused, ProblemCode.PreflightRefused, "no such function: vmlinux:livepatch_agent_no_such_function"),
             new("a function that cannot be traced", "livepatch_notrace", async () => await workshop.SignedAsync(await workshop.BuiltAsync(HostKind.Plain, "livepatch_notrace")), PatchState.Refused, ProblemCode.PreflightRefused, "cannot be traced"),
-            Failed("livepatch_init_fails", 12, ProblemCode.KernelNoMemory, "the kernel has no memory for it"),
             Failed("livepatch_init_fails", 8, ProblemCode.KernelModuleFormat, "does not take the file for a module of its own build"),
             Failed("livepatch_init_fails", 1, ProblemCode.KernelNotPermitted, "the kernel does not permit it (lockdown: none)"),
             Failed("livepatch_init_fails", 129, ProblemCode.KernelKeyRejected, "the kernel has no key for its signature"),
@@ -122,7 +121,7 @@ public sealed class RefusedModulesTests(Workshop workshop)
     private static async Task<bool> PhaseIs(LabHost host, string kind, string manifest)
     {
         using var journal = JsonDocument.Parse(await host.DoAsync("cat /var/lib/livepatch-agent/journal.json"));
-        var phase = journal.RootElement.GetProperty("phase");
+        var phase = journal.RootElement.GetProperty("pursuit").GetProperty("phase");
         return phase.GetProperty("kind").GetString() == kind && phase.GetProperty("manifest").GetString() == manifest;
     }
 

@@ -82,13 +82,20 @@ public sealed record KernelBelief
     /// <summary>Which patches those are, as far as it is known: for the history.</summary>
     public IReadOnlyList<HistoryPatch> LeftoverPatches { get; init => field = value ?? []; } = [];
 
-    /// <summary>
-    /// Boots in a row that ended uncleanly soon after a patch was loaded that had survived its probation before.
-    /// </summary>
-    public int Crashes { get; init; }
+    /// <summary>Boots in a row that ended uncleanly soon after a patch was loaded that had survived here before.</summary>
+    public Strikes? Strikes { get; init; }
 
     /// <summary>False while the daemon runs; a boot that still finds it false was not shut down.</summary>
     public bool StoppedCleanly { get; init; } = true;
+
+    internal int StrikesOf(string manifest) => Strikes?.Manifest == manifest ? Strikes.Count : 0;
+
+    internal KernelBelief WithStrikes(string manifest, int count) =>
+        this with { Strikes = new Strikes(manifest, count) };
+
+    /// <summary>The host got through, by a clean end or by a probation's time.</summary>
+    internal KernelBelief Forgiving(string manifest) =>
+        Strikes?.Manifest == manifest ? this with { Strikes = null } : this;
 
     /// <summary>This module of ours patches nothing any more; which patch it was is kept until the module is gone.</summary>
     internal KernelBelief Leaving(PatchRef patch) => this with
@@ -104,6 +111,10 @@ public sealed record KernelBelief
         LeftoverPatches = [.. LeftoverPatches.Where(p => p.Name != name)],
     };
 }
+
+/// <param name="Manifest">SHA-256 of the manifest of the patch that the boots are put down to.</param>
+/// <param name="Count">How many in a row.</param>
+public sealed record Strikes(string Manifest, int Count);
 
 /// <param name="Patch">Which.</param>
 /// <param name="BootId">The boot in which it was seen applied.</param>

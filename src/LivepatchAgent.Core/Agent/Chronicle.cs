@@ -118,16 +118,26 @@ public static class Chronicle
             case Phase.Transitioning { StallReported: true } t when before.Phase is Phase.Transitioning { StallReported: false }:
                 yield return new(HistoryKind.Stalled) { Patch = Of(t.Patch) };
                 break;
-            case Phase.Refused r when NewRefusal(before, r) && r.Problem.Code is not (ProblemCode.PatchQuarantined or ProblemCode.PatchRemovedByHand):
-                yield return new(KindOf(r.Problem.Code)) { By = Refused(before, after), Patch = Of(r.Patch) ?? new HistoryPatch(r.Manifest), Problem = r.Problem };
-                break;
-            case Phase.Refused { Problem.Code: ProblemCode.PatchQuarantined } r when NewRefusal(before, r) && after.Record.Quarantine.Count == before.Record.Quarantine.Count:
-                yield return new(HistoryKind.Refused) { By = Refused(before, after), Patch = Of(r.Patch) ?? new HistoryPatch(r.Manifest), Problem = r.Problem };
+            case Phase.Refused r when NewRefusal(before, r) && !IsRecordedElsewhere(before, after, r):
+                yield return new(KindOf(r))
+                {
+                    By = Refused(before, after),
+                    Patch = Of(r.Patch) ?? new HistoryPatch(r.Manifest),
+                    Problem = r.Problem,
+                };
                 break;
             default:
                 break;
         }
     }
+
+    /// <summary>A removal by hand and a new quarantine have entries of their own.</summary>
+    private static bool IsRecordedElsewhere(AgentState before, AgentState after, Phase.Refused refused) => refused.Origin switch
+    {
+        RefusalOrigin.Administrator => true,
+        RefusalOrigin.Quarantine => after.Record.Quarantine.Count > before.Record.Quarantine.Count,
+        _ => false,
+    };
 
     /// <summary>A step on the way, and who set that way in motion.</summary>
     private static HistoryEvent Wanted(HistoryKind kind, AgentState state, PatchRef patch) => new(kind)
@@ -158,6 +168,9 @@ public static class Chronicle
 
         if (after.Kernel.Running is { WithdrawalReason: { } reason } withdrawn && before.Kernel.Running is { WithdrawalReason: null })
             yield return new(HistoryKind.Withdrawn) { By = Server(after), Patch = Of(withdrawn.Patch), Note = reason };
+        var recalled = after.Record.Withdrawn.Except(before.Record.Withdrawn).Where(m => m != after.Kernel.Running?.Patch.Manifest);
+        foreach (var manifest in recalled)
+            yield return new(HistoryKind.Withdrawn) { By = Server(after), Patch = new HistoryPatch(manifest) };
         // It joins those that may be removed, while the boot is the same: somebody switched it off. After a reboot it is only gone.
         if (before.Kernel.Running is { } gone && after.Kernel.Running is null && after.Kernel.Leftovers.Contains(gone.Patch.Name) && !before.Kernel.Leftovers.Contains(gone.Patch.Name))
             yield return new(HistoryKind.RemovedByHand) { Patch = Of(gone.Patch) };
@@ -170,8 +183,11 @@ public static class Chronicle
         return stood is null || stood.Manifest != now.Manifest || stood.Problem.Code != now.Problem.Code;
     }
 
-    private static HistoryKind KindOf(ProblemCode code) =>
-        code == ProblemCode.TransitionReversed ? HistoryKind.Reversed : Projection.IsKernelsNo(code) ? HistoryKind.LoadFailed : HistoryKind.Refused;
+    private static HistoryKind KindOf(Phase.Refused refused)
+    {
+        if (refused.Problem.Code == ProblemCode.TransitionReversed) return HistoryKind.Reversed;
+        return refused.Origin == RefusalOrigin.Kernel ? HistoryKind.LoadFailed : HistoryKind.Refused;
+    }
 
     /// <summary>Somebody may be cheating; an outage is everyday life and is told in the log alone.</summary>
     private static bool IsDistrust(ProblemCode code) =>

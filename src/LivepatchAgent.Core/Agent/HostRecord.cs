@@ -5,10 +5,19 @@ namespace LivepatchAgent.Core.Agent;
 /// <summary>What this host does not forget: good patches, bad ones, and what it does not go back below.</summary>
 public sealed record HostRecord
 {
+    /// <summary>Far more than one kernel ever has; the journal must not grow for ever.</summary>
+    private const int MaxWithdrawn = 256;
+
     /// <summary>The last patch that survived its probation: what a crash falls back to.</summary>
     public PatchRef? LastGood { get; init; }
 
     public IReadOnlyList<Quarantined> Quarantine { get; init => field = value ?? []; } = [];
+
+    /// <summary>
+    /// SHA-256 of the manifests that their publishers withdrew with a signature, the newest last: a server that forgets
+    /// a withdrawal cannot bring its patch back.
+    /// </summary>
+    public IReadOnlyList<string> Withdrawn { get; init => field = value ?? []; } = [];
 
     /// <summary>Per kernel release: the highest catalogue and the highest patch this host has believed.</summary>
     public IReadOnlyDictionary<string, Floor> Floors
@@ -28,6 +37,14 @@ public sealed record HostRecord
         this with { Floors = new Dictionary<string, Floor>(Floors) { [kernelRelease] = floor } };
 
     internal Quarantined? QuarantineOf(string manifest) => Quarantine.FirstOrDefault(q => q.Manifest == manifest);
+
+    internal bool IsWithdrawn(string manifest) => Withdrawn.Contains(manifest);
+
+    internal HostRecord WithWithdrawn(string manifest)
+    {
+        var others = Withdrawn.Where(w => w != manifest).TakeLast(MaxWithdrawn - 1);
+        return this with { Withdrawn = [.. others, manifest] };
+    }
 
     /// <summary>This patch is nothing to fall back to.</summary>
     internal HostRecord WithoutGood(string manifest) =>

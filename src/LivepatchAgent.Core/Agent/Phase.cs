@@ -102,11 +102,19 @@ public abstract record Phase
     public sealed record Resting : Idle;
 
     /// <summary>
-    /// What the kernel refused is not tried again until another is assigned or somebody asks; what was refused before the
-    /// kernel saw it is tried again when a catalogue is confirmed again, too.
+    /// The patch is not tried again for now: until another is assigned, somebody asks, or its origin's time is up.
     /// </summary>
-    public sealed record Refused(string Manifest, PatchRef? Patch, Problem Problem) : Idle
+    /// <param name="Manifest">SHA-256 of its manifest.</param>
+    /// <param name="Patch">The patch, where its manifest was read.</param>
+    /// <param name="Problem">Why, for people.</param>
+    /// <param name="Origin">Who said no: how long it stands.</param>
+    /// <param name="BootId">The boot in which it was refused.</param>
+    public sealed record Refused(
+        string Manifest, PatchRef? Patch, Problem Problem, RefusalOrigin Origin, string BootId) : Idle
     {
+        /// <summary>Another boot is no chance for what publishers or the crash guard said; for all else it is one.</summary>
+        internal bool Stands(string bootId) => BootId == bootId || !Origin.EndsWithTheBoot();
+
         [JsonIgnore]
         public override PatchRef? Target => Patch;
     }

@@ -16,10 +16,10 @@ public static class Projection
         {
             // What is in force stays so while its catalogue is looked at again.
             Phase.Offered p when p.Manifest is null || p.Manifest == state.Kernel.Running?.Patch.Manifest => AtRest(state, host),
-            Phase.Offered { Before: { } r } => Refused(r.Problem.Code),
+            Phase.Offered { Before: { } r } => Refused(r),
             Phase.Transitioning { StallReported: true } => PatchState.Stalled,
             Phase.OnTheWay or Phase.InKernel => PatchState.Applying,
-            Phase.Refused r => Refused(r.Problem.Code),
+            Phase.Refused r => Refused(r),
             Phase.Idle => AtRest(state, host),
             _ => throw new UnreachableException($"phase {state.Phase.GetType().Name}"),
         };
@@ -76,11 +76,8 @@ public static class Projection
             : PatchState.NeedsCheck;
     }
 
-    private static PatchState Refused(ProblemCode code) => IsKernelsNo(code) ? PatchState.ApplyFailed : PatchState.Refused;
-
-    /// <summary>The kernel saw the patch and would not have it, or gave it up; else it was refused before.</summary>
-    internal static bool IsKernelsNo(ProblemCode code) => code is >= ProblemCode.KernelKeyRejected and <= ProblemCode.KernelError
-        or ProblemCode.KernelWithoutLivepatch or ProblemCode.TransitionReversed or ProblemCode.PatchRemovedByHand;
+    private static PatchState Refused(Phase.Refused refused) =>
+        refused.Origin.OutlastsACatalogue() ? PatchState.ApplyFailed : PatchState.Refused;
 
     private static Problem? SwitchedOff(HostSnapshot host) => host.KillSwitch == KillSwitch.Off ? Problems.SwitchedOff() : null;
 

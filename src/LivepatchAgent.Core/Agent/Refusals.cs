@@ -6,15 +6,21 @@ namespace LivepatchAgent.Core.Agent;
 internal static class Refusals
 {
     /// <summary>No effect, and nothing for the server to hear but the state.</summary>
-    public static Step.Believe RefuseQuietly(AgentState state, string manifest, Problem problem, PatchRef? patch = null) =>
-        new(Refuse(state, new Phase.Refused(manifest, patch, problem)), problem.Message);
+    public static Step.Believe RefuseQuietly(
+        Turn turn, string manifest, PatchRef? patch, Problem problem, RefusalOrigin origin)
+    {
+        var refused = new Phase.Refused(manifest, patch, problem, origin, turn.Host.BootId);
+        return new Step.Believe(Refuse(turn.State, refused), problem.Message);
+    }
 
     /// <summary>The refusal is an outcome that the server hears of.</summary>
     public static AgentState RefuseAndReport(
-        Turn turn, string manifest, PatchRef? patch, Problem problem, HappeningKind kind = HappeningKind.Refused)
+        Turn turn, string manifest, PatchRef? patch, Problem problem, RefusalOrigin origin)
     {
-        var reported = Report(turn, kind, manifest, problem, manifest + problem.Code + turn.Host.BootId);
-        var refused = Refuse(reported, new Phase.Refused(manifest, patch, problem));
+        var boot = turn.Host.BootId;
+        var kind = origin == RefusalOrigin.Kernel ? HappeningKind.Failed : HappeningKind.Refused;
+        var reported = Report(turn, kind, manifest, problem, manifest + problem.Code + boot);
+        var refused = Refuse(reported, new Phase.Refused(manifest, patch, problem, origin, boot));
         return refused with { Pursuit = refused.Pursuit with { LoadAttempts = 0 } };
     }
 
@@ -45,12 +51,14 @@ internal static class Refusals
         var recorded = state with
         {
             Record = state.Record.WithoutGood(patch.Manifest) with { Quarantine = [.. others, quarantined] },
-            Kernel = state.Kernel with { Running = null },
+            Kernel = state.Kernel.Forgiving(patch.Manifest) with { Running = null },
             Pursuit = state.Pursuit with { LoadAttempts = 0 },
         };
         var about = patch.Manifest + turn.Host.BootId;
         var reported = Report(turn.After(recorded), HappeningKind.Quarantined, patch.Manifest, problem, about);
-        return Refuse(reported, new Phase.Refused(patch.Manifest, patch, problem), Fallback(turn.After(recorded)));
+        var boot = turn.Host.BootId;
+        var refused = new Phase.Refused(patch.Manifest, patch, problem, RefusalOrigin.Quarantine, boot);
+        return Refuse(reported, refused, Fallback(turn.After(recorded)));
     }
 
     /// <summary>
@@ -66,6 +74,20 @@ internal static class Refusals
         return state with { Conversation = state.Conversation with { Outcomes = [.. others, outcome] } };
     }
 
+    /// <summary>Why this host never loads the patch, whoever offers it; null when nothing is known against it.</summary>
+    public static (Problem Problem, RefusalOrigin Origin)? WhyNever(HostRecord record, PatchRef patch) =>
+        WhyNever(record, patch.Manifest, patch.Version);
+
+    /// <param name="record">What this host remembers.</param>
+    /// <param name="manifest">SHA-256 of the patch's manifest.</param>
+    /// <param name="name">What to call the patch: its version, or its manifest where that was not read yet.</param>
+    public static (Problem Problem, RefusalOrigin Origin)? WhyNever(HostRecord record, string manifest, string name)
+    {
+        if (record.QuarantineOf(manifest) is { } quarantined)
+            return (Problems.Quarantined(quarantined), RefusalOrigin.Quarantine);
+        return record.IsWithdrawn(manifest) ? (Problems.Withdrawn(name), RefusalOrigin.Withdrawal) : null;
+    }
+
     /// <summary>Where the agent stands with no patch under way.</summary>
     public static Phase IdlePhase(AgentState state)
     {
@@ -78,6 +100,6 @@ internal static class Refusals
     {
         var record = turn.State.Record;
         if (turn.State.Enrolment is null || record.LastGood is not { } good) return null;
-        return good.KernelRelease == turn.Host.KernelRelease && record.QuarantineOf(good.Manifest) is null ? good : null;
+        return good.KernelRelease == turn.Host.KernelRelease && WhyNever(record, good) is null ? good : null;
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Agent;
 
@@ -21,7 +22,6 @@ internal static class StateMigration
         ("running", ["kernel", "running"]),
         ("leftovers", ["kernel", "leftovers"]),
         ("leftoverPatches", ["kernel", "leftoverPatches"]),
-        ("crashes", ["kernel", "crashes"]),
         ("stoppedCleanly", ["kernel", "stoppedCleanly"]),
         ("lastGood", ["record", "lastGood"]),
         ("quarantine", ["record", "quarantine"]),
@@ -61,12 +61,39 @@ internal static class StateMigration
         Rename(state["pursuit"]?["phase"], "stallTold", "stallReported");
         Rename(state["kernel"]?["running"], "withdrawn", "withdrawalReason");
         Rename(state["kernel"]?["running"], "stood", "survivedProbation");
+        Strikes(old, state);
+        Refusal(state["pursuit"]?["phase"]);
+        Refusal(state["pursuit"]?["phase"]?["before"]);
         if (state["record"]?["floors"] is JsonObject floors)
         {
             foreach (var (_, floor) in floors) Rename(floor, "ran", "patches");
         }
 
         return state;
+    }
+
+    /// <summary>Version 1 counted crashes of the last good patch without naming it.</summary>
+    private static void Strikes(JsonObject old, JsonObject state)
+    {
+        if (old["crashes"] is not JsonValue value || !value.TryGetValue(out int count) || count <= 0) return;
+        if (state["record"]?["lastGood"]?["manifest"]?.DeepClone() is not { } manifest) return;
+        Part(state, "kernel")["strikes"] = new JsonObject { ["manifest"] = manifest, ["count"] = count };
+    }
+
+    /// <summary>
+    /// Version 1 knew neither who refused nor in which boot: the code says who, and no boot has an empty id, so that what
+    /// another boot can mend is tried once more.
+    /// </summary>
+    private static void Refusal(JsonNode? phase)
+    {
+        if (phase is not JsonObject refused || refused["problem"]?["code"] is not JsonValue value) return;
+        // A refusal that stands while the catalogue is looked at has no kind of its own.
+        if (refused["kind"] is JsonValue kind && kind.ToString() != "refused") return;
+        var origin = value.TryGetValue(out string? word) && Kebab.TryRead<ProblemCode>(word, out var code)
+            ? RefusalOrigins.OfVersion1(code)
+            : RefusalOrigin.Host;
+        refused["origin"] = Kebab.Of(origin);
+        refused["bootId"] = "";
     }
 
     private static void Move(JsonObject from, (string Old, string[] New)[] members, JsonObject to)

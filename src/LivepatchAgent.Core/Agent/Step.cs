@@ -83,7 +83,11 @@ public abstract record StepResult
     public sealed record Preflighted(PreflightReport Report) : StepResult;
 
     /// <param name="InPassing">Worth another try later: the network, the disk, a busy kernel.</param>
-    public sealed record Failed(Problem Problem, bool InPassing) : StepResult;
+    public sealed record Failed(Problem Problem, bool InPassing) : StepResult
+    {
+        /// <summary>Who said no: how long the no stands, where the failure is not in passing.</summary>
+        public RefusalOrigin Origin { get; init; } = RefusalOrigin.Host;
+    }
 }
 
 /// <summary>What came in from outside the loop.</summary>

@@ -12,4 +12,19 @@ public static class Kebab
 {
     public static string Of<T>(T value)
         where T : struct, Enum => JsonNamingPolicy.KebabCaseLower.ConvertName(value.ToString());
+
+    /// <summary>The value of a word, if there is one.</summary>
+    public static bool TryRead<T>(string word, out T value)
+        where T : struct, Enum
+    {
+        foreach (var known in Enum.GetValues<T>())
+        {
+            if (Of(known) != word) continue;
+            value = known;
+            return true;
+        }
+
+        value = default;
+        return false;
+    }
 }

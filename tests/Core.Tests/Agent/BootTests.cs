@@ -47,7 +47,7 @@ public class BootTests
     public void Load_ThatEndsTheHost_IsQuarantinedWhateverCameBefore(string phase)
     {
         var state = Given.Enrolled(On(phase), Two.Manifest).With(kernel: k => k with { Running = Ran(One), StoppedCleanly = true }, record: r => r with { LastGood = One });
-        for (var boot = 1; boot <= 3 && state.Record.Quarantine.Count == 0; boot++)
+        for (var boot = 1; boot <= 4 && state.Record.Quarantine.Count == 0; boot++)
         {
             var host = Given.Host() with { BootId = $"boot-{boot}" };
             state = UntilItIsLoading(state, host);
@@ -100,7 +100,8 @@ public class BootTests
     [Fact]
     public void Next_AfterACrashOfTheSuccessor_DoesNotBringAQuarantinedPatchBack()
     {
-        var loading = Given.Enrolled(new Phase.Loading(One, Before), One.Manifest).With(record: r => r with { LastGood = One });
+        var loading = Given.Enrolled(new Phase.Loading(One, Before), One.Manifest)
+            .With(record: r => r with { LastGood = One }, kernel: k => k with { Strikes = new Strikes(One.Manifest, 2) });
         var judged = AfterTheBoot(loading, 1);
         Assert.Equal(One.Manifest, Assert.Single(judged.Record.Quarantine).Manifest);
         Assert.Null(judged.Record.LastGood);

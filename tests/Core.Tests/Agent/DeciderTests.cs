@@ -333,7 +333,7 @@ public class DeciderTests
     public void Accept_RefreshAfterARefusal_TriesAgain()
     {
         var host = Given.Host();
-        var state = Given.Enrolled(new Phase.Refused(Two.Manifest, Two, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure")), Two.Manifest).Told(host);
+        var state = Given.Enrolled(Given.Refused(Two.Manifest, Two, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure")), Two.Manifest).Told(host);
         Assert.IsType<Step.Listen>(Next(state, host));
         state = Decider.Accept(new Turn(state, host, Given.Policy, Given.Now), new Command.Refresh()).Value;
         Assert.Equal("believe offered", Given.Word(Next(state, host)));
@@ -358,7 +358,7 @@ public class DeciderTests
     public void Apply_CatalogueLookedAtAgain_LetsARefusalStandAndShowsItMeanwhile()
     {
         var host = Given.Host();
-        var refused = new Phase.Refused(Two.Manifest, Two, new Problem(ProblemCode.KernelInvalidArgument, "cannot", "cure"));
+        var refused = Given.Refused(Two.Manifest, Two, new Problem(ProblemCode.KernelInvalidArgument, "cannot", "cure"));
         var state = Given.Enrolled(refused, Two.Manifest).Told(host);
         state = state.With(conversation: c => c with { Assignment = state.Conversation.Assignment! with { Confirmed = false } });
         state = Assert.IsType<Step.Believe>(Next(state, host)).After;

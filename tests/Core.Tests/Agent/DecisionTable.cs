@@ -67,7 +67,8 @@ public class DecisionTable
         transitioning           running,upgrade    clean,unclean  | believe downloaded 1
         transitioning           probation          clean          | believe downloaded 1
         transitioning           probation          unclean        | believe refused
-        refused                 target             any            | listen
+        refused                 target             same           | listen
+        refused                 target             clean,unclean  | believe listed
         refused                 running,probation  same           | believe refused      | believe refused      | listen                  | listen                  | listen                  | believe refused
         refused                 running            clean,unclean  | believe downloaded 1
         refused                 probation          clean          | believe downloaded 1
@@ -207,7 +208,7 @@ public class DecisionTable
             "cleared" => new Phase.Cleared(two, "aa"),
             "loading" => new Phase.Loading(two, bootId),
             "transitioning" => new Phase.Transitioning(two, bootId, Given.Now.AddSeconds(-1), false),
-            "refused" => new Phase.Refused(two.Manifest, two, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure")),
+            "refused" => Given.Refused(two.Manifest, two, new Problem(ProblemCode.PreflightRefused, "cannot", "cure"), bootId),
             _ => throw new ArgumentOutOfRangeException(nameof(phase), phase, null),
         };
         var state = Given.Enrolled(p, phase != "resting" ? two.Manifest : subject == "nothing" ? null : one.Manifest).With(kernel: k => k with { StoppedCleanly = boot == "clean" });

@@ -103,6 +103,10 @@ internal static class Given
             },
             patch.Manifest));
 
+    /// <summary>A refusal of this boot, by whoever says so with such a code.</summary>
+    public static Phase.Refused Refused(string manifest, PatchRef? patch, Problem problem, string boot = Boot) =>
+        new(manifest, patch, problem, RefusalOrigins.OfVersion1(problem.Code), boot);
+
     /// <summary>A step in a word or two, for tables.</summary>
     public static string Word(Step step) => step switch
     {

@@ -9,7 +9,8 @@ public class StandingTests
     private static readonly PatchRef One = Given.Patch(1);
     private static readonly PatchRef Two = Given.Patch(2);
     private static readonly Problem Away = new(ProblemCode.ServerUnreachable, "cannot reach", "cure");
-    private static readonly Phase.Refused ByHand = new(One.Manifest, One, new Problem(ProblemCode.PatchRemovedByHand, "cannot", "cure"));
+    private static readonly Phase.Refused ByHand =
+        Given.Refused(One.Manifest, One, new Problem(ProblemCode.PatchRemovedByHand, "cannot", "cure"));
     private static readonly EnrolmentIntent Intent = new("e", new TokenContent { Server = "https://s", Secret = "s", Tls = [], Catalogue = [], Publishers = [] }, "c");
 
     private static Step Next(AgentState state, HostSnapshot host, AgentPolicy? policy = null) => Decider.Next(new Turn(state, host, policy ?? Given.Policy, Given.Now));

@@ -92,8 +92,8 @@ public class StateJsonTests
         var floor = new Floor(17, 0).With(One).With(Two);
         Phase phase = name switch
         {
-            "refused" => new Phase.Refused(Two.Manifest, Two, new Problem(ProblemCode.KernelKeyRejected, "cannot load", "enrol the key, then reboot")),
-            "offered" => new Phase.Offered(Two.Manifest, Retry.Now, new Phase.Refused(One.Manifest, null, away)),
+            "refused" => Given.Refused(Two.Manifest, Two, new Problem(ProblemCode.KernelKeyRejected, "cannot load", "enrol the key, then reboot"), boot: ""),
+            "offered" => new Phase.Offered(Two.Manifest, Retry.Now, Given.Refused(One.Manifest, null, away, boot: "")),
             "verified" => new Phase.Downloaded(Two),
             _ => new Phase.Transitioning(Two, "boot-1", Given.Now.AddSeconds(-30), true, TimeSpan.FromHours(1)),
         };
@@ -148,7 +148,7 @@ public class StateJsonTests
                 Running = new RunningPatch(One, "boot-1", Given.Now.AddHours(-1), "it leaks", TimeSpan.FromMinutes(2), true),
                 Leftovers = ["livepatch_0"],
                 LeftoverPatches = [new HistoryPatch(new string('9', 64), "livepatch_0", "0.9", new string('8', 64), null)],
-                Crashes = 2,
+                Strikes = new Strikes(One.Manifest, 2),
                 StoppedCleanly = false,
             },
             Record = new HostRecord
@@ -296,7 +296,7 @@ public class StateJsonTests
             nameof(Phase.Cleared) => new Phase.Cleared(Two, null),
             nameof(Phase.Loading) => new Phase.Loading(Two, "b"),
             nameof(Phase.Transitioning) => new Phase.Transitioning(Two, "b", Given.Now, true),
-            nameof(Phase.Refused) => new Phase.Refused(Two.Manifest, null, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure")),
+            nameof(Phase.Refused) => Given.Refused(Two.Manifest, null, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure")),
             _ => throw new JsonException(name),
         };
     }

@@ -97,7 +97,7 @@ public class WithdrawalTests
     [Fact]
     public void Rollback_ThatWasRefusedBeforeTheWithdrawalCame_IsTriedAgain()
     {
-        var refused = new Phase.Refused(One.Manifest, One, new Problem(ProblemCode.PatchRolledBack, "cannot", "cure"));
+        var refused = Given.Refused(One.Manifest, One, new Problem(ProblemCode.PatchRolledBack, "cannot", "cure"));
         var state = Having(Given.Enrolled(refused, One.Manifest), Two).With(withdrawals: w => w with { Pending = [new(Document, Two.Manifest)] });
         Assert.Equal("fetch-withdrawal", Given.Word(Next(state, Given.Host())));
         state = Read(state, Two);
@@ -135,5 +135,36 @@ public class WithdrawalTests
         var refused = Decider.Apply(new Turn(failed, host, Given.Policy, Given.Now), step, new StepResult.Failed(away with { Code = ProblemCode.ManifestSignatureInvalid }, InPassing: false));
         Assert.Empty(refused.Conversation.Withdrawals.Pending);
         Assert.Equal(Retry.Now, refused.Conversation.Withdrawals.Retry);
+    }
+
+    /// <summary>A server that forgets a withdrawal, or whoever stole it, does not bring the patch back.</summary>
+    [Theory]
+    [InlineData("listed again")]
+    [InlineData("after new pins")]
+    [InlineData("after another enrolment")]
+    public void Withdrawn_OncePublishersSaidSo_IsNeverLoadedAgain(string how)
+    {
+        var ran = Having(Given.Enrolled(new Phase.Resting(), Two.Manifest), One, Two);
+        var state = Read(ran.With(withdrawals: w => w with { Pending = [new(Document, Two.Manifest)] }), Two);
+        if (how == "after new pins")
+        {
+            var pins = new PinSet { Schema = PinSet.SchemaName, Version = 1, Threshold = 1, Publishers = [], Catalogue = [], Tls = [] };
+            var turn = new Turn(state, Given.Host(), Given.Policy, Given.Now);
+            state = Decider.Apply(turn, new Step.FetchPins(1), new StepResult.PinsRead(new Trust.VerifiedPinSet(pins)));
+        }
+
+        if (how == "after another enrolment")
+        {
+            state = Decider.Accept(new Turn(state, Given.Host(), Given.Policy, Given.Now), new Command.Disable()).Value;
+            state = state.InPhase(new Phase.Resting()) with { Conversation = Given.Enrolled(new Phase.Resting(), Two.Manifest).Conversation };
+        }
+
+        state = Confirm(state, Entry(Two));
+        var refused = Assert.IsType<Step.Believe>(Next(state, Given.Host())).After.Phase;
+        Assert.Equal(RefusalOrigin.Withdrawal, Assert.IsType<Phase.Refused>(refused).Origin);
+        Assert.Equal(ProblemCode.PatchWithdrawn, Manifest(state, Two)?.Code);
+        // And where every way to a load comes by.
+        var cleared = state.InPhase(new Phase.Cleared(Two, "aa"));
+        Assert.Equal("believe refused", Given.Word(Next(cleared, Given.Host())));
     }
 }

@@ -38,10 +38,10 @@ public sealed class ChronicleTests
         ["catalogue expired"] = (At(Rest, new Phase.Offered(null, Retry.Now)), Rest, Did(new Step.FetchCatalogue(0), new StepResult.Failed(Expired, true)), "catalogue-refused"),
         ["still expired"] = (At(Rest, new Phase.Offered(null, new Retry(1, Given.Now, Expired))), Rest, Did(new Step.FetchCatalogue(0), new StepResult.Failed(Expired, true)), ""),
         ["catalogue not to be had"] = (At(Rest, new Phase.Offered(null, Retry.Now)), Rest, Did(new Step.FetchCatalogue(0), new StepResult.Failed(Away, true)), ""),
-        ["refused"] = (At(Rest, new Phase.Downloaded(Two)), At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned)), Did(), "refused"),
-        ["looked at again"] = (At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned)), At(Rest, new Phase.Offered(Two.Manifest, Retry.Now, new Phase.Refused(Two.Manifest, Two, Unsigned))), Did(), ""),
-        ["still refused"] = (At(Rest, new Phase.Offered(Two.Manifest, Retry.Now, new Phase.Refused(Two.Manifest, Two, Unsigned))), At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned)), Did(), ""),
-        ["refused by the kernel"] = (At(Rest, new Phase.Loading(Two, "b")), At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.KernelKeyRejected })), Did(), "load-failed"),
+        ["refused"] = (At(Rest, new Phase.Downloaded(Two)), At(Rest, Given.Refused(Two.Manifest, Two, Unsigned)), Did(), "refused"),
+        ["looked at again"] = (At(Rest, Given.Refused(Two.Manifest, Two, Unsigned)), At(Rest, new Phase.Offered(Two.Manifest, Retry.Now, Given.Refused(Two.Manifest, Two, Unsigned))), Did(), ""),
+        ["still refused"] = (At(Rest, new Phase.Offered(Two.Manifest, Retry.Now, Given.Refused(Two.Manifest, Two, Unsigned))), At(Rest, Given.Refused(Two.Manifest, Two, Unsigned)), Did(), ""),
+        ["refused by the kernel"] = (At(Rest, new Phase.Loading(Two, "b")), At(Rest, Given.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.KernelKeyRejected })), Did(), "load-failed"),
         ["verified"] = (At(Rest, new Phase.Downloaded(Two)), At(Rest, new Phase.Verified(Two, null)), Did(), "verified"),
         ["loading"] = (At(Rest, new Phase.Verified(Two, null)), At(Rest, new Phase.Loading(Two, "b")), new Cause.Begun(new Step.Load(Two)), "loading"),
         ["loaded"] = (At(Rest, new Phase.Loading(Two, "b")), At(Rest, new Phase.Transitioning(Two, "b", Given.Now, false)), Did(), "loaded"),
@@ -51,15 +51,15 @@ public sealed class ChronicleTests
         ["applied beside another"] = (At(Rest.With(kernel: k => k with { Running = Runs(One) }), new Phase.Transitioning(Two, "b", Given.Now, false)), Rest.With(kernel: k => k with { Running = Runs(Two) }), Did(), "applied"),
         ["stalled"] = (At(Rest, new Phase.Transitioning(Two, "b", Given.Now, false)), At(Rest, new Phase.Transitioning(Two, "b", Given.Now, true)), Did(), "stalled"),
         ["reversing"] = (Rest, Rest, Did(new Step.Reverse(Two.Name)), "reversing"),
-        ["reversed"] = (At(Rest, new Phase.Transitioning(Two, "b", Given.Now, true)), At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.TransitionReversed })), Did(), "reversed"),
+        ["reversed"] = (At(Rest, new Phase.Transitioning(Two, "b", Given.Now, true)), At(Rest, Given.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.TransitionReversed })), Did(), "reversed"),
         ["applied"] = (At(Rest, new Phase.Transitioning(Two, "b", Given.Now, false)), Rest.With(kernel: k => k with { Running = Runs(Two) }), Did(), "applied"),
         ["loaded again after a reboot"] = (Rest.With(kernel: k => k with { Running = Runs(Two) }), Rest.With(kernel: k => k with { Running = Runs(Two) with { BootId = "b2" } }), Did(), "applied"),
         ["gone by a reboot"] = (Rest.With(kernel: k => k with { Running = Runs(Two) }), At(Rest, new Phase.Downloaded(Two)), Did(), ""),
-        ["switched off by hand"] = (Rest.With(kernel: k => k with { Running = Runs(Two) }), At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.PatchRemovedByHand })).With(kernel: k => k with { Leftovers = [Two.Name] }), Did(), "removed-by-hand"),
+        ["switched off by hand"] = (Rest.With(kernel: k => k with { Running = Runs(Two) }), At(Rest, Given.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.PatchRemovedByHand })).With(kernel: k => k with { Leftovers = [Two.Name] }), Did(), "removed-by-hand"),
         ["switched off by hand, not enrolled"] = (new AgentState().With(kernel: k => k with { Running = Runs(Two) }), new AgentState().With(kernel: k => k with { Leftovers = [Two.Name] }), Did(), "removed-by-hand"),
-        ["quarantined, nothing to fall back to"] = (Rest.With(kernel: k => k with { Running = Runs(Two) }), At(Rest, new Phase.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.PatchQuarantined })).With(record: r => r with { Quarantine = [Bad(Two)] }), Did(), "quarantined"),
+        ["quarantined, nothing to fall back to"] = (Rest.With(kernel: k => k with { Running = Runs(Two) }), At(Rest, Given.Refused(Two.Manifest, Two, Unsigned with { Code = ProblemCode.PatchQuarantined })).With(record: r => r with { Quarantine = [Bad(Two)] }), Did(), "quarantined"),
         ["quarantined, back to the last good one"] = (Rest.With(kernel: k => k with { Running = Runs(Two) }), At(Rest, new Phase.Downloaded(One)).With(record: r => r with { Quarantine = [Bad(Two)] }), Did(), "quarantined"),
-        ["what is quarantined is offered again"] = (Rest.With(record: r => r with { Quarantine = [Bad(Two)] }), At(Rest, new Phase.Refused(Two.Manifest, null, Unsigned with { Code = ProblemCode.PatchQuarantined })).With(record: r => r with { Quarantine = [Bad(Two)] }), Did(), "refused"),
+        ["what is quarantined is offered again"] = (Rest.With(record: r => r with { Quarantine = [Bad(Two)] }), At(Rest, Given.Refused(Two.Manifest, null, Unsigned with { Code = ProblemCode.PatchQuarantined })).With(record: r => r with { Quarantine = [Bad(Two)] }), Did(), "refused"),
         ["withdrawn"] = (Rest.With(kernel: k => k with { Running = Runs(Two) }), Rest.With(kernel: k => k with { Running = Runs(Two) with { WithdrawalReason = "oopses" } }), Did(), "withdrawn"),
         ["withdrawal of a stranger"] = (Rest.With(kernel: k => k with { Running = Runs(Two) }), Rest.With(kernel: k => k with { Running = Runs(Two) }), Did(new Step.FetchWithdrawal("w", Two.Manifest), new StepResult.Failed(Unsigned with { Code = ProblemCode.ManifestSignatureInvalid }, false)), "refused"),
         ["pins changed"] = (Rest, Rest, Did(new Step.FetchPins(1), new StepResult.PinsRead(new VerifiedPinSet(Pins))), "pins-changed"),
@@ -101,7 +101,7 @@ public sealed class ChronicleTests
     {
         var bad = number == 1 ? One : Two;
         var before = At(Rest.With(kernel: k => k with { Running = Runs(One) }), new Phase.Downloading(Two, Retry.Now));
-        var told = Assert.Single(Chronicle.Between(before, At(Rest, new Phase.Refused(bad.Manifest, bad, Unsigned with { Code = ProblemCode.PatchQuarantined })).With(record: r => r with { Quarantine = [Bad(bad)] }), Did()));
+        var told = Assert.Single(Chronicle.Between(before, At(Rest, Given.Refused(bad.Manifest, bad, Unsigned with { Code = ProblemCode.PatchQuarantined })).With(record: r => r with { Quarantine = [Bad(bad)] }), Did()));
         Assert.Equal((HistoryKind.Quarantined, bad.Name), (told.Kind, told.Patch?.Name));
     }
 

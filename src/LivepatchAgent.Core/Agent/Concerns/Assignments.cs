@@ -17,7 +17,7 @@ internal static class Assignments
             return new Step.Believe(state.InPhase(offered), "to be confirmed by the catalogue");
         }
 
-        if (refused?.Problem.Code == ProblemCode.SwitchedOff && turn.Host.KillSwitch == KillSwitch.None)
+        if (refused?.Origin == RefusalOrigin.KillSwitch && turn.Host.KillSwitch == KillSwitch.None)
             return new Step.Believe(state.InPhase(new Phase.Resting()), "this host may load patches again");
         return assignment.Manifest is { } manifest && manifest != turn.Running?.Patch.Manifest
             ? Pursue(turn, manifest, refused)
@@ -59,11 +59,15 @@ internal static class Assignments
     private static Advice Pursue(Turn turn, string manifest, Phase.Refused? refused)
     {
         var state = turn.State;
-        if (refused?.Manifest == manifest) return Advice.Nothing;
+        if (refused?.Manifest == manifest && refused.Stands(turn.Host.BootId)) return Advice.Nothing;
         if (!turn.Host.LivepatchSupported)
-            return Refusals.RefuseQuietly(state, manifest, Problems.KernelWithoutLivepatch(turn.Host.KernelRelease));
-        if (state.Record.QuarantineOf(manifest) is { } quarantined)
-            return Refusals.RefuseQuietly(state, manifest, Problems.Quarantined(quarantined));
+        {
+            var problem = Problems.KernelWithoutLivepatch(turn.Host.KernelRelease);
+            return Refusals.RefuseQuietly(turn, manifest, null, problem, RefusalOrigin.Kernel);
+        }
+
+        if (Refusals.WhyNever(state.Record, manifest, manifest[..12] + "…") is { } never)
+            return Refusals.RefuseQuietly(turn, manifest, null, never.Problem, never.Origin);
         var pursued = state with
         {
             Pursuit = new Pursuit(new Phase.Listed(manifest, Retry.Now))

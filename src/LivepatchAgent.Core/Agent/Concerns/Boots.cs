@@ -22,9 +22,12 @@ internal static class Boots
     /// </summary>
     public static AgentState Begin(Turn turn, Step step)
     {
-        var onlyJudges = step is Step.Believe || !HasJudgedTheBoot(turn.State, turn.Host.BootId);
-        var clean = turn.State.Kernel.StoppedCleanly && step is not Step.Load && onlyJudges;
-        return turn.State with { Kernel = turn.State.Kernel with { StoppedCleanly = clean } };
+        var hasJudged = HasJudgedTheBoot(turn.State, turn.Host.BootId);
+        // The system's mark names one boot: it is kept until that boot is judged, as the end of this one overwrites it.
+        var clean = hasJudged ? turn.State.Kernel.StoppedCleanly : EndedCleanly(turn);
+        var onlyJudges = step is Step.Believe || !hasJudged;
+        var stays = clean && step is not Step.Load && onlyJudges;
+        return turn.State with { Kernel = turn.State.Kernel with { StoppedCleanly = stays } };
     }
 
     public static AgentState Stopped(AgentState state, string bootId)
@@ -45,73 +48,117 @@ internal static class Boots
     }
 
     /// <summary>
+    /// Whether the boot that is still to be judged ended in order: the daemon saved that it was stopped, or the system
+    /// left its mark, which needs neither a living daemon nor room on the disk.
+    /// </summary>
+    private static bool EndedCleanly(Turn turn)
+    {
+        var boot = (turn.Phase as Phase.InKernel)?.BootId ?? turn.Running?.BootId;
+        return turn.State.Kernel.StoppedCleanly || (boot is not null && boot == turn.Host.CleanEnd);
+    }
+
+    /// <summary>
     /// First how it ended, as nothing else of that boot may be forgotten before; then whether the patch is to be loaded
     /// again.
     /// </summary>
     private static Step.Believe AfterTheBoot(Turn turn, RunningPatch running)
     {
-        var patch = running.Patch;
         var (judged, blame) = Judge(turn, running);
+        return AfterTheBoot(turn, running, judged, blame);
+    }
+
+    private static Step.Believe AfterTheBoot(Turn turn, RunningPatch running, AgentState judged, string? blame)
+    {
+        var patch = running.Patch;
         if (patch.KernelRelease != turn.Host.KernelRelease) return AnotherKernel(turn.After(judged));
         if (blame is not null) return new Step.Believe(judged, blame);
         if (judged.Enrolment is null) return new Step.Believe(judged, "rebooted while not enrolled");
         if (running.WithdrawalReason is not null)
         {
-            var withdrawn = new Phase.Refused(patch.Manifest, patch, Problems.Withdrawn(patch.Version));
+            var withdrawn = new Phase.Refused(
+                patch.Manifest, patch, Problems.Withdrawn(patch.Version), RefusalOrigin.Withdrawal, turn.Host.BootId);
             return new Step.Believe(judged.InPhase(withdrawn), $"rebooted: {patch.Name} was withdrawn and stays out");
         }
 
-        if (WhyNotHere(turn.Host, patch) is { } problem)
-            return Refusals.RefuseQuietly(judged, patch.Manifest, problem, patch);
+        if (WhyNotHere(turn.Host, patch) is { } no)
+            return Refusals.RefuseQuietly(turn.After(judged), patch.Manifest, patch, no.Problem, no.Origin);
         return new Step.Believe(LoadedAgain(judged, patch), $"rebooted: {patch.Name} is to be loaded again");
     }
 
     /// <summary>What the end of the boot says of the patch that ran, and the reason when it is to blame.</summary>
     private static (AgentState State, string? Blame) Judge(Turn turn, RunningPatch running)
     {
-        var state = turn.State;
-        var patch = running.Patch;
-        var proven = state.Record.LastGood?.Manifest == patch.Manifest;
-        var counts = !state.Kernel.StoppedCleanly && !running.SurvivedProbation && proven;
-        var crashes = counts ? state.Kernel.Crashes + 1 : 0;
-        var gone = state with
-        {
-            Kernel = state.Kernel with { Running = null, Crashes = crashes },
-            Record = running.WithdrawalReason is null ? state.Record : state.Record.WithoutGood(patch.Manifest),
-        };
-        if (state.Kernel.StoppedCleanly || (proven && crashes < Cadence.MaxCrashes)) return (gone, null);
-        var blame = proven
-            ? $"the host went down {crashes} times in a row soon after the patch was loaded"
-            : "the host went down while the patch was in its probation";
-        var forgiven = gone with { Kernel = gone.Kernel with { Crashes = 0 } };
-        return (Refusals.Quarantine(turn.After(forgiven), patch, blame), blame);
+        var gone = Gone(turn.State, running);
+        if (EndedCleanly(turn) || running.SurvivedProbation) return (Forgiven(gone, running.Patch), null);
+        var isProven = IsProven(turn.State, running.Patch);
+        return Blame(turn.After(gone), running.Patch, isProven, "the host went down while the patch was in its probation");
     }
 
-    /// <summary>A load or a transition that the end of its boot cut short. What ran beside it comes first, if that end was clean.</summary>
+    /// <summary>
+    /// One strike for a patch that this host has yet to prove; three in a row for one that survived here before, wherever
+    /// it stood: running, being loaded again at boot, or in a transition that lasts.
+    /// </summary>
+    private static (AgentState State, string? Blame) Blame(Turn turn, PatchRef patch, bool isProven, string fate)
+    {
+        var state = turn.State;
+        var count = state.Kernel.StrikesOf(patch.Manifest) + 1;
+        if (isProven && count < Cadence.MaxCrashes)
+            return (state with { Kernel = state.Kernel.WithStrikes(patch.Manifest, count) }, null);
+        var blame = isProven ? $"the host went down {count} times in a row soon after the patch was loaded" : fate;
+        return (Refusals.Quarantine(turn, patch, blame), blame);
+    }
+
+    /// <summary>It has survived a probation on this host, as the last one that did.</summary>
+    private static bool IsProven(AgentState state, PatchRef patch) => state.Record.LastGood?.Manifest == patch.Manifest;
+
+    /// <summary>The patch no longer runs: the boot that it ran in is over.</summary>
+    private static AgentState Gone(AgentState state, RunningPatch running) => state with
+    {
+        Kernel = state.Kernel with { Running = null },
+        Record = running.WithdrawalReason is null ? state.Record : state.Record.WithoutGood(running.Patch.Manifest),
+    };
+
+    private static AgentState Forgiven(AgentState state, PatchRef patch) =>
+        state with { Kernel = state.Kernel.Forgiving(patch.Manifest) };
+
+    /// <summary>
+    /// A load or a transition that the end of its boot cut short. What ran beside it comes first, if the patch is not to
+    /// blame for that end.
+    /// </summary>
     private static Step.Believe AfterUnfinishedLoad(Turn turn, Phase.InKernel phase)
     {
         var (state, patch) = (turn.State, phase.Patch);
         var sameKernel = patch.KernelRelease == turn.Host.KernelRelease;
-        if (!state.Kernel.StoppedCleanly)
+        if (EndedCleanly(turn))
+        {
+            state = Forgiven(state, patch);
+        }
+        else
         {
             var fate = phase is Phase.Loading
                 ? "the host went down while the patch was being loaded"
                 : "the host went down during the patch's transition";
-            var judged = Refusals.Quarantine(turn, patch, fate);
-            return sameKernel ? new Step.Believe(judged, fate) : AnotherKernel(turn.After(judged));
+            (state, var blame) = Blame(turn, patch, IsProven(state, patch), fate);
+            if (blame is not null)
+                return sameKernel ? new Step.Believe(state, blame) : AnotherKernel(turn.After(state));
         }
 
         if (state.Kernel.Running is { } running && running.BootId != turn.Host.BootId)
-            return AfterTheBoot(turn.After(state.InPhase(Refusals.IdlePhase(state))), running);
+        {
+            var idle = state.InPhase(Refusals.IdlePhase(state));
+            return AfterTheBoot(turn.After(idle), running, Gone(idle, running), blame: null);
+        }
+
         return sameKernel
             ? new Step.Believe(LoadedAgain(state, patch), $"rebooted before {patch.Name} was applied")
-            : AnotherKernel(turn);
+            : AnotherKernel(turn.After(state));
     }
 
-    private static Problem? WhyNotHere(HostSnapshot host, PatchRef patch)
+    private static (Problem Problem, RefusalOrigin Origin)? WhyNotHere(HostSnapshot host, PatchRef patch)
     {
-        if (!host.LivepatchSupported) return Problems.KernelWithoutLivepatch(host.KernelRelease);
-        return host.KillSwitch == KillSwitch.None ? null : Problems.SwitchedOff(patch);
+        if (!host.LivepatchSupported)
+            return (Problems.KernelWithoutLivepatch(host.KernelRelease), RefusalOrigin.Kernel);
+        return host.KillSwitch == KillSwitch.None ? null : (Problems.SwitchedOff(patch), RefusalOrigin.KillSwitch);
     }
 
     private static AgentState LoadedAgain(AgentState state, PatchRef patch) => state with

@@ -26,11 +26,9 @@ internal static class Catalogues
         var read = Believe(turn, catalogue);
         if (assignment.Manifest is not { } manifest) return read;
         if (Objection(read, catalogue, manifest) is { } problem)
-            return Refusals.RefuseAndReport(turn.After(read), manifest, null, problem);
-        // What the kernel or somebody on this host said no to stands. What was refused before the kernel saw it may have
-        // been the server's fault, and mended there since.
-        var stands = before?.Manifest == manifest && Projection.IsKernelsNo(before.Problem.Code);
-        return stands ? read.InPhase(before!) : read;
+            return Refusals.RefuseAndReport(turn.After(read), manifest, null, problem, RefusalOrigin.Catalogue);
+        if (before is null || before.Manifest != manifest || !before.Stands(turn.Host.BootId)) return read;
+        return before.Origin.OutlastsACatalogue() ? read.InPhase(before) : read;
     }
 
     /// <summary>Why the catalogue does not bear the assignment out.</summary>

@@ -25,7 +25,8 @@ internal static class Loads
     {
         StepResult.Done => Loaded(turn, step.Patch),
         StepResult.Failed { InPassing: true } f => Downloads.Later(turn, step.Patch, f.Problem),
-        StepResult.Failed f => Refusals.RefuseAndReport(turn, step.Patch.Manifest, step.Patch, f.Problem, HappeningKind.Failed),
+        StepResult.Failed f =>
+            Refusals.RefuseAndReport(turn, step.Patch.Manifest, step.Patch, f.Problem, RefusalOrigin.Kernel),
         _ => null,
     };
 
@@ -34,21 +35,21 @@ internal static class Loads
     {
         var (state, host) = (turn.State, turn.Host);
         if (host.KillSwitch == KillSwitch.Observe)
-            return Refusals.RefuseQuietly(state, patch.Manifest, Problems.SwitchedOff(patch), patch);
+            return Refusals.RefuseQuietly(turn, patch.Manifest, patch, Problems.SwitchedOff(patch), RefusalOrigin.KillSwitch);
         // Asked once more where every way to a load comes by, so that no way can forget it.
-        if (state.Record.QuarantineOf(patch.Manifest) is { } quarantined)
-            return Refusals.RefuseQuietly(state, patch.Manifest, Problems.Quarantined(quarantined), patch);
+        if (Refusals.WhyNever(state.Record, patch) is { } never)
+            return Refusals.RefuseQuietly(turn, patch.Manifest, patch, never.Problem, never.Origin);
         return host.Sight(patch.Name) switch
         {
             PatchSighting.Absent => next,
             // Only a module that we left behind is ours to remove; anybody else's stays.
             PatchSighting.Lingering when IsOurs(turn, patch.Name) => new Step.RemoveModule(patch.Name),
             PatchSighting.Lingering or PatchSighting.Disabled =>
-                Taken(state, patch, "a module of this name is loaded that patches nothing"),
+                Taken(turn, patch, "a module of this name is loaded that patches nothing"),
             PatchSighting.Switching or PatchSighting.Running or PatchSighting.Reverting =>
                 IsTheSame(host, patch.Name, buildId)
                     ? Adopted(turn, patch)
-                    : Taken(state, patch, "a different livepatch of this name is loaded"),
+                    : Taken(turn, patch, "a different livepatch of this name is loaded"),
             _ => throw new UnreachableException(),
         };
     }
@@ -75,7 +76,7 @@ internal static class Loads
             case PatchSighting.Absent:
                 var attempts = state.Pursuit.LoadAttempts;
                 if (attempts >= turn.Policy.MaxLoadAttempts)
-                    return Refusals.RefuseQuietly(state, patch.Manifest, Problems.LoadNeverEnded(patch, attempts), patch);
+                    return GivenUp(turn, patch, attempts);
                 var again = state.InPhase(new Phase.Downloaded(patch));
                 return new Step.Believe(again, "the daemon ended before the kernel took the patch");
             default:
@@ -92,8 +93,17 @@ internal static class Loads
         return new Step.Believe(reported.InPhase(watched), $"the kernel has {patch.Name} already");
     }
 
-    private static Step.Believe Taken(AgentState state, PatchRef patch, string why) =>
-        Refusals.RefuseQuietly(state, patch.Manifest, Problems.NameTaken(patch, why), patch);
+    private static Step.Believe GivenUp(Turn turn, PatchRef patch, int attempts)
+    {
+        var problem = Problems.LoadNeverEnded(patch, attempts);
+        return Refusals.RefuseQuietly(turn, patch.Manifest, patch, problem, RefusalOrigin.Kernel);
+    }
+
+    private static Step.Believe Taken(Turn turn, PatchRef patch, string why)
+    {
+        var problem = Problems.NameTaken(patch, why);
+        return Refusals.RefuseQuietly(turn, patch.Manifest, patch, problem, RefusalOrigin.Kernel);
+    }
 
     private static bool IsOurs(Turn turn, string name) =>
         turn.State.Kernel.Leftovers.Contains(name) && turn.Host.Modules[name].References == 0;

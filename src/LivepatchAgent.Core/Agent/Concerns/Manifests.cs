@@ -11,7 +11,7 @@ internal static class Manifests
         StepResult.ManifestRead r => Read(turn, r),
         StepResult.Failed { InPassing: true } f when turn.Phase is Phase.Listed p =>
             turn.State.InPhase(p.With(turn.Again(p.Retry, f.Problem))),
-        StepResult.Failed f => Refusals.RefuseAndReport(turn, step.Manifest, null, f.Problem),
+        StepResult.Failed f => Refusals.RefuseAndReport(turn, step.Manifest, null, f.Problem, f.Origin),
         _ => null,
     };
 
@@ -24,11 +24,15 @@ internal static class Manifests
         var (state, host) = (turn.State, turn.Host);
         var patch = PatchRef.Of(read.Manifest);
         if (patch.KernelRelease != host.KernelRelease || read.Manifest.Content.Architecture != host.Architecture)
-            return Refusals.RefuseAndReport(turn, patch.Manifest, patch, Problems.WrongKernel(patch, host));
+            return Refuse(turn, patch, Problems.WrongKernel(patch, host), RefusalOrigin.Host);
+        if (Refusals.WhyNever(state.Record, patch) is { } never) return Refuse(turn, patch, never.Problem, never.Origin);
         var floor = state.Record.FloorFor(host.KernelRelease).Lowest;
         var isFallback = state.Kernel.Running is null && state.Record.LastGood?.Manifest == patch.Manifest;
         return patch.Sequence < floor && !isFallback
-            ? Refusals.RefuseAndReport(turn, patch.Manifest, patch, Problems.RolledBack(patch, floor))
+            ? Refuse(turn, patch, Problems.RolledBack(patch, floor), RefusalOrigin.Floor)
             : state.InPhase(new Phase.Downloading(patch, Retry.Now));
     }
+
+    private static AgentState Refuse(Turn turn, PatchRef patch, Problem problem, RefusalOrigin origin) =>
+        Refusals.RefuseAndReport(turn, patch.Manifest, patch, problem, origin);
 }

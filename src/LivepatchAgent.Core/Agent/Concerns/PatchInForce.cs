@@ -23,7 +23,9 @@ internal static class PatchInForce
     {
         var state = turn.State;
         var gone = state with { Kernel = (state.Kernel with { Running = null }).Leaving(patch) };
-        var refused = new Phase.Refused(patch.Manifest, patch, Problems.RemovedByHand(patch));
+        var problem = Problems.RemovedByHand(patch);
+        var refused = new Phase.Refused(
+            patch.Manifest, patch, problem, RefusalOrigin.Administrator, turn.Host.BootId);
         return new Step.Believe(Refusals.Refuse(gone, refused), $"{patch.Name} was switched off by somebody else");
     }
 }

@@ -16,7 +16,10 @@ internal static class Probation
         var survived = state with
         {
             Record = state.Record with { LastGood = running.Patch },
-            Kernel = state.Kernel with { Running = running with { SurvivedProbation = true }, Crashes = 0 },
+            Kernel = state.Kernel.Forgiving(running.Patch.Manifest) with
+            {
+                Running = running with { SurvivedProbation = true },
+            },
             Pursuit = state.Pursuit with { Untidy = true },
         };
         return new Step.Believe(survived, $"{running.Patch.Name} has survived its probation");

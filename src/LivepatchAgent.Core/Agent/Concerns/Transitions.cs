@@ -51,7 +51,7 @@ internal static class Transitions
         var problem = Problems.Reversed(patch);
         var reported = Refusals.Report(turn, HappeningKind.Reversed, patch.Manifest, problem, About(phase));
         var left = reported with { Kernel = reported.Kernel.Leaving(patch) };
-        var refused = new Phase.Refused(patch.Manifest, patch, problem);
+        var refused = new Phase.Refused(patch.Manifest, patch, problem, RefusalOrigin.Kernel, turn.Host.BootId);
         return new Step.Believe(Refusals.Refuse(left, refused), "the transition was reversed");
     }
 
@@ -61,16 +61,11 @@ internal static class Transitions
         var old = state.Kernel.Running is { } running && running.Patch.Manifest != patch.Manifest ? running : null;
         var reported = Refusals.Report(turn, HappeningKind.Applied, patch.Manifest, null, patch.Manifest + turn.Host.BootId);
         var replaced = Replaced(turn.Host, reported.Kernel, old?.Patch, patch).Forgetting(patch.Name);
-        var proven = state.Record.LastGood?.Manifest == patch.Manifest;
         // A patch that was withdrawn while it ran is nothing to fall back to once it is replaced.
         var record = old is not null && IsWithdrawn(state, old) ? state.Record.WithoutGood(old.Patch.Manifest) : state.Record;
         return reported with
         {
-            Kernel = replaced with
-            {
-                Running = new RunningPatch(patch, turn.Host.BootId, turn.Now, null, turn.Uptime),
-                Crashes = proven ? state.Kernel.Crashes : 0,
-            },
+            Kernel = replaced with { Running = new RunningPatch(patch, turn.Host.BootId, turn.Now, null, turn.Uptime) },
             Record = record.WithFloor(release, record.FloorFor(release).With(patch)),
             Pursuit = state.Pursuit with { Phase = Refusals.IdlePhase(state), LoadAttempts = 0, Untidy = true },
         };

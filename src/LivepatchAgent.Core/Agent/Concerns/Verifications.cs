@@ -20,7 +20,7 @@ internal static class Verifications
                 var listed = new Phase.Listed(patch.Manifest, retry);
                 return turn.State with { Pursuit = pursuit with { Phase = listed, BusyAnswers = pursuit.BusyAnswers + 1 } };
             case StepResult.Failed f:
-                return Refusals.RefuseAndReport(turn, patch.Manifest, patch, f.Problem);
+                return Refusals.RefuseAndReport(turn, patch.Manifest, patch, f.Problem, f.Origin);
             default:
                 return null;
         }

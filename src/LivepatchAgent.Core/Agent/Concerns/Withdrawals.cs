@@ -68,13 +68,13 @@ internal static class Withdrawals
         var runs = running?.Patch.Manifest == manifest;
         var floors = state.Record.Floors.ToDictionary(f => f.Key, f => f.Value.Without(manifest));
         var record = runs ? state.Record : state.Record.WithoutGood(manifest);
-        var rolledBack = state.Phase is Phase.Refused { Problem.Code: ProblemCode.PatchRolledBack };
+        var rolledBack = state.Phase is Phase.Refused { Origin: RefusalOrigin.Floor };
         return NoLongerPending(state, step.Manifest) with
         {
             Kernel = runs
                 ? state.Kernel with { Running = running! with { WithdrawalReason = withdrawal.Reason } }
                 : state.Kernel,
-            Record = record with { Floors = floors },
+            Record = record.WithWithdrawn(manifest) with { Floors = floors },
             Pursuit = rolledBack ? state.Pursuit with { Phase = new Phase.Resting() } : state.Pursuit,
         };
     }
