@@ -110,18 +110,23 @@ internal static class Beliefs
                 Quarantine = [.. state.Record.Quarantine, quarantined],
                 LastGood = state.Record.LastGood?.Manifest == patch.Manifest ? null : state.Record.LastGood,
             },
-            Pursuit = state.Pursuit with { Phase = new Phase.Refused(patch.Manifest, patch, problem) },
+            Pursuit = state.Pursuit with
+            {
+                Phase = new Phase.Refused(patch.Manifest, patch, problem, RefusalOrigin.Quarantine, host.BootId),
+            },
             Kernel = state.Kernel with { Running = null },
         };
     }
 
     /// <summary>As if the refusal that stands had been made in this boot.</summary>
-    public static AgentState WithRefusalOfThisBoot(AgentState state, string bootId)
+    public static AgentState WithRefusalOfThisBoot(AgentState state, string bootId) => state.Phase switch
     {
-        _ = bootId; // a refusal does not know its boot yet
-        return state;
-    }
+        Phase.Refused p => state.InPhase(p with { BootId = bootId }),
+        Phase.Offered { Before: { } p } offered => state.InPhase(offered with { Before = p with { BootId = bootId } }),
+        _ => state,
+    };
 
     /// <summary>As if no withdrawal but the running patch's had been read.</summary>
-    public static AgentState WithoutWithdrawals(AgentState state) => state; // none is remembered yet
+    public static AgentState WithoutWithdrawals(AgentState state) =>
+        state with { Record = state.Record with { Withdrawn = [] } };
 }

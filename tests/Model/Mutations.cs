@@ -144,7 +144,7 @@ internal sealed class FloorsDropped() : Mutation(
 internal sealed class AppliedTooEarly() : Mutation(
     "applied-too-early",
     "enabled=1 is taken for applied, whatever transition says",
-    "truth/applied-switching")
+    "truth/")
 {
     public override Step Next(Turn turn)
     {

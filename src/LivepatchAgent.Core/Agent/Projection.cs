@@ -17,7 +17,7 @@ public static class Projection
             // What is in force stays so while its catalogue is looked at again.
             Phase.Offered p when p.Manifest is null || p.Manifest == state.Kernel.Running?.Patch.Manifest => AtRest(state, host),
             Phase.Offered { Before: { } r } => Refused(r),
-            Phase.Transitioning { StallReported: true } => PatchState.Stalled,
+            Phase.Transitioning p when IsStalled(p, host) => PatchState.Stalled,
             Phase.OnTheWay or Phase.InKernel => PatchState.Applying,
             Phase.Refused r => Refused(r),
             Phase.Idle => AtRest(state, host),
@@ -66,11 +66,24 @@ public static class Projection
         _ => false,
     };
 
+    /// <summary>
+    /// A stall that an earlier boot reported is over, and so is one that the kernel has ended while the disk took no news.
+    /// </summary>
+    private static bool IsStalled(Phase.Transitioning phase, HostSnapshot host) =>
+        phase.StallReported
+        && phase.BootId == host.BootId
+        && host.Sight(phase.Patch.Name) is (PatchSighting.Switching or PatchSighting.Reverting);
+
     /// <summary>What is believed and the kernel does not have is on its way back, or about to be reported as gone.</summary>
     private static PatchState AtRest(AgentState state, HostSnapshot host)
     {
-        if (state.InForce(host) is not null) return PatchState.Applied;
-        if (state.Kernel.Running is not null) return PatchState.Applying;
+        if (state.Kernel.Running is { } running)
+        {
+            // While somebody else switches it off or on, some tasks run it and some do not.
+            var isApplied = state.InForce(host) is not null && host.Sight(running.Patch.Name) is PatchSighting.Running;
+            return isApplied ? PatchState.Applied : PatchState.Applying;
+        }
+
         return state.Conversation.Assignment is { Confirmed: true, Manifest: null }
             ? PatchState.NothingToApply
             : PatchState.NeedsCheck;
@@ -86,7 +99,7 @@ public static class Projection
         Phase.NotEnrolled p => p.Problem ?? SwitchedOff(host),
         Phase.Enrolling p => p.Retry.Problem ?? SwitchedOff(host),
         Phase.Refused p => p.Problem,
-        Phase.Transitioning { StallReported: true } p => Problems.Stalled(p.Patch, host, p.Age(host.Uptime, host.At)),
+        Phase.Transitioning p when IsStalled(p, host) => Problems.Stalled(p.Patch, host, p.Age(host.Uptime, host.At)),
         _ => NothingFresh(state, host) ?? OnTheWay(state.Phase) ?? OfHost(state, host),
     };
 
@@ -169,6 +182,7 @@ public static class Projection
     private static ActivityStatus? Activity(AgentState state, HostSnapshot host, Step step, DownloadProgress? progress, DateTimeOffset now)
     {
         if (state.Phase is Phase.Transitioning t) return Transition(t, host, step, now);
+        if (OthersTransition(state, host, now) is { } others) return others;
         if ((OfStep(step) ?? state.Phase.Activity ?? Beside(step)) is not { } kind) return null;
         return new ActivityStatus { Kind = kind, Since = now, Bytes = progress?.Bytes, TotalBytes = progress?.Total };
     }
@@ -183,6 +197,27 @@ public static class Projection
             Tasks = host.BlockingTasks.Count > 0 ? host.BlockingTasks : null,
             TaskCount = host.BlockingTaskCount,
         };
+    }
+
+    /// <summary>At rest, and somebody else switches the running patch off or on.</summary>
+    private static ActivityStatus? OthersTransition(AgentState state, HostSnapshot host, DateTimeOffset now)
+    {
+        if (!state.AtRest || state.InForce(host) is not { } running) return null;
+        ActivityKind? kind = host.Sight(running.Patch.Name) switch
+        {
+            PatchSighting.Reverting => ActivityKind.Reversing,
+            PatchSighting.Switching => ActivityKind.WaitingForTasks,
+            _ => null,
+        };
+        return kind is { } k
+            ? new ActivityStatus
+            {
+                Kind = k,
+                Since = now,
+                Tasks = host.BlockingTasks.Count > 0 ? host.BlockingTasks : null,
+                TaskCount = host.BlockingTaskCount,
+            }
+            : null;
     }
 
     /// <summary>What a step is to people, whatever the phase.</summary>
