@@ -5,11 +5,11 @@ using LivepatchAgent.Core.Agent;
 
 namespace LivepatchAgent.Cli.Tests;
 
-/// <summary><c>check</c> and <c>facts</c>: asked of a daemon, and answered here for a host that a file describes.</summary>
+/// <summary><c>check</c> and <c>facts</c>: asked of a daemon, or answered here for a described host.</summary>
 public sealed class CheckCommandTests
 {
     private const string NoDaemon = "/nonexistent";
-    private static readonly string Module = Path.Combine(AppContext.BaseDirectory, "corpus", "modules", "livepatch_cmdline-6.12-sign-file.ko.bin");
+    private static readonly string Module = CorpusModule.Path;
 
     private static readonly HostFacts Host = new()
     {
@@ -27,29 +27,58 @@ public sealed class CheckCommandTests
     private static readonly PreflightReport Report = new()
     {
         Module = "livepatch_x",
-        Checks = [new("vermagic", CheckOutcome.Refused, "found\u001b[31m", "cure"), new("memory", CheckOutcome.Ok, "300 MiB are available"), new("function-hooks", CheckOutcome.CannotTell, "f", "c"), new("patch-stack", CheckOutcome.Warning, "f", "c")],
+        Checks =
+        [
+            new("vermagic", CheckOutcome.Refused, "found\u001b[31m", "cure"),
+            new("memory", CheckOutcome.Ok, "300 MiB are available"),
+            new("function-hooks", CheckOutcome.CannotTell, "f", "c"),
+            new("patch-stack", CheckOutcome.Warning, "f", "c"),
+        ],
     };
 
     [Fact]
     public void Check_OfAFileForADescribedHost_NeedsNoDaemon()
     {
         using var folder = new TestDaemon((_, _) => null);
-        var host = folder.File("host.json", JsonSerializer.Serialize(Host, PreflightJson.Default.HostFacts));
-        var ran = Run.Of(NoDaemon, "check", Module, "--host", host);
+        var ran = Run.Of(NoDaemon, "check", Module, "--host", Described(folder, Host));
         Assert.Equal((ExitCode.Ok, ""), (ran.Code, ran.Error));
         Assert.Contains("livepatch_cmdline: nothing found against it;", ran.Out, StringComparison.Ordinal);
+    }
 
-        host = folder.File("host.json", JsonSerializer.Serialize(Host with { FtraceEnabled = false }, PreflightJson.Default.HostFacts));
-        ran = Run.Of(NoDaemon, "check", Module, "--host", host);
+    [Theory]
+    [InlineData("text", "livepatch_cmdline: refused: one check against it\n")]
+    [InlineData("json", "\"verdict\":\"refused\"")]
+    [InlineData("yaml", "verdict: refused\n")]
+    public void Check_ForAHostThatRefuses_SaysSoInEveryFormat(string format, string words)
+    {
+        using var folder = new TestDaemon((_, _) => null);
+        var host = Described(folder, Host with { FtraceEnabled = false });
+        var ran = Run.Of(NoDaemon, "check", Module, "--host", host, "--format", format);
         Assert.Equal((ExitCode.Failed, ""), (ran.Code, ran.Error));
-        Assert.EndsWith("livepatch_cmdline: refused: one check against it\n", ran.Out, StringComparison.Ordinal);
-        using var json = JsonDocument.Parse(Run.Of(NoDaemon, "check", Module, "--host", host, "--format", "json").Out);
-        Assert.Equal("refused", json.RootElement.GetProperty("verdict").GetString());
-        Assert.Contains("verdict: refused\n", Run.Of(NoDaemon, "check", Module, "--host", host, "--format", "yaml").Out, StringComparison.Ordinal);
+        Assert.Contains(words, ran.Out, StringComparison.Ordinal);
+    }
 
-        ran = Run.Of(NoDaemon, "check", host, "--host", host);
-        Assert.Equal(ExitCode.Failed, ran.Code);
+    [Fact]
+    public void Check_OfWhatIsNoModule_IsRefused()
+    {
+        using var folder = new TestDaemon((_, _) => null);
+        var host = Described(folder, Host);
+        var ran = Run.Of(NoDaemon, "check", host, "--host", host);
+        Assert.Equal((ExitCode.Failed, ""), (ran.Code, ran.Error));
         Assert.Contains("it is not an ELF file", ran.Out, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/nonexistent.json")]
+    [InlineData("/")]
+    [InlineData("/dev/zero")]
+    public void Check_ForAHostThatCannotBeRead_SaysSo(string host)
+    {
+        var ran = Run.Of(NoDaemon, "check", Module, "--host", host);
+        Assert.Equal((ExitCode.Failed, ""), (ran.Code, ran.Out));
+        Assert.Equal(
+            $"cannot use {host}: it cannot be read, or has more than 64 MiB; make it with `livepatch-agent facts`\n",
+            ran.Error);
     }
 
     /// <summary>Debian's real-time kernels have both options; which of them counts changed after 6.12.</summary>
@@ -68,7 +97,7 @@ public sealed class CheckCommandTests
             KernelVersion = "#1 SMP PREEMPT_RT Debian",
             Config = options.ToDictionary(o => o, _ => "y"),
         };
-        var host = folder.File("host.json", JsonSerializer.Serialize(facts, PreflightJson.Default.HostFacts));
+        var host = Described(folder, facts);
         var module = folder.File("rt.ko", "");
         File.WriteAllBytes(module, BuiltFor($"{release} SMP {preempt} mod_unload modversions "));
         using var json = JsonDocument.Parse(Run.Of(NoDaemon, "check", module, "--host", host, "--format", "json").Out);
@@ -83,7 +112,7 @@ public sealed class CheckCommandTests
         using var folder = new TestDaemon((_, _) => null);
         var digest = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Module)));
         var host = Host with { Keys = new KeyringFacts([new("bin:" + digest, ".blacklist")]) };
-        var ran = Run.Of(NoDaemon, "check", Module, "--host", folder.File("host.json", JsonSerializer.Serialize(host, PreflightJson.Default.HostFacts)));
+        var ran = Run.Of(NoDaemon, "check", Module, "--host", Described(folder, host));
         Assert.Equal(ExitCode.Failed, ran.Code);
         Assert.Contains("this very file is revoked", ran.Out, StringComparison.Ordinal);
     }
@@ -92,7 +121,7 @@ public sealed class CheckCommandTests
     [InlineData("not JSON")]
     [InlineData("{}")]
     [InlineData("""{"schema":9,"kernelRelease":"x","architecture":"y"}""")]
-    public void Check_ForAHostThatIsNone_IsOneLine(string facts)
+    public void Check_ForAHostThatIsNotDescribed_IsOneLine(string facts)
     {
         using var folder = new TestDaemon((_, _) => null);
         var ran = Run.Of(NoDaemon, "check", Module, "--host", folder.File("host.json", facts));
@@ -101,32 +130,35 @@ public sealed class CheckCommandTests
     }
 
     [Fact]
-    public void Check_WithAHostAndNoFile_IsWrongUsage() => Assert.Equal(ExitCode.Usage, Run.Of(NoDaemon, "check", "--host", "/dev/null").Code);
+    public void Check_WithAHostAndNoFile_IsWrongUsage()
+    {
+        var ran = Run.Of(NoDaemon, "check", "--host", "/dev/null");
+        Assert.Equal((ExitCode.Usage, ""), (ran.Code, ran.Out));
+        Assert.Equal("cannot check: --host answers for a module's file; name one\n", ran.Error);
+    }
 
     [Fact]
-    public void Check_WithoutADaemon_SaysSo() => Assert.Equal(ExitCode.DaemonAway, Run.Of(NoDaemon, "check", Module).Code);
+    public void Check_WithoutADaemon_SaysSo() =>
+        Assert.Equal(ExitCode.DaemonAway, Run.Of(NoDaemon, "check", Module).Code);
 
     [Theory]
     [InlineData("POST /v1/check HTTP/1.0", "check")]
     [InlineData("POST /v1/check?version=1.0%2B2 HTTP/1.0", "check", "1.0+2")]
     public void Check_OfAPatchThatTheDaemonHolds_AsksForIt(string request, params string[] args)
     {
-        var asked = "";
-        using var daemon = new TestDaemon((line, _) =>
-        {
-            asked = line;
-            return TestDaemon.Http(200, JsonSerializer.Serialize(Report, PreflightJson.Default.PreflightReport));
-        });
+        var asked = new List<string>();
+        using var daemon = TestDaemon.Keeping(asked, Json(Report));
         var ran = Run.Of(daemon.SocketPath, args);
         Assert.Equal((ExitCode.Failed, ""), (ran.Code, ran.Error));
-        Assert.StartsWith(request.Split(" HTTP")[0], asked, StringComparison.Ordinal);
+        Assert.Equal([request], asked);
         Golden.Verify("check", ran.Out);
     }
 
     [Fact]
-    public void Check_ThatIsRefusedByTheDaemon_IsTold()
+    public void Check_ThatTheDaemonRefuses_SaysWhy()
     {
-        using var daemon = new TestDaemon((_, _) => TestDaemon.Error(403, new Problem(ProblemCode.NotPermitted, "cannot change anything: you are nobody", "use sudo")));
+        var refusal = new Problem(ProblemCode.NotPermitted, "cannot change anything: you are nobody", "use sudo");
+        using var daemon = new TestDaemon((_, _) => TestDaemon.Error(403, refusal));
         var ran = Run.Of(daemon.SocketPath, "check", Module);
         Assert.Equal((ExitCode.NotPermitted, ""), (ran.Code, ran.Out));
         Assert.Equal(ExitCode.NotPermitted, Run.Of(daemon.SocketPath, "facts").Code);
@@ -136,7 +168,7 @@ public sealed class CheckCommandTests
     [InlineData("nonsense")]
     [InlineData("null")]
     [InlineData("""{"module":"x","checks":[null]}""")]
-    public void Check_WhoseAnswerIsNone_IsOneLine(string answer)
+    public void Check_WithAnAnswerThatCannotBeRead_IsOneLine(string answer)
     {
         using var daemon = new TestDaemon((_, _) => TestDaemon.Http(200, answer));
         var ran = Run.Of(daemon.SocketPath, "check", Module);
@@ -144,10 +176,11 @@ public sealed class CheckCommandTests
     }
 
     [Fact]
-    public void Facts_AreWhatTheDaemonSaid()
+    public void Facts_AreWhatTheDaemonSent()
     {
         // Larger than a status may be.
-        var facts = JsonSerializer.Serialize(Host with { Modules = [.. Enumerable.Range(0, 200_000).Select(n => $"module{n}")] }, PreflightJson.Default.HostFacts);
+        string[] modules = [.. Enumerable.Range(0, 200_000).Select(n => $"module{n}")];
+        var facts = JsonSerializer.Serialize(Host with { Modules = modules }, PreflightJson.Default.HostFacts);
         using var daemon = new TestDaemon((_, _) => TestDaemon.Http(200, facts));
         var ran = Run.Of(daemon.SocketPath, "facts");
         Assert.Equal((ExitCode.Ok, facts + "\n"), (ran.Code, ran.Out));
@@ -156,15 +189,33 @@ public sealed class CheckCommandTests
     [Fact]
     public void Facts_OfObjects_AsksForThem()
     {
-        var asked = "";
-        using var daemon = new TestDaemon((request, _) =>
-        {
-            asked = request;
-            return TestDaemon.Http(200, "{}");
-        });
+        var asked = new List<string>();
+        using var daemon = TestDaemon.Keeping(asked, "{}");
+        Assert.Equal(ExitCode.Ok, Run.Of(daemon.SocketPath, "facts").Code);
         Assert.Equal(ExitCode.Ok, Run.Of(daemon.SocketPath, "facts", "--object", "ext4", "--object", "a&b").Code);
-        Assert.StartsWith("GET /v1/facts?object=ext4&object=a%26b HTTP/", asked, StringComparison.Ordinal);
+        Assert.Equal(["GET /v1/facts HTTP/1.0", "GET /v1/facts?object=ext4&object=a%26b HTTP/1.0"], asked);
     }
+
+    /// <summary>The kernel's four verdicts, in words and by exit code.</summary>
+    [Theory]
+    [InlineData(CheckOutcome.Ok, 0, "nothing stands against it")]
+    [InlineData(CheckOutcome.Warning, 0, "the kernel would take it; one check worth knowing")]
+    [InlineData(CheckOutcome.CannotTell, 0, "nothing found against it; one check could not be looked at")]
+    [InlineData(CheckOutcome.Refused, 1, "refused: one check against it")]
+    public void Check_OfEachOutcome_EndsWithItsVerdict(CheckOutcome outcome, int code, string words)
+    {
+        var report = Report with { Checks = [new("memory", CheckOutcome.Ok, "f"), new("vermagic", outcome, "f", "c")] };
+        using var daemon = new TestDaemon((_, _) => TestDaemon.Http(200, Json(report)));
+        var ran = Run.Of(daemon.SocketPath, "check");
+        Assert.Equal(code, ran.Code);
+        Assert.EndsWith($"\nlivepatch_x: {words}\n", ran.Out, StringComparison.Ordinal);
+    }
+
+    private static string Json(PreflightReport report) =>
+        JsonSerializer.Serialize(report, PreflightJson.Default.PreflightReport);
+
+    private static string Described(TestDaemon folder, HostFacts host) =>
+        folder.File("host.json", JsonSerializer.Serialize(host, PreflightJson.Default.HostFacts));
 
     /// <summary>The module with another vermagic in the place of its own; zeros fill what is left of that.</summary>
     private static byte[] BuiltFor(string vermagic)

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Reflection;
-using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
+using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Cli.Tests;
 
@@ -29,7 +29,8 @@ public sealed class CommandLineTests
     public void Usage_WhenWrong_Is64AndOneLineWithoutTheToken(string why, params string[] args)
     {
         var ran = Run.Of("/nonexistent", args);
-        Assert.Equal((ExitCode.Usage, "", $"cannot understand the command line: {why}; see `livepatch-agent help`\n"), (ran.Code, ran.Out, ran.Error));
+        Assert.Equal((ExitCode.Usage, ""), (ran.Code, ran.Out));
+        Assert.Equal($"cannot understand the command line: {why}; see `livepatch-agent help`\n", ran.Error);
         Assert.DoesNotContain("lpa1", ran.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("hunter2", ran.Error, StringComparison.Ordinal);
     }
@@ -58,8 +59,11 @@ public sealed class CommandLineTests
     }
 
     [Fact]
-    public void Version_IsTheAssemblys() =>
-        Assert.Equal($"livepatch-agent {typeof(CommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion}\n", Run.Of("/nonexistent", "version").Out);
+    public void Version_IsTheAssemblys()
+    {
+        var attribute = typeof(CommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!;
+        Assert.Equal($"livepatch-agent {attribute.InformationalVersion}\n", Run.Of("/nonexistent", "version").Out);
+    }
 
     /// <summary>`(livepatch-agent status; echo more) >file`: each writes where the other stopped.</summary>
     [Fact]
@@ -76,6 +80,35 @@ public sealed class CommandLineTests
         File.Delete(path);
     }
 
+    /// <summary>`livepatch-agent status | head -0`: no message, as nobody reads it.</summary>
+    [Theory]
+    [InlineData(32, "")] // EPIPE
+    [InlineData(28, "cannot write to standard output: no room; free the place it goes to\n")] // ENOSPC
+    public void Output_ThatCannotBeWritten_Is1(int errno, string line)
+    {
+        using var error = new StringWriter();
+        using var output = new FailingWriter(new IOException("no room", errno));
+        Assert.Equal(ExitCode.Failed, CommandLine.Run(["version"], Run.Around(output, error)));
+        Assert.Equal(line, error.ToString());
+    }
+
+    [Fact]
+    public void Output_WhenStandardErrorIsFullToo_IsStill1()
+    {
+        using var full = new FailingWriter(new IOException("no room", 28));
+        Assert.Equal(ExitCode.Failed, CommandLine.Run(["version"], Run.Around(full, full)));
+    }
+
+    [Fact]
+    public void Bug_IsOneLineWithItsName()
+    {
+        using var error = new StringWriter();
+        using var output = new FailingWriter(new InvalidOperationException("odd"));
+        Assert.Equal(ExitCode.Failed, CommandLine.Run(["version"], Run.Around(output, error)));
+        const string bug = "cannot go on, this is a bug: InvalidOperationException: odd";
+        Assert.Equal($"{bug}; please report it with the command that you ran\n", error.ToString());
+    }
+
     [Fact]
     public void Output_ToAFullDevice_IsAnError()
     {
@@ -86,35 +119,35 @@ public sealed class CommandLineTests
     [Fact]
     public void Documentation_NamesEveryVerbAndExitCode()
     {
-        var page = File.ReadAllText(Path.Combine(Repository(), "docs", "cli.md"));
-        foreach (var command in CommandLine.Root(SomeSurroundings()).Subcommands)
-            Assert.Contains($"`{command.Name}", page, StringComparison.Ordinal);
-        var documented = Regex.Matches(page, @"^\| (\d+) \|", RegexOptions.Multiline).Select(match => int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture));
-        var codes = typeof(ExitCode).GetFields(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic).Where(field => field.IsLiteral).Select(field => (int)field.GetRawConstantValue()!);
-        Assert.Equal(codes.Order(), documented.Order());
+        var page = Repository.Page("cli.md");
+        var root = CommandLine.Root(Run.Around(TextWriter.Null, TextWriter.Null));
+        foreach (var command in root.Subcommands) Assert.Contains($"`{command.Name}", page, StringComparison.Ordinal);
+        var rows = Regex.Matches(page, @"^\| (\d+) \|", RegexOptions.Multiline);
+        var documented = rows.Select(match => int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture));
+        var constants = typeof(ExitCode).GetFields().Where(field => field.IsLiteral);
+        Assert.Equal(constants.Select(field => (int)field.GetRawConstantValue()!).Order(), documented.Order());
     }
 
     [Fact]
     public void Documentation_OfStatus_NamesEveryWord()
     {
-        var page = File.ReadAllText(Path.Combine(Repository(), "docs", "status.md"));
-        foreach (var word in Words<Core.Wire.PatchState>().Concat(Words<Core.Wire.CoverageState>()).Concat(Words<Core.Wire.CheckInResult>()).Concat(Words<Core.Wire.ActivityKind>()))
-            Assert.Contains($"`{word}`", page, StringComparison.Ordinal);
+        var page = Repository.Page("status.md");
+        string[] words =
+        [
+            .. Words<PatchState>(),
+            .. Words<CoverageState>(),
+            .. Words<CheckInResult>(),
+            .. Words<ActivityKind>(),
+        ];
+        Assert.All(words, word => Assert.Contains($"`{word}`", page, StringComparison.Ordinal));
     }
 
     private static IEnumerable<string> Words<T>()
-        where T : struct, Enum => Enum.GetValues<T>().Select(Core.Wire.Kebab.Of);
+        where T : struct, Enum => Enum.GetValues<T>().Select(Kebab.Of);
 
-    private static Surroundings SomeSurroundings() => new()
+    /// <summary>Takes what is written and fails when it is to be flushed.</summary>
+    private sealed class FailingWriter(Exception failure) : StringWriter
     {
-        Out = TextWriter.Null,
-        Error = TextWriter.Null,
-        ReadInput = (_, read) => read(Stream.Null),
-        Variable = _ => null,
-        Clock = TimeProvider.System,
-        Terminal = new Terminal(false, false, true),
-        ErrorTerminal = new Terminal(false, false, true),
-    };
-
-    private static string Repository([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", ".."));
+        public override void Flush() => throw failure;
+    }
 }

@@ -9,7 +9,8 @@ internal static class Golden
     {
         var path = Path.Combine(Path.GetDirectoryName(here)!, "goldens", name + ".txt");
         if (Environment.GetEnvironmentVariable("UPDATE_GOLDENS") == "1") File.WriteAllText(path, actual);
-        Assert.True(File.Exists(path), $"{path} is missing: run the tests with UPDATE_GOLDENS=1 and look at what they wrote");
+        var how = "run the tests with UPDATE_GOLDENS=1 and look at what they wrote";
+        Assert.True(File.Exists(path), $"{path} is missing: {how}");
         Assert.Equal(File.ReadAllText(path), actual);
     }
 }

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.History;
@@ -6,20 +7,35 @@ namespace LivepatchAgent.Cli.Tests;
 
 public sealed class HistoryCommandTests
 {
-    private static readonly HistoryPatch Patch = new(new string('a', 64), "livepatch_lpn_0002", "2.1", new string('b', 64), new string('c', 64));
+    private const string Server = "https://livepatch.example";
+
+    private static readonly HistoryPatch Listed = new(Digest('a'));
+
+    private static readonly HistoryPatch Patch =
+        new(Digest('a'), "livepatch_lpn_0002", "2.1", Digest('b'), Digest('c'));
+
+    private static readonly Problem Unsigned =
+        new(ProblemCode.ModuleUnsigned, "cannot load livepatch_lpn_0002: it is not signed", "sign it");
 
     private static readonly HistoryMark Mark = new HistoryMark().With(
         [
             new(HistoryKind.Started) { Note = "livepatch-agentd 0.1.0 on 6.12.117+deb12-cloud-amd64" },
-            new(HistoryKind.EnableAsked) { By = new HistoryBy(1000, 4711, "evil\e[2J"), Note = "with https://livepatch.example" },
-            new(HistoryKind.Offered) { By = new HistoryBy(Server: "https://livepatch.example"), Patch = new HistoryPatch(new string('a', 64)) },
+            new(HistoryKind.EnableAsked) { By = new HistoryBy(1000, 4711, "evil\e[2J"), Note = $"with {Server}" },
+            new(HistoryKind.Offered) { By = new HistoryBy(Server: Server), Patch = Listed },
             new(HistoryKind.Loaded) { Patch = Patch },
-            new(HistoryKind.Refused) { Patch = Patch with { Signer = null }, Problem = new Problem(ProblemCode.ModuleUnsigned, "cannot load livepatch_lpn_0002: it is not signed", "sign it") },
+            new(HistoryKind.Refused) { Patch = Patch with { Signer = null }, Problem = Unsigned },
             new(HistoryKind.Disabled) { By = new HistoryBy(0, 12) },
         ],
         0, null, Samples.Now, "boot-1");
 
-    private static readonly HistoryVerdict Whole = new() { Whole = true, First = 1, Last = 6, Hash = new string('d', 64), Missed = 2, Faults = [] };
+    private static readonly HistoryVerdict Whole =
+        new() { Whole = true, First = 1, Last = 6, Hash = Digest('d'), Missed = 2, Faults = [] };
+
+    private static readonly HistoryVerdict Broken = Whole with
+    {
+        Whole = false,
+        Faults = ["entry 3 was changed", "entries 5 to 6 are missing: the end was cut off"],
+    };
 
     [Fact]
     public void History_IsALineForEachEntry()
@@ -28,15 +44,22 @@ public sealed class HistoryCommandTests
         var ran = Run.Of(daemon.SocketPath, "history");
         Assert.Equal((0, ""), (ran.Code, ran.Error));
         Golden.Verify("history", ran.Out);
-        Assert.Equal(Entries().Count, JsonDocument.Parse(Run.Of(daemon.SocketPath, "history", "--format", "json").Out).RootElement.GetProperty("entries").GetArrayLength());
-        Assert.Contains("kind: loaded", Run.Of(daemon.SocketPath, "history", "--format", "yaml").Out, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Verify_TellsByItsExitCode()
+    public void History_ForPrograms_IsWhatTheDaemonSent()
+    {
+        using var daemon = Saying(null);
+        Assert.Equal(Body(null) + "\n", Run.Of(daemon.SocketPath, "history", "--format", "json").Out);
+        var yaml = Run.Of(daemon.SocketPath, "history", "--format", "yaml").Out;
+        Assert.Contains("kind: loaded", yaml, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Verify_ShowsItsFindingByItsExitCode()
     {
         using var whole = Saying(Whole);
-        using var broken = Saying(Whole with { Whole = false, Faults = ["entry 3 was changed", "entries 5 to 6 are missing: the end was cut off"] });
+        using var broken = Saying(Broken);
         using var older = Saying(null);
         var ran = Run.Of(whole.SocketPath, "history", "--verify");
         Assert.Equal(0, ran.Code);
@@ -51,33 +74,61 @@ public sealed class HistoryCommandTests
     [Fact]
     public void History_AskedForInVain_SaysWhy()
     {
-        using var strict = new TestDaemon((_, _) => TestDaemon.Error(403, new Problem(ProblemCode.NotPermitted, "cannot show this: you are neither root nor in group livepatch", "use sudo")));
-        Assert.Equal(5, Run.Of(strict.SocketPath, "history").Code);
-        using var odd = new TestDaemon((_, _) => TestDaemon.Http(200, "[]"));
-        Assert.Equal(4, Run.Of(odd.SocketPath, "history").Code);
-        using var empty = new TestDaemon((_, _) => TestDaemon.Http(200, """{"schema":"livepatch-history/1","entries":[]}"""));
-        Assert.Equal("nothing has happened yet\n", Run.Of(empty.SocketPath, "history").Out);
-        Assert.Equal(64, Run.Of("/nonexistent", "history", "--limit", "0").Code);
+        var refusal = new Problem(ProblemCode.NotPermitted, "cannot show this: you are not root", "use sudo");
+        using var strict = new TestDaemon((_, _) => TestDaemon.Error(403, refusal));
+        var ran = Run.Of(strict.SocketPath, "history");
+        Assert.Equal((5, "", refusal + "\n"), (ran.Code, ran.Out, ran.Error));
         Assert.Equal(4, Run.Of("/nonexistent", "history").Code);
+    }
+
+    [Theory]
+    [InlineData("[]", 4)]
+    [InlineData("null", 4)]
+    [InlineData("""{"schema":"livepatch-history/1"}""", 4)]
+    [InlineData("""{"schema":"livepatch-history/1","entries":[]}""", 0)]
+    public void History_InAnyAnswer_IsReadOrRefusedInALine(string body, int code)
+    {
+        using var daemon = new TestDaemon((_, _) => TestDaemon.Http(200, body));
+        var ran = Run.Of(daemon.SocketPath, "history");
+        Assert.Equal((code, code == 0 ? "nothing has happened yet\n" : ""), (ran.Code, ran.Out));
+        Assert.Equal(code == 0 ? 0 : 1, ran.Error.Count(c => c == '\n'));
+    }
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("1001")]
+    [InlineData("-1")]
+    [InlineData("many")]
+    public void Limit_OutOfRange_IsWrongUsage(string limit)
+    {
+        var ran = Run.Of("/nonexistent", "history", "--limit", limit);
+        Assert.Equal((64, ""), (ran.Code, ran.Out));
+        Assert.Contains("--limit takes a count, 1 to 1000", ran.Error, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Limit_IsAskedFor()
     {
-        var asked = "";
-        using var daemon = new TestDaemon((line, _) =>
-        {
-            asked = line;
-            return TestDaemon.Http(200, Body(Whole));
-        });
+        var asked = new List<string>();
+        using var daemon = TestDaemon.Keeping(asked, Body(Whole));
+        Run.Of(daemon.SocketPath, "history");
         Run.Of(daemon.SocketPath, "history", "--limit", "7", "--verify");
-        Assert.Equal("GET /v1/history?limit=7&verify=1 HTTP/1.0", asked);
+        Assert.Equal(["GET /v1/history?limit=50 HTTP/1.0", "GET /v1/history?limit=7&verify=1 HTTP/1.0"], asked);
     }
 
     private static TestDaemon Saying(HistoryVerdict? verdict) => new((_, _) => TestDaemon.Http(200, Body(verdict)));
 
-    private static string Body(HistoryVerdict? verdict) =>
-        JsonSerializer.Serialize(new HistoryAnswer { Schema = HistoryAnswer.SchemaName, Entries = Entries(), Verification = verdict }, HistoryJson.Default.HistoryAnswer);
+    private static string Body(HistoryVerdict? verdict)
+    {
+        var lines = Mark.Pending.Select(line => HistoryLine.Read(Encoding.UTF8.GetBytes(line), out _)!);
+        var answer = new HistoryAnswer
+        {
+            Schema = HistoryAnswer.SchemaName,
+            Entries = [.. lines],
+            Verification = verdict,
+        };
+        return JsonSerializer.Serialize(answer, HistoryJson.Default.HistoryAnswer);
+    }
 
-    private static List<HistoryLine> Entries() => [.. Mark.Pending.Select(l => HistoryLine.Read(System.Text.Encoding.UTF8.GetBytes(l), out _)!)];
+    private static string Digest(char digit) => new(digit, 64);
 }

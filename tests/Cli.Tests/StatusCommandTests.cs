@@ -15,15 +15,17 @@ public sealed class StatusCommandTests
         using var daemon = TestDaemon.Saying(Samples.Applied);
         var ran = Run.Of(daemon.SocketPath, "status");
         Assert.Equal((0, ""), (ran.Code, ran.Error));
-        Assert.StartsWith("last check: 12 seconds ago\nkernel: 6.12.117+deb12-cloud-amd64\n", ran.Out, StringComparison.Ordinal);
+        const string start = "last check: 12 seconds ago\nkernel: 6.12.117+deb12-cloud-amd64\n";
+        Assert.StartsWith(start, ran.Out, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void StatusJson_IsWhatTheDaemonSaid_Untouched()
+    public void StatusJson_IsWhatTheDaemonSent_Untouched()
     {
-        var said = JsonSerializer.Serialize(Samples.Applied, WireJson.Default.AgentStatus).Replace("{\"schema\"", "{ \"new\":[1e3],\"schema\"", StringComparison.Ordinal);
-        using var daemon = new TestDaemon((_, _) => TestDaemon.Http(200, said));
-        Assert.Equal(said + "\n", Run.Of(daemon.SocketPath, "status", "--format", "json").Out);
+        var json = JsonSerializer.Serialize(Samples.Applied, WireJson.Default.AgentStatus);
+        var newer = $"{{ \"new\":[1e3],{json[1..]}";
+        using var daemon = new TestDaemon((_, _) => TestDaemon.Http(200, newer));
+        Assert.Equal(newer + "\n", Run.Of(daemon.SocketPath, "status", "--format", "json").Out);
     }
 
     [Fact]
@@ -39,8 +41,8 @@ public sealed class StatusCommandTests
         using var daemon = TestDaemon.Saying(Samples.Applied);
         Golden.Verify("patches-applied", Run.Of(daemon.SocketPath, "patches").Out);
         Golden.Verify("patches-yaml", Run.Of(daemon.SocketPath, "patches", "--format=yaml").Out);
-        var fields = JsonNode.Parse(Run.Of(daemon.SocketPath, "patches", "--format=json").Out)!.AsObject().Select(field => field.Key);
-        Assert.Equal(["schema", "revision", "at", "patch", "loaded"], fields);
+        var json = JsonNode.Parse(Run.Of(daemon.SocketPath, "patches", "--format=json").Out)!;
+        Assert.Equal(["schema", "revision", "at", "patch", "loaded"], json.AsObject().Select(field => field.Key));
     }
 
     [Fact]
@@ -49,13 +51,17 @@ public sealed class StatusCommandTests
         var node = JsonSerializer.SerializeToNode(Samples.Applied, WireJson.Default.AgentStatus)!;
         node["state"] = "compacted";
         node["activity"] = new JsonObject { ["kind"] = "defragmenting", ["since"] = "soon" };
-        node["problem"] = new JsonObject { ["code"] = "moon-phase", ["message"] = "cannot see the moon", ["cure"] = "wait", ["more"] = 1 };
+        node["problem"] = new JsonObject
+        {
+            ["code"] = "moon-phase", ["message"] = "cannot see the moon", ["cure"] = "wait", ["more"] = 1,
+        };
         node["extra"] = new JsonObject();
         using var daemon = new TestDaemon((_, _) => TestDaemon.Http(200, node.ToJsonString()));
         var ran = Run.Of(daemon.SocketPath, "status");
         Assert.Equal((ExitCode.Failed, ""), (ran.Code, ran.Error));
         Assert.Contains("patch state: ✗ compacted (a state that is newer", ran.Out, StringComparison.Ordinal);
-        Assert.Contains("activity: defragmenting\nproblem: cannot see the moon\n  cure: wait\n", ran.Out, StringComparison.Ordinal);
+        const string rest = "activity: defragmenting\nproblem: cannot see the moon\n  cure: wait\n";
+        Assert.Contains(rest, ran.Out, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -109,15 +115,16 @@ public sealed class StatusCommandTests
         var ran = Run.Of(daemon.SocketPath, "status");
         Assert.InRange(clock.Elapsed, TimeSpan.FromSeconds(1.9), TimeSpan.FromSeconds(6));
         Assert.Equal(ExitCode.DaemonAway, ran.Code);
-        Assert.Contains($"did not answer on {daemon.SocketPath} within 2 s, so it hangs", ran.Error, StringComparison.Ordinal);
+        var line = $"did not answer on {daemon.SocketPath} within 2 s, so it hangs";
+        Assert.Contains(line, ran.Error, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Status_WhenTheDaemonAcceptsNoMore_EndsAtItsDeadline()
     {
-        var path = Path.Combine(Directory.CreateTempSubdirectory("lpa").FullName, "s");
-        using var listener = Listening(path);
-        var clients = Enumerable.Range(0, 8).Select(_ => Connecting(path)).ToList();
+        var path = UnixSocket.NewPath();
+        using var listener = UnixSocket.Listening(path);
+        var clients = Enumerable.Range(0, 8).Select(_ => UnixSocket.Connecting(path)).ToList();
         var clock = Stopwatch.StartNew();
         var ran = Run.Of(path, "status");
         Assert.InRange(clock.Elapsed, TimeSpan.FromSeconds(1.9), TimeSpan.FromSeconds(6));
@@ -126,17 +133,22 @@ public sealed class StatusCommandTests
     }
 
     [Fact]
-    public void Status_WhenTheDaemonIsAway_SaysHowToStartItAndShowsItsLastWord()
+    public void Status_WhenTheDaemonIsAway_SaysHowToStartItAndShowsItsLastStatus()
     {
         using var daemon = TestDaemon.Saying(Samples.Applied); // for its folder
-        var file = daemon.File("status.json", JsonSerializer.Serialize(Samples.Applied with { At = Samples.Now.AddMinutes(-3) }, WireJson.Default.AgentStatus));
-        var ran = Run.With("/nonexistent/agent.sock", new Terminal(false, false, true), "", file, "status");
+        var last = Samples.Applied with { At = Samples.Now.AddMinutes(-3) };
+        var file = daemon.File("status.json", JsonSerializer.Serialize(last, WireJson.Default.AgentStatus));
+        var ran = Run.With("/nonexistent/agent.sock", Run.Pipe, "", file, "status");
         Assert.Equal(ExitCode.DaemonAway, ran.Code);
-        Assert.Equal("""
-            cannot reach livepatch-agentd: no socket at /nonexistent/agent.sock (it does not exist); start it with `sudo systemctl start livepatch-agentd`
-            what follows is the daemon's last status, written 3 minutes ago (2026-11-23 11:57:00 UTC); the kernel may have moved on
-
-            """, ran.Error);
+        string[] lines =
+        [
+            "cannot reach livepatch-agentd: no socket at /nonexistent/agent.sock (it does not exist); "
+                + "start it with `sudo systemctl start livepatch-agentd`",
+            "what follows is the daemon's last status, written 3 minutes ago (2026-11-23 11:57:00 UTC); "
+                + "the kernel may have moved on",
+            "",
+        ];
+        Assert.Equal(string.Join('\n', lines), ran.Error);
         Assert.Contains("patch state: ✓", ran.Out, StringComparison.Ordinal);
     }
 
@@ -144,58 +156,47 @@ public sealed class StatusCommandTests
     [InlineData("")]
     [InlineData("{\"schema\":")]
     [InlineData("null")]
-    public void Status_WhenTheLastWordIsGarbage_ShowsNothingOfIt(string content)
+    public void Status_WhenTheLastStatusIsGarbage_ShowsNothingOfIt(string content)
     {
         using var daemon = TestDaemon.Saying(Samples.Applied);
-        var ran = Run.With("/nonexistent/agent.sock", new Terminal(false, false, true), "", daemon.File("status.json", content), "status");
+        var file = daemon.File("status.json", content);
+        var ran = Run.With("/nonexistent/agent.sock", Run.Pipe, "", file, "status");
         Assert.Equal((ExitCode.DaemonAway, "", 1), (ran.Code, ran.Out, ran.Error.Count(c => c == '\n')));
     }
 
     [Fact]
     public void Status_WhenNothingListens_SaysSo()
     {
-        var path = Path.Combine(Directory.CreateTempSubdirectory("lpa").FullName, "s");
-        Listening(path).Dispose();
-        File.Delete(path);
-        using (var stale = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, 0))
-            stale.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(path));
+        var path = UnixSocket.Stale();
         var ran = Run.Of(path, "status");
         Assert.Equal(ExitCode.DaemonAway, ran.Code);
-        Assert.StartsWith("cannot reach livepatch-agentd: ", ran.Error, StringComparison.Ordinal);
+        var line = $"cannot reach livepatch-agentd: nothing listens on {path}; ";
+        Assert.StartsWith(line, ran.Error, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Status_WithAnImpossibleSocketPath_SaysSo() =>
-        Assert.Contains("a socket's path has 1 to 107 bytes", Run.Of("/" + new string('x', 200), "status").Error, StringComparison.Ordinal);
+    public void Status_WithAnImpossibleSocketPath_SaysSo()
+    {
+        var ran = Run.Of("/" + new string('x', 200), "status");
+        Assert.Equal(ExitCode.DaemonAway, ran.Code);
+        Assert.Contains("a socket's path has 1 to 107 bytes", ran.Error, StringComparison.Ordinal);
+    }
+
+    /// <summary>The option wins over the variable.</summary>
+    [Fact]
+    public void Status_WithASocketNamedTwice_TakesTheOption()
+    {
+        using var daemon = TestDaemon.Saying(Samples.Applied);
+        Assert.Equal(ExitCode.Ok, Run.Of("/nonexistent", "status", "--socket", daemon.SocketPath).Code);
+        Assert.Equal(ExitCode.Ok, Run.Of("/nonexistent", "--socket", daemon.SocketPath, "status").Code);
+    }
 
     [Fact]
-    public void Status_WhenTheDaemonFails_TellsItsProblem()
+    public void Status_WhenTheDaemonFails_ShowsItsProblem()
     {
-        using var daemon = new TestDaemon((_, _) => TestDaemon.Error(500, new Problem(ProblemCode.InternalError, "cannot say: \ttired", "wait")));
+        var problem = new Problem(ProblemCode.InternalError, "cannot say: \ttired", "wait");
+        using var daemon = new TestDaemon((_, _) => TestDaemon.Error(500, problem));
         var ran = Run.Of(daemon.SocketPath, "status");
         Assert.Equal((ExitCode.Failed, "cannot say: ?tired; wait\n"), (ran.Code, ran.Error));
-    }
-
-    private static System.Net.Sockets.Socket Listening(string path)
-    {
-        var listener = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, 0);
-        listener.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(path));
-        listener.Listen(1);
-        return listener;
-    }
-
-    /// <summary>Fills the backlog; not waited for, since the last ones find no room.</summary>
-    private static System.Net.Sockets.Socket Connecting(string path)
-    {
-        var socket = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, 0) { Blocking = false };
-        try
-        {
-            socket.Connect(new System.Net.Sockets.UnixDomainSocketEndPoint(path));
-        }
-        catch (System.Net.Sockets.SocketException)
-        {
-            // full
-        }
-        return socket;
     }
 }

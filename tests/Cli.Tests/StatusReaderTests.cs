@@ -1,5 +1,7 @@
+using System.Text;
 using System.Text.Json;
 using LivepatchAgent.Cli.Local;
+using LivepatchAgent.Cli.Views;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Wire;
 
@@ -12,8 +14,25 @@ public sealed class StatusReaderTests
 
     private static readonly AgentStatus Full = Samples.Applied with
     {
-        Activity = new ActivityStatus { Kind = ActivityKind.WaitingForTasks, Since = Samples.Now, Bytes = 1, TotalBytes = 2, Tasks = [new(1, 2, "c", "u", ["f", "g"]), new(3, 4, "d", null, [])], TaskCount = 9 },
-        CheckIn = new CheckInStatus { Result = CheckInResult.Failed, LastAttempt = Samples.Now, LastSuccess = Samples.Now, Next = Samples.Now, Listening = true, CatalogueExpires = Samples.Now, Problem = new(ProblemCode.ClockWrong, "m", "c") },
+        Activity = new ActivityStatus
+        {
+            Kind = ActivityKind.WaitingForTasks,
+            Since = Samples.Now,
+            Bytes = 1,
+            TotalBytes = 2,
+            Tasks = [new(1, 2, "c", "u", ["f", "g"]), new(3, 4, "d", null, [])],
+            TaskCount = 9,
+        },
+        CheckIn = new CheckInStatus
+        {
+            Result = CheckInResult.Failed,
+            LastAttempt = Samples.Now,
+            LastSuccess = Samples.Now,
+            Next = Samples.Now,
+            Listening = true,
+            CatalogueExpires = Samples.Now,
+            Problem = new(ProblemCode.ClockWrong, "m", "c"),
+        },
         Patch = Samples.Patch with { Withdrawn = "w" },
         Loaded = [Samples.Loaded, Samples.Loaded with { Replace = null, Functions = [] }],
         Problem = new(ProblemCode.KernelBusy, "m", "c"),
@@ -27,37 +46,41 @@ public sealed class StatusReaderTests
     {
         Same(Full);
         var json = JsonSerializer.SerializeToNode(Full, WireJson.Default.AgentStatus)!.AsObject();
-        foreach (var property in typeof(AgentStatus).GetProperties())
-            Assert.True(json.ContainsKey(JsonNamingPolicy.CamelCase.ConvertName(property.Name)), $"the sample leaves {property.Name} out");
+        var names = typeof(AgentStatus).GetProperties().Select(p => JsonNamingPolicy.CamelCase.ConvertName(p.Name));
+        Assert.All(names, name => Assert.True(json.ContainsKey(name), $"the sample leaves {name} out"));
     }
 
-    /// <summary>A status or its head changed anywhere, as a daemon of another version or a torn file could have it.</summary>
+    /// <summary>A status or its head with any change, as in a torn file or from a daemon of another version.</summary>
     [Fact]
     public void Read_OfChangedAnswers_NeverThrows()
     {
-        var json = JsonSerializer.SerializeToUtf8Bytes(Full, WireJson.Default.AgentStatus);
         var error = "{\"error\":{\"code\":\"not-found\",\"message\":\"m\",\"cure\":\"c\"}}"u8.ToArray();
-        byte[] answer = [.. "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 60\r\n\r\n"u8, .. error];
-        byte[] chunked = [.. "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n3c\r\n"u8, .. error, .. "\r\n0\r\n\r\n"u8];
-        var mutator = new Fuzz.Mutator([json, JsonSerializer.SerializeToUtf8Bytes(Samples.Applied, WireJson.Default.AgentStatus), error, answer, chunked], seed: 1, maxLength: 8192);
+        var type = "Content-Type: application/json\r\n"u8;
+        byte[] answer = [.. "HTTP/1.1 200 OK\r\n"u8, .. type, .. "Content-Length: 60\r\n\r\n"u8, .. error];
+        var chunks = "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n3c\r\n"u8;
+        byte[] chunked = [.. chunks, .. error, .. "\r\n0\r\n\r\n"u8];
+        byte[][] seeds = [Json(Full), Json(Samples.Applied), error, answer, chunked];
+        var mutator = new Fuzz.Mutator(seeds, seed: 1, maxLength: 8192);
         for (var i = 0; i < 50_000; i++)
         {
             var input = mutator.Next().ToArray();
-            if (StatusReader.Read(input).TryGet(out var reading, out _)) Assert.NotEmpty(Views.StatusView.Render(reading, Samples.Now, Style.Plain));
+            if (StatusReader.Read(input).TryGet(out var reading, out _))
+                Assert.NotEmpty(StatusView.Render(reading, Samples.Now, Style.Plain));
             _ = ApiError.Read(input);
             var http = new HttpAnswer();
-            input.AsSpan(0, Math.Min(input.Length, http.Room().Length)).CopyTo(http.Room());
-            if (http.Take(Math.Min(input.Length, http.Room().Length)) is null) Assert.NotNull(http.Take(0));
+            var length = Math.Min(input.Length, http.Room().Length);
+            input.AsSpan(0, length).CopyTo(http.Room());
+            if (http.Take(length) is null) Assert.NotNull(http.Take(0));
         }
     }
 
     [Fact]
     public void Read_OfEveryWord_KnowsIt()
     {
-        Assert.All(Enum.GetValues<PatchState>(), value => Assert.Equal(value, WireWords.State(Kebab.Of(value))));
-        Assert.All(Enum.GetValues<CoverageState>(), value => Assert.Equal(value, WireWords.Coverage(Kebab.Of(value))));
-        Assert.All(Enum.GetValues<CheckInResult>(), value => Assert.Equal(value, WireWords.CheckIn(Kebab.Of(value))));
-        Assert.All(Enum.GetValues<ActivityKind>(), value => Assert.Equal(value, WireWords.Activity(Kebab.Of(value))));
+        AssertEvery(WireWords.State);
+        AssertEvery(WireWords.Coverage);
+        AssertEvery(WireWords.CheckIn);
+        AssertEvery(WireWords.Activity);
         Assert.All(Enum.GetValues<ProblemCode>(), code => Same(Full with { Problem = new(code, "m", "c") }));
     }
 
@@ -65,20 +88,36 @@ public sealed class StatusReaderTests
     public void Read_WithAnyFieldGoneOrOfAnotherKind_NeverThrows()
     {
         var text = JsonSerializer.Serialize(Full, WireJson.Default.AgentStatus);
-        foreach (var token in new[] { "null", "1", "1.5", "99999999999999999999", "true", "\"x\"", "\"\\ud800\"", "[]", "{}", "[null]" })
-        {
-            using var document = JsonDocument.Parse(text);
-            foreach (var path in Paths(document.RootElement))
-                _ = StatusReader.Read(System.Text.Encoding.UTF8.GetBytes(text[..path.Start] + token + text[path.End..]));
-        }
+        string[] tokens =
+        [
+            "null", "true", "[]", "{}", "[null]",
+            "1", "1.5", "99999999999999999999",
+            "\"x\"", "\"\\ud800\"",
+        ];
+        using var document = JsonDocument.Parse(text);
+        foreach (var path in Paths(document.RootElement))
+            foreach (var token in tokens)
+                _ = StatusReader.Read(Encoding.UTF8.GetBytes($"{text[..path.Start]}{token}{text[path.End..]}"));
     }
+
+    /// <summary>Every word that the wire has, and one that a newer daemon may add.</summary>
+    private static void AssertEvery<T>(Func<string, T?> read)
+        where T : struct, Enum
+    {
+        Assert.All(Enum.GetValues<T>(), value => Assert.Equal(value, read(Kebab.Of(value))));
+        Assert.Null(read("moon-phase"));
+        Assert.Null(read(""));
+    }
+
+    private static byte[] Json(AgentStatus status) =>
+        JsonSerializer.SerializeToUtf8Bytes(status, WireJson.Default.AgentStatus);
 
     private static void Same(AgentStatus status)
     {
-        Assert.True(StatusReader.Read(JsonSerializer.SerializeToUtf8Bytes(status, WireJson.Default.AgentStatus)).TryGet(out var reading, out var problem), problem?.Message);
+        Assert.True(StatusReader.Read(Json(status)).TryGet(out var reading, out var problem), problem?.Message);
         Assert.Equal(UnknownWords.None, reading.Unknown);
-        // Records compare lists by reference: their JSON tells whether all is the same.
-        Assert.Equal(JsonSerializer.Serialize(status, WireJson.Default.AgentStatus), JsonSerializer.Serialize(reading.Status, WireJson.Default.AgentStatus));
+        // Records compare lists by reference, so their JSON is compared.
+        Assert.Equal(Encoding.UTF8.GetString(Json(status)), Encoding.UTF8.GetString(Json(reading.Status)));
     }
 
     /// <summary>Where each value of the (compact) text stands.</summary>
@@ -94,8 +133,14 @@ public sealed class StatusReaderTests
             var raw = value.GetRawText();
             var start = whole.IndexOf(raw, from, StringComparison.Ordinal);
             found.Add((start, start + raw.Length));
-            if (value.ValueKind == JsonValueKind.Object) foreach (var property in value.EnumerateObject()) Walk(property.Value, start + 1);
-            if (value.ValueKind == JsonValueKind.Array) foreach (var item in value.EnumerateArray()) Walk(item, start + 1);
+            foreach (var inner in Children(value)) Walk(inner, start + 1);
         }
     }
+
+    private static IEnumerable<JsonElement> Children(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Object => value.EnumerateObject().Select(property => property.Value),
+        JsonValueKind.Array => value.EnumerateArray(),
+        _ => [],
+    };
 }

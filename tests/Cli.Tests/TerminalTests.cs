@@ -15,17 +15,23 @@ public sealed partial class TerminalTests
     {
         const long total = 3 << 20;
         var done = 0L;
-        using var daemon = new TestDaemon((request, _) => request.StartsWith("POST", StringComparison.Ordinal)
-            ? TestDaemon.Changed(10)
-            : TestDaemon.Json(200, done < total ? Downloading(done += 512 << 10, total) : Samples.Applied with { Revision = 99 }));
+        using var daemon = new TestDaemon((request, _) =>
+        {
+            if (TestDaemon.IsChange(request)) return TestDaemon.Changed(10);
+            var isDone = done == total;
+            return TestDaemon.Json(200, isDone ? Settled(Samples.Applied) : Downloading(done += 512 << 10, total));
+        });
         var shown = await RunAsync(daemon, $"enable {ChangeCommandTests.Token}");
         Assert.Equal(0, shown.Code);
 
         var before = shown.Text[..shown.Text.IndexOf('✓', StringComparison.Ordinal)];
         Assert.DoesNotContain('\n', before);
-        Assert.StartsWith("\r\e[2K\e[?7l\e[33m⧗\e[0m enrolling with the server\e[?7h", before, StringComparison.Ordinal);
-        Assert.Equal(["0.5", "1.0", "1.5", "2.0", "2.5", "3.0"], Sizes().Matches(before).Select(m => m.Groups[1].Value).Select(size => size == "512.0 KiB" ? "0.5" : size[..3]));
-        Assert.EndsWith("patched: version 2.1 (notice LPN-0002), fixes CVE-2026-0001, CVE-2026-0002\r\n", shown.Text, StringComparison.Ordinal);
+        const string first = "\r\e[2K\e[?7l\e[33m⧗\e[0m enrolling with the server\e[?7h";
+        Assert.StartsWith(first, before, StringComparison.Ordinal);
+        string[] sizes = ["512.0 KiB", "1.0 MiB", "1.5 MiB", "2.0 MiB", "2.5 MiB", "3.0 MiB"];
+        Assert.Equal(sizes, Sizes().Matches(before).Select(match => match.Groups[1].Value));
+        const string last = "patched: version 2.1 (notice LPN-0002), fixes CVE-2026-0001, CVE-2026-0002\r\n";
+        Assert.EndsWith(last, shown.Text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -34,8 +40,9 @@ public sealed partial class TerminalTests
         var asked = "";
         using var daemon = new TestDaemon((request, body) =>
         {
-            if (request.StartsWith("POST", StringComparison.Ordinal)) asked = body;
-            return request.StartsWith("POST", StringComparison.Ordinal) ? TestDaemon.Changed(10) : TestDaemon.Json(200, Samples.Applied with { Revision = 11 });
+            if (!TestDaemon.IsChange(request)) return TestDaemon.Json(200, Settled(Samples.Applied));
+            asked = body;
+            return TestDaemon.Changed(10);
         });
         var shown = await RunAsync(daemon, "enable -; stty -a", ("then Enter: ", ChangeCommandTests.Token + "\n"));
         Assert.Equal($"{{\"token\":\"{ChangeCommandTests.Token}\"}}", asked);
@@ -47,27 +54,41 @@ public sealed partial class TerminalTests
     [Fact]
     public async Task Enable_WithErrorsInAFile_WritesNoColourThere()
     {
-        using var daemon = TestDaemon.Saying(Samples.All["refused"].Status with { Revision = 99 });
+        var refused = TestDaemon.Json(200, Settled(Samples.All["refused"].Status));
+        using var daemon = new TestDaemon((request, _) =>
+            TestDaemon.IsChange(request) ? TestDaemon.Changed(10) : refused);
         var file = daemon.File("errors", "");
-        using var changed = new TestDaemon((request, _) => request.StartsWith("POST", StringComparison.Ordinal) ? TestDaemon.Changed(10) : TestDaemon.Json(200, Samples.All["refused"].Status with { Revision = 99 }));
-        await RunAsync(changed, $"refresh 2>{file}");
+        await RunAsync(daemon, $"refresh 2>{file}");
         Assert.StartsWith("✗ ", await File.ReadAllTextAsync(file, Deadline.Token), StringComparison.Ordinal);
     }
 
-    private static AgentStatus Downloading(long bytes, long total) => Samples.All["applying-downloading"].Status is var status
-        ? status with { Settled = false, Revision = 11 + bytes, Activity = status.Activity! with { Bytes = bytes, TotalBytes = total } }
-        : throw new UnreachableException();
+    private static AgentStatus Settled(AgentStatus status) => status with { Revision = long.MaxValue };
+
+    private static AgentStatus Downloading(long bytes, long total)
+    {
+        var status = Samples.All["applying-downloading"].Status;
+        var activity = status.Activity! with { Bytes = bytes, TotalBytes = total };
+        return status with { Settled = false, Revision = 11 + bytes, Activity = activity };
+    }
 
     /// <summary>Types each answer when its question has been asked.</summary>
-    private static async Task<(int Code, string Text)> RunAsync(TestDaemon daemon, string words, params (string Question, string Answer)[] dialogue)
+    private static async Task<(int Code, string Text)> RunAsync(
+        TestDaemon daemon, string words, params (string Question, string Answer)[] dialogue)
     {
         var program = Path.Combine(AppContext.BaseDirectory, "livepatch-agent.dll");
-        var start = new ProcessStartInfo("script", ["--quiet", "--return", "--flush", "--command", $"dotnet exec {program} {words}", "/dev/null"])
+        string[] options = ["--quiet", "--return", "--flush", "--command", $"dotnet exec {program} {words}"];
+        var start = new ProcessStartInfo("script", [.. options, "/dev/null"])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             StandardOutputEncoding = Encoding.UTF8,
-            Environment = { ["TERM"] = "xterm", ["LC_ALL"] = "C.UTF-8", ["NO_COLOR"] = "", [SharedOptions.SocketVariable] = daemon.SocketPath },
+            Environment =
+            {
+                ["TERM"] = "xterm",
+                ["LC_ALL"] = "C.UTF-8",
+                ["NO_COLOR"] = "",
+                [SharedOptions.SocketVariable] = daemon.SocketPath,
+            },
         };
         using var process = Process.Start(start)!;
         using var deadline = new CancellationTokenSource(Patience);

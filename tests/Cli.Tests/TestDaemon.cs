@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
@@ -6,7 +7,9 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Cli.Tests;
 
-/// <summary>A Unix socket that answers each call by a function: request line and body → bytes to send, null to say nothing.</summary>
+/// <summary>
+/// A Unix socket that answers each call by a function: request line and body → bytes to send, null to say nothing.
+/// </summary>
 internal sealed class TestDaemon : IDisposable
 {
     private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -31,14 +34,35 @@ internal sealed class TestDaemon : IDisposable
 
     public static TestDaemon Saying(AgentStatus status) => new((_, _) => Json(200, status));
 
-    public static byte[] Json(int code, AgentStatus status) => Http(code, JsonSerializer.Serialize(status, WireJson.Default.AgentStatus));
+    /// <summary>Answers every call with this body, and keeps the request lines.</summary>
+    public static TestDaemon Keeping(List<string> asked, string body) => new((request, _) =>
+    {
+        asked.Add(request);
+        return Http(200, body);
+    });
 
-    public static byte[] Error(int code, Problem problem) => Http(code, JsonSerializer.Serialize(new ErrorAnswer(problem), WireJson.Default.ErrorAnswer));
+    public static byte[] Json(int code, AgentStatus status) =>
+        Http(code, JsonSerializer.Serialize(status, WireJson.Default.AgentStatus));
 
-    public static byte[] Changed(long revision) => Http(202, JsonSerializer.Serialize(new ChangeAnswer(revision), WireJson.Default.ChangeAnswer));
+    public static byte[] Error(int code, Problem problem) =>
+        Http(code, JsonSerializer.Serialize(new ErrorAnswer(problem), WireJson.Default.ErrorAnswer));
 
-    public static byte[] Http(int code, string body) =>
-        Encoding.UTF8.GetBytes($"HTTP/1.1 {code} Word\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\nConnection: close\r\n\r\n{body}");
+    public static byte[] Changed(long revision) =>
+        Http(202, JsonSerializer.Serialize(new ChangeAnswer(revision), WireJson.Default.ChangeAnswer));
+
+    public static byte[] Http(int code, string body)
+    {
+        string[] head =
+        [
+            $"HTTP/1.1 {code} Word",
+            "Content-Type: application/json",
+            $"Content-Length: {Encoding.UTF8.GetByteCount(body)}",
+            "Connection: close",
+        ];
+        return Encoding.UTF8.GetBytes($"{string.Join("\r\n", head)}\r\n\r\n{body}");
+    }
+
+    public static bool IsChange(string request) => request.StartsWith("POST", StringComparison.Ordinal);
 
     public void Dispose()
     {
@@ -81,14 +105,16 @@ internal sealed class TestDaemon : IDisposable
             count += read;
             text = Encoding.Latin1.GetString(buffer, 0, count);
         }
-        if (answer(text[..text.IndexOf("\r\n", StringComparison.Ordinal)], text[(text.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..]) is not { } bytes) return false;
+        var request = text[..text.IndexOf("\r\n", StringComparison.Ordinal)];
+        var body = text[(text.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..];
+        if (answer(request, body) is not { } bytes) return false;
         try
         {
             for (var sent = 0; sent < bytes.Length;) sent += socket.Send(bytes.AsSpan(sent));
         }
         catch (SocketException)
         {
-            // it heard enough
+            // the client has read enough
         }
         return true;
     }
@@ -97,7 +123,8 @@ internal sealed class TestDaemon : IDisposable
     {
         var end = text.IndexOf("\r\n\r\n", StringComparison.Ordinal);
         if (end < 0) return false;
-        var length = text.Split("\r\n").FirstOrDefault(line => line.StartsWith("Content-Length:", StringComparison.Ordinal));
-        return length is null || text.Length - end - 4 >= int.Parse(length[15..], System.Globalization.CultureInfo.InvariantCulture);
+        const string length = "Content-Length:";
+        var line = text.Split("\r\n").FirstOrDefault(each => each.StartsWith(length, StringComparison.Ordinal));
+        return line is null || text.Length - end - 4 >= int.Parse(line[length.Length..], CultureInfo.InvariantCulture);
     }
 }
