@@ -43,12 +43,20 @@ internal sealed class Progress(TextWriter output, Terminal terminal, Style style
             output.Write($"{EraseLine}{NoWrap}{style.Of(Mark.Wait)} {text}{Wrap}");
             _open = true;
         }
-        else if (!stage.Equals(_stage) && !(_stage == Counted && stage is ActivityKind.WaitingForTasks))
+        else if (IsNew(stage))
         {
             output.WriteLine(text);
+            _stage = stage;
         }
-        _stage = stage;
+
         output.Flush();
+    }
+
+    /// <summary>Once the tasks were counted, a moment in which their number is unknown is no new stage.</summary>
+    private bool IsNew(object stage)
+    {
+        var isSameWait = _stage == Counted && stage is ActivityKind.WaitingForTasks;
+        return !isSameWait && !stage.Equals(_stage);
     }
 
     private static object StageOf(ActivityStatus activity)
