@@ -27,7 +27,7 @@ internal static class Change
         var surroundings = options.Surroundings;
         var client = options.Client(parsed);
         var answer = ask(client);
-        // A daemon that ended during the call may have saved the change: once systemd has restarted it, its status shows.
+        // A daemon that ended during the call may have saved the change; its status shows once it is back.
         var isCutOff = answer is ApiAnswer.Away { Kind: AwayKind.HungUp };
         if (!isCutOff && answer is not ApiAnswer.Reply { Success: true })
             return Failure.Show(surroundings, answer, client.SocketPath);

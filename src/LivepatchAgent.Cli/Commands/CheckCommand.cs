@@ -21,7 +21,7 @@ internal static class CheckCommand
         var patch = new Argument<string?>("patch")
         {
             HelpName = "FILE|VERSION",
-            Description = "A module's file, or the version of a patch that this host holds; without, the assigned patch",
+            Description = "A module's file, or the version of a patch on this host; without, the assigned patch",
             Arity = ArgumentArity.ZeroOrOne,
         };
         var host = new Option<string?>("--host")

@@ -29,7 +29,8 @@ internal static class StatusSource
         if (LastStatus.Read(options.StatusFile) is not { } last) return;
         var at = last.Reading.Status.At;
         var written = $"written {Words.Ago(at, surroundings.Now)} ({Words.Instant(at)})";
-        surroundings.Error.WriteLine($"what follows is the daemon's last status, {written}; the kernel may have moved on");
+        var line = $"what follows is the daemon's last status, {written}; the kernel may have moved on";
+        surroundings.Error.WriteLine(line);
         surroundings.Error.Flush();
         show(last.Json, last.Reading);
     }
