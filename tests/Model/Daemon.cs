@@ -61,6 +61,7 @@ internal sealed class Daemon
     public void Stop()
     {
         var boot = _hasLooked ? _world.Kernel.BootId : "";
+        _world.Oracle.Stops();
         Save(Recorded(_world.Mind.Stopped(State, boot), new Cause.Stopped()));
     }
 

@@ -53,7 +53,7 @@ internal sealed class RefusalForEver() : Mutation(
 
 internal sealed class MemoryForEver() : Mutation(
     "memory-for-ever",
-    "one turn without memory leaves a host unpatched until the next boot",
+    "one moment without memory leaves a host unpatched until the next boot",
     "arrival/kernel-no-memory")
 {
     public override AgentState Apply(Turn turn, Step step, StepResult result)

@@ -20,6 +20,7 @@ internal sealed partial class Oracle
     {
         LoadCalls++;
         _touched.Add(wanted.Manifest);
+        _survived.Remove(wanted.Manifest); // its probation begins again
         var (name, manifest) = (wanted.Name, wanted.Manifest);
         if (_quarantined.Contains(manifest)) Fail(Invariant.QuarantinedLoad, null, $"{name} is quarantined");
         if (_withdrawn.Contains(manifest)) Fail(Invariant.WithdrawnLoad, null, $"{name} was withdrawn");

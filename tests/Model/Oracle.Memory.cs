@@ -15,6 +15,9 @@ internal sealed partial class Oracle
     /// <summary>The publisher's word was read and verified; it counts once it is on the disk.</summary>
     public void ReadsWithdrawal(Patch patch) => _read.Add(patch.Manifest);
 
+    /// <summary>The daemon stops: what it was just doing is not on the disk.</summary>
+    public void Stops() => _read.Clear();
+
     public void Accepts(Command command)
     {
         if (command is not Command.Disable) return;
