@@ -20,8 +20,10 @@ internal sealed class AgentClient(string socketPath, TimeProvider clock)
     /// <summary>A change may have to be fsynced before it is answered.</summary>
     public static readonly TimeSpan ChangeDeadline = TimeSpan.FromSeconds(10);
 
-    /// <summary>The daemon goes through all symbols of the kernel; on a busy or emulated host that takes its time.</summary>
+    /// <summary>The daemon goes through all symbols of the kernel: that takes time on a busy host.</summary>
     public static readonly TimeSpan LookDeadline = TimeSpan.FromSeconds(30);
+
+    private const int MaxFacts = 64 << 20;
 
     public string SocketPath => socketPath;
 
@@ -32,26 +34,43 @@ internal sealed class AgentClient(string socketPath, TimeProvider clock)
         Call("GET", $"/v1/status?after={after}&wait={waitSeconds}", [], TimeSpan.FromSeconds(waitSeconds) + Deadline);
 
     /// <summary>Verifying reads all that is kept, megabytes at most.</summary>
-    public ApiAnswer History(int limit, bool verify) => Call("GET", $"/v1/history?limit={limit}{(verify ? "&verify=1" : "")}", [], ChangeDeadline);
+    public ApiAnswer History(int limit, bool verify)
+    {
+        var query = $"limit={limit}{(verify ? "&verify=1" : "")}";
+        return Call("GET", $"/v1/history?{query}", [], ChangeDeadline);
+    }
 
-    public ApiAnswer Enable(string token) =>
-        Call("POST", "/v1/enable", JsonSerializer.SerializeToUtf8Bytes(new EnableRequest(token), WireJson.Default.EnableRequest), ChangeDeadline);
+    public ApiAnswer Enable(string token)
+    {
+        var request = new EnableRequest(token);
+        var body = JsonSerializer.SerializeToUtf8Bytes(request, WireJson.Default.EnableRequest);
+        return Call("POST", "/v1/enable", body, ChangeDeadline);
+    }
 
     /// <summary>Some 6 MB of names.</summary>
     /// <param name="objects">Modules that are installed and not loaded, to be described too.</param>
-    public ApiAnswer Facts(IEnumerable<string> objects) =>
-        Call("GET", $"/v1/facts?{string.Join('&', objects.Select(o => $"object={Uri.EscapeDataString(o)}"))}".TrimEnd('?'), [], LookDeadline, 64 << 20);
+    public ApiAnswer Facts(IEnumerable<string> objects)
+    {
+        var query = string.Join('&', objects.Select(name => $"object={Uri.EscapeDataString(name)}"));
+        var target = query.Length > 0 ? $"/v1/facts?{query}" : "/v1/facts";
+        return Call("GET", target, [], LookDeadline, MaxFacts);
+    }
 
     public ApiAnswer Check(byte[] module) => Call("POST", "/v1/check", module, LookDeadline);
 
     /// <param name="version">Null for the patch that is assigned.</param>
-    public ApiAnswer Check(string? version) => Call("POST", version is null ? "/v1/check" : $"/v1/check?version={Uri.EscapeDataString(version)}", [], LookDeadline);
+    public ApiAnswer Check(string? version)
+    {
+        var query = version is null ? "" : $"?version={Uri.EscapeDataString(version)}";
+        return Call("POST", $"/v1/check{query}", [], LookDeadline);
+    }
 
     public ApiAnswer Disable() => Call("POST", "/v1/disable", [], ChangeDeadline);
 
     public ApiAnswer Refresh() => Call("POST", "/v1/refresh", [], ChangeDeadline);
 
-    private ApiAnswer Call(string method, string target, byte[] body, TimeSpan deadline, int maxAnswer = HttpAnswer.MaxBytes)
+    private ApiAnswer Call(
+        string method, string target, byte[] body, TimeSpan deadline, int maxAnswer = HttpAnswer.MaxBytes)
     {
         if (Encoding.UTF8.GetByteCount(socketPath) is 0 or > UnixStream.MaxPathBytes)
             return new ApiAnswer.Away(AwayKind.NoSocket, $"a socket's path has 1 to {UnixStream.MaxPathBytes} bytes");
@@ -60,7 +79,8 @@ internal sealed class AgentClient(string socketPath, TimeProvider clock)
         using (socket)
         {
             if (error != 0) return OfConnect(error, deadline);
-            return Send(socket, Request(method, target, body)) == -UnixStream.EAGAIN ? Silent(deadline) : Receive(socket, start, deadline, maxAnswer);
+            if (Send(socket, Request(method, target, body)) == -UnixStream.EAGAIN) return Silent(deadline);
+            return Receive(socket, start, deadline, maxAnswer);
         }
     }
 
@@ -74,12 +94,17 @@ internal sealed class AgentClient(string socketPath, TimeProvider clock)
             var count = UnixStream.Receive(socket, answer.Room(), left);
             if (count == -UnixStream.EINTR) continue;
             if (count == -UnixStream.EAGAIN) return Silent(deadline);
-            if (count < 0) return new ApiAnswer.Away(AwayKind.HungUp, $"the connection broke ({Marshal.GetPInvokeErrorMessage(-count)})");
+            if (count < 0) return Broken(-count);
             if (answer.Take(count) is { } whole) return whole;
         }
     }
 
-    /// <summary>0, or minus errno. A daemon that refuses early closes its reading side; its answer can still be read.</summary>
+    private static ApiAnswer.Away Broken(int errno) =>
+        new(AwayKind.HungUp, $"the connection broke ({Marshal.GetPInvokeErrorMessage(errno)})");
+
+    /// <summary>
+    /// 0, or minus errno. A daemon that refuses early closes its reading side; its answer can still be read.
+    /// </summary>
     private static int Send(SafeFileHandle socket, ReadOnlySpan<byte> request)
     {
         while (!request.IsEmpty)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Wire;
@@ -5,13 +6,15 @@ using LivepatchAgent.Core.Wire;
 namespace LivepatchAgent.Cli.Local;
 
 /// <summary>
-/// Bytes → status, field by field: setting up JsonSerializer for these records takes longer than all the rest of `status`.
+/// Bytes → status, field by field: to set up JsonSerializer for these records takes longer than the rest of `status`.
 /// During an upgrade the daemon may be newer than this program: fields it added are ignored, and a
 /// word it added to an enum is set aside and shown, rather than making the whole status unreadable.
-/// A test holds this to what WireJson writes.
+/// A test compares this with what WireJson writes.
 /// </summary>
 internal static class StatusReader
 {
+    private const string Cure = "restart the daemon with `sudo systemctl restart livepatch-agentd`";
+
     private static readonly JsonDocumentOptions Bounds = new() { MaxDepth = 16 };
 
     public static Result<StatusReading> Read(ReadOnlyMemory<byte> json)
@@ -22,9 +25,11 @@ internal static class StatusReader
             return Reading(document.RootElement);
         }
         // The last: half a surrogate pair in a string; the one before: a number that fits no field.
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or FormatException or InvalidOperationException)
+        catch (Exception e)
+            when (e is JsonException or KeyNotFoundException or FormatException or InvalidOperationException)
         {
-            return new Problem(ProblemCode.StateInvalid, $"cannot read the status: {e.Message.ReplaceLineEndings(" ")}", "restart the daemon with `sudo systemctl restart livepatch-agentd`");
+            var why = e.Message.ReplaceLineEndings(" ");
+            return new Problem(ProblemCode.StateInvalid, $"cannot read the status: {why}", Cure);
         }
     }
 
@@ -34,9 +39,8 @@ internal static class StatusReader
         var state = WireWords.State(Text(root, "state"));
         var coverage = WireWords.Coverage(Text(kernel, "coverage"));
         var result = WireWords.CheckIn(Text(checkIn, "result"));
-        ActivityKind? doing = null;
-        string? unknownActivity = null;
-        if (Optional(root, "activity") is { } activity && (doing = WireWords.Activity(Text(activity, "kind"))) is null) unknownActivity = Text(activity, "kind");
+        var activity = Optional(root, "activity");
+        var doing = activity is { } a ? WireWords.Activity(Text(a, "kind")) : null;
         var status = new AgentStatus
         {
             Schema = Text(root, "schema"),
@@ -45,17 +49,23 @@ internal static class StatusReader
             AgentVersion = Text(root, "agentVersion"),
             Settled = Field(root, "settled").GetBoolean(),
             Kernel = Kernel(kernel, coverage ?? CoverageState.Unknown),
-            Enrolment = Optional(root, "enrolment") is { } e ? new EnrolmentStatus(Text(e, "server"), Text(e, "machineId"), Field(e, "since").GetDateTimeOffset()) : null,
+            Enrolment = Optional(root, "enrolment") is { } e ? Enrolment(e) : null,
             CheckIn = CheckIn(checkIn, result ?? CheckInResult.Never),
             State = state ?? PatchState.NeedsCheck,
-            Activity = doing is { } kind ? Activity(Field(root, "activity"), kind) : null,
+            Activity = doing is { } kind ? Activity(activity!.Value, kind) : null,
             Patch = Optional(root, "patch") is { } p ? Patch(p) : null,
             Loaded = List(Field(root, "loaded"), Loaded),
             Problem = Problem(root),
         };
         return new StatusReading(status, new UnknownWords(
-            state is null ? Text(root, "state") : null, coverage is null ? Text(kernel, "coverage") : null, result is null ? Text(checkIn, "result") : null, unknownActivity));
+            State: state is null ? Text(root, "state") : null,
+            Coverage: coverage is null ? Text(kernel, "coverage") : null,
+            CheckIn: result is null ? Text(checkIn, "result") : null,
+            Activity: doing is null && activity is { } unknown ? Text(unknown, "kind") : null));
     }
+
+    private static EnrolmentStatus Enrolment(JsonElement from) =>
+        new(Text(from, "server"), Text(from, "machineId"), Field(from, "since").GetDateTimeOffset());
 
     private static KernelStatus Kernel(JsonElement from, CoverageState coverage) => new()
     {
@@ -66,8 +76,10 @@ internal static class StatusReader
         Taint = Field(from, "taint").GetInt64(),
         TaintFlags = Text(from, "taintFlags"),
         Coverage = coverage,
-        CoveredUntil = OptionalText(from, "coveredUntil") is { } day ? DateOnly.ParseExact(day, "yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture) : null,
+        CoveredUntil = OptionalText(from, "coveredUntil") is { } day ? Day(day) : null,
     };
+
+    private static DateOnly Day(string text) => DateOnly.ParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture);
 
     private static CheckInStatus CheckIn(JsonElement from, CheckInResult result) => new()
     {
@@ -90,8 +102,12 @@ internal static class StatusReader
         TaskCount = Optional(from, "taskCount")?.GetInt32(),
     };
 
-    private static BlockingTask Task(JsonElement from) =>
-        new(Field(from, "tid").GetInt32(), Field(from, "pid").GetInt32(), Text(from, "comm"), OptionalText(from, "unit"), List(Field(from, "stack"), Text));
+    private static BlockingTask Task(JsonElement from) => new(
+        Field(from, "tid").GetInt32(),
+        Field(from, "pid").GetInt32(),
+        Text(from, "comm"),
+        OptionalText(from, "unit"),
+        List(Field(from, "stack"), Text));
 
     private static PatchStatus Patch(JsonElement from) => new()
     {
@@ -106,16 +122,26 @@ internal static class StatusReader
     };
 
     private static LoadedPatch Loaded(JsonElement from) => new(
-        Text(from, "name"), Field(from, "enabled").GetBoolean(), Field(from, "transition").GetBoolean(), Optional(from, "replace")?.GetBoolean(), List(Field(from, "functions"), Function));
+        Text(from, "name"),
+        Field(from, "enabled").GetBoolean(),
+        Field(from, "transition").GetBoolean(),
+        Optional(from, "replace")?.GetBoolean(),
+        List(Field(from, "functions"), Function));
 
-    private static PatchedFunction Function(JsonElement from) => new(Text(from, "object"), Text(from, "name"), Optional(from, "position")?.GetInt64() ?? 0);
+    private static PatchedFunction Function(JsonElement from) =>
+        new(Text(from, "object"), Text(from, "name"), Optional(from, "position")?.GetInt64() ?? 0);
 
     private static Problem? Problem(JsonElement parent)
     {
         if (Optional(parent, "problem") is not { } from) return null;
-        // A code that is new is still a problem; its message says which.
-        var code = Text(from, "code");
-        return new Problem(Enum.TryParse<ProblemCode>(code.Replace("-", "", StringComparison.Ordinal), ignoreCase: true, out var known) ? known : ProblemCode.InternalError, Text(from, "message"), Text(from, "cure"));
+        return new Problem(Code(Text(from, "code")), Text(from, "message"), Text(from, "cure"));
+    }
+
+    /// <summary>A code that is new is still a problem; its message says which.</summary>
+    private static ProblemCode Code(string word)
+    {
+        var name = word.Replace("-", "", StringComparison.Ordinal);
+        return Enum.TryParse<ProblemCode>(name, ignoreCase: true, out var code) ? code : ProblemCode.InternalError;
     }
 
     private static List<T> List<T>(JsonElement from, Func<JsonElement, T> read)
@@ -137,5 +163,6 @@ internal static class StatusReader
 
     private static string? OptionalText(JsonElement from, string name) => Optional(from, name)?.GetString();
 
-    private static DateTimeOffset? OptionalTime(JsonElement from, string name) => Optional(from, name)?.GetDateTimeOffset();
+    private static DateTimeOffset? OptionalTime(JsonElement from, string name) =>
+        Optional(from, name)?.GetDateTimeOffset();
 }

@@ -9,16 +9,31 @@ namespace LivepatchAgent.Cli.Views;
 /// <summary>Each patch state in a sentence that says what is so and nothing more; see docs/status.md.</summary>
 internal static class PatchStateView
 {
+    private static readonly Problem NotEnrolled = new(
+        ProblemCode.NotEnrolled, "",
+        "run `sudo livepatch-agent enable TOKEN` with a token from the livepatch server");
+
+    private static readonly Problem SwitchedOff = new(
+        ProblemCode.SwitchedOff, "",
+        "take `livepatch_agent=off` off the kernel command line, or empty /etc/livepatch-agent/mode");
+
+    private static readonly Problem HeldUp = new(
+        ProblemCode.TransitionStalled, "",
+        "the kernel carries on when these tasks leave the patched functions; restarting their unit helps");
+
     public static string Sentence(StatusReading reading, DateTimeOffset now, Style style)
     {
         var status = reading.Status;
-        if (reading.Unknown.State is { } word) return $"{style.Of(Mark.Bad)} {style.Clean(word)} (a state that is newer than this livepatch-agent)";
+        if (reading.Unknown.State is { } word)
+            return $"{style.Of(Mark.Bad)} {style.Clean(word)} (a state that is newer than this livepatch-agent)";
         return status.State switch
         {
-            PatchState.NotEnrolled when status.Activity is not null => $"{style.Of(Mark.Wait)} this host is being enrolled",
+            PatchState.NotEnrolled when status.Activity is not null =>
+                $"{style.Of(Mark.Wait)} this host is being enrolled",
             PatchState.NotEnrolled => $"{style.Of(Mark.Bad)} this host is not enrolled",
             PatchState.NeedsCheck => $"{style.Of(Mark.Wait)} enrolled, and nothing heard from the server yet",
-            PatchState.NothingToApply => $"{style.Of(Mark.Good)} the server offers no livepatch for kernel {style.Clean(status.Kernel.Release)}",
+            PatchState.NothingToApply =>
+                $"{style.Of(Mark.Good)} the server offers no livepatch for kernel {style.Clean(status.Kernel.Release)}",
             PatchState.Applying => $"{style.Of(Mark.Wait)} {Applying(status.Activity)}",
             PatchState.Applied => $"{style.Of(Mark.Good)} all applicable livepatch modules applied",
             PatchState.Stalled => $"{style.Of(Mark.Bad)} {Stalled(status.Activity, now)}",
@@ -32,15 +47,9 @@ internal static class PatchStateView
     public static Problem? Advice(StatusReading reading) => reading switch
     {
         { Unknown.State: not null } or { Status.Problem: not null } => null,
-        { Status: { State: PatchState.NotEnrolled, Activity: null } } =>
-            new Problem(ProblemCode.NotEnrolled, "", "run `sudo livepatch-agent enable TOKEN` with a token from the livepatch server"),
-        { Status: { State: PatchState.Unsupported, Kernel.LivepatchSupported: true } } =>
-            new Problem(ProblemCode.SwitchedOff, "", "take `livepatch_agent=off` off the kernel command line, or empty /etc/livepatch-agent/mode"),
-        { Status.State: PatchState.Stalled } =>
-            new Problem(
-                ProblemCode.TransitionStalled,
-                "",
-                "the kernel carries on when these tasks leave the patched functions; restarting their unit helps"),
+        { Status: { State: PatchState.NotEnrolled, Activity: null } } => NotEnrolled,
+        { Status: { State: PatchState.Unsupported, Kernel.LivepatchSupported: true } } => SwitchedOff,
+        { Status.State: PatchState.Stalled } => HeldUp,
         _ => null,
     };
 
@@ -54,7 +63,8 @@ internal static class PatchStateView
             var place = task.Stack.Count == 0 ? "" : $", in {style.Clean(task.Stack[0])}";
             text.Append($"  task {task.Tid} ({style.Clean(task.Comm)}){unit}{place}\n");
         }
-        if (activity.TaskCount - tasks.Count is > 0 and { } more) text.Append($"  and {Words.Count(more, "more task")}\n");
+        var more = activity.TaskCount - tasks.Count ?? 0;
+        if (more > 0) text.Append($"  and {Words.Count(more, "more task")}\n");
     }
 
     /// <summary>One line for the end of `enable` and `refresh`.</summary>
@@ -65,11 +75,14 @@ internal static class PatchStateView
         return Sentence(reading, now, style);
     }
 
-    public static string Name(PatchStatus patch, Style style) => $"{style.Clean(patch.Version)} (notice {style.Clean(patch.Notice)})";
+    public static string Name(PatchStatus patch, Style style) =>
+        $"{style.Clean(patch.Version)} (notice {style.Clean(patch.Notice)})";
 
-    public static string Fixes(PatchStatus patch, Style style) => patch.Fixes.Count == 0 ? "" : $", fixes {style.Clean(string.Join(", ", patch.Fixes))}";
+    public static string Fixes(PatchStatus patch, Style style) =>
+        patch.Fixes.Count == 0 ? "" : $", fixes {style.Clean(string.Join(", ", patch.Fixes))}";
 
-    private static string Applying(ActivityStatus? activity) => activity is null ? "a patch is on its way" : Words.Activity(activity);
+    private static string Applying(ActivityStatus? activity) =>
+        activity is null ? "a patch is on its way" : Words.Activity(activity);
 
     private static string Stalled(ActivityStatus? activity, DateTimeOffset now)
     {

@@ -36,49 +36,59 @@ internal static class StatusView
     {
         if ((checkIn.LastAttempt ?? checkIn.LastSuccess) is not { } last) return "never";
         if (checkIn.Result != CheckInResult.Failed) return Words.Ago(last, now);
-        var success = checkIn.LastSuccess is { } good ? $"last success {Words.Ago(good, now)}" : "none succeeded so far";
+        var success = checkIn.LastSuccess is { } good ? $"last success {Words.Ago(good, now)}" : "no success so far";
         return $"{Words.Ago(last, now)} ({success})";
     }
 
-    private static string CheckIn(StatusReading reading, Style style) => (reading.Unknown.CheckIn, reading.Status.CheckIn) switch
+    private static string CheckIn(StatusReading reading, Style style)
     {
-        ({ } word, _) => NotLearnt(word, style),
-        (_, { Result: CheckInResult.Succeeded, Problem: { } warning }) => $"succeeded, but {style.Clean(warning.Message)}",
-        (_, { Result: CheckInResult.Succeeded }) => "succeeded",
-        (_, { Result: CheckInResult.Failed, Problem: { } problem }) => $"failed: {style.Clean(problem.Message)}",
-        (_, { Result: CheckInResult.Failed }) => "failed",
-        (_, { Problem: { } problem }) => style.Clean(problem.Message),
-        _ => reading.Status.Enrolment is null ? "none, as this host is not enrolled" : "none so far",
-    };
+        if (reading.Unknown.CheckIn is { } word) return NewWord(word, style);
+        var checkIn = reading.Status.CheckIn;
+        var problem = checkIn.Problem is { } p ? style.Clean(p.Message) : null;
+        return checkIn.Result switch
+        {
+            CheckInResult.Succeeded => problem is null ? "succeeded" : $"succeeded, but {problem}",
+            CheckInResult.Failed => problem is null ? "failed" : $"failed: {problem}",
+            _ when problem is not null => problem,
+            _ => reading.Status.Enrolment is null ? "none, as this host is not enrolled" : "none so far",
+        };
+    }
 
     private static string Kernel(StatusReading reading, Style style)
     {
         var kernel = reading.Status.Kernel;
-        if (!kernel.LivepatchSupported) return $"{style.Of(Mark.Bad)} built without livepatch support (CONFIG_LIVEPATCH)";
-        if (reading.Unknown.Coverage is { } word) return $"{style.Of(Mark.Wait)} {NotLearnt(word, style)}";
+        if (!kernel.LivepatchSupported)
+            return $"{style.Of(Mark.Bad)} built without livepatch support (CONFIG_LIVEPATCH)";
+        if (reading.Unknown.Coverage is { } word) return $"{style.Of(Mark.Wait)} {NewWord(word, style)}";
+        var day = kernel.CoveredUntil is { } until ? Words.Day(until) : null;
         return kernel.Coverage switch
         {
-            CoverageState.Covered when kernel.CoveredUntil is { } day => $"{style.Of(Mark.Good)} covered by livepatch until {Words.Day(day)}",
-            CoverageState.Covered => $"{style.Of(Mark.Good)} covered by livepatch",
+            CoverageState.Covered => $"{style.Of(Mark.Good)} {Covered(day)}",
             CoverageState.NotCovered => $"{style.Of(Mark.Bad)} not covered by livepatch",
-            CoverageState.Ended when kernel.CoveredUntil is { } day => $"{style.Of(Mark.Bad)} livepatch coverage ended on {Words.Day(day)}; upgrade the kernel and reboot",
-            CoverageState.Ended => $"{style.Of(Mark.Bad)} livepatch coverage has ended; upgrade the kernel and reboot",
+            CoverageState.Ended => $"{style.Of(Mark.Bad)} {Ended(day)}; upgrade the kernel and reboot",
             _ => $"{style.Of(Mark.Wait)} not known yet whether livepatch covers it",
         };
     }
+
+    private static string Covered(string? day) =>
+        day is null ? "covered by livepatch" : $"covered by livepatch until {day}";
+
+    private static string Ended(string? day) =>
+        day is null ? "livepatch coverage has ended" : $"livepatch coverage ended on {day}";
 
     private static void Patch(StringBuilder text, AgentStatus status, Style style)
     {
         if (status.Patch is not { } patch) return;
         var loaded = status.Loaded.FirstOrDefault(each => each.Name == patch.Name);
+        var isReversing = status.Activity?.Kind == ActivityKind.Reversing;
         var standing = loaded switch
         {
             null => ", not in the kernel",
-            { Transition: true } when status.Activity?.Kind == ActivityKind.Reversing => ", the kernel is taking it back",
-            { Transition: true } => ", the kernel is switching over",
+            { Transition: true } => $", the kernel is {(isReversing ? "taking it back" : "switching over")}",
             _ => "",
         };
-        Line(text, "patch version", $"{PatchStateView.Name(patch, style)}{standing}{PatchStateView.Fixes(patch, style)}");
+        var (name, fixes) = (PatchStateView.Name(patch, style), PatchStateView.Fixes(patch, style));
+        Line(text, "patch version", $"{name}{standing}{fixes}");
         if (patch.Withdrawn is null) return;
         text.Append($"  {style.Of(Mark.Bad)} withdrawn by its publisher: {style.Clean(patch.Withdrawn)}\n");
         text.Append("  cure: it runs until this host reboots or a newer patch replaces it\n");
@@ -102,7 +112,8 @@ internal static class StatusView
         _ => null,
     };
 
-    private static string NotLearnt(string word, Style style) => $"{style.Clean(word)} (a word that is newer than this livepatch-agent)";
+    private static string NewWord(string word, Style style) =>
+        $"{style.Clean(word)} (a word that is newer than this livepatch-agent)";
 
     private static void Line(StringBuilder text, string label, string value) => text.Append($"{label}: {value}\n");
 
