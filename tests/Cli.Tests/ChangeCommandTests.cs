@@ -282,9 +282,31 @@ public sealed class ChangeCommandTests
         var error = new { code, message = "cannot do it: no right", cure = "use sudo" };
         var body = code.Length == 0 ? "<html>" : JsonSerializer.Serialize(new { error });
         using var daemon = new TestDaemon((_, _) => TestDaemon.Http(http, body));
-        string[][] commands = [["enable", Token], ["disable"], ["refresh"]];
+        string[][] commands = [["enable", Token], ["disable"], ["refresh"], ["hold"], ["unhold"]];
         foreach (var command in commands)
             Assert.Equal((exit, "", line + "\n"), Fields(Run.Of(daemon.SocketPath, command)));
+    }
+
+    public static TheoryData<string, string, string> Holds => new()
+    {
+        { "applied", "hold", "held: this host keeps what it runs; new patches are reported and not loaded" },
+        { "applied-held", "hold", "held already: since 2026-11-23 10:00:00 UTC by uid 1000 (livepatch-agent)" },
+        { "applied", "unhold", "not held: nothing to end" },
+        {
+            "applied-held",
+            "unhold",
+            "no longer held: this host loads the patch that is assigned to it; "
+            + "`livepatch-agent status` shows how it stands"
+        },
+    };
+
+    [Theory, MemberData(nameof(Holds))]
+    public void HoldAndUnhold_SayWhatTheyChanged(string before, string verb, string line)
+    {
+        var asked = new List<string>();
+        using var daemon = Showing(asked, Samples.All[before].Status);
+        Assert.Equal((0, line + "\n", ""), Fields(Run.Of(daemon.SocketPath, verb)));
+        Assert.Contains($"POST /v1/{verb} HTTP/1.0", asked);
     }
 
     [Fact]

@@ -23,6 +23,16 @@ internal static class Samples
     public static readonly LoadedPatch Loaded = new("livepatch_lpn_0002", true, false, true,
         [new("vmlinux", "cmdline_proc_show"), new("vmlinux", "meminfo_proc_show", 2), new("nfsd", "nfsd_open")]);
 
+    private static readonly PatchStatus Newer = Patch with
+    {
+        Version = "3.0", Notice = "LPN-0003", Fixes = ["CVE-2026-0003"], AppliedAt = null,
+    };
+
+    private static readonly HoldStatus Held = new()
+    {
+        Since = Now.AddHours(-2), By = new HoldAsker { Uid = 1000, Program = "livepatch-agent" },
+    };
+
     public static readonly AgentStatus Applied = new()
     {
         Schema = AgentStatus.SchemaName,
@@ -127,6 +137,9 @@ internal static class Samples
             ["applied-removing-old"] = (RemovingOld, 0, 0),
             ["applied-other-livepatch"] = (WithOther, 0, 0),
             ["applied-not-in-kernel"] = (Applied with { Loaded = [] }, 0, 0),
+            ["applied-held"] = (Applied with { Hold = Held }, 0, 0),
+            ["applied-held-available"] = (Applied with { Hold = Held with { Available = Newer } }, 0, 0),
+            ["nothing-to-apply-held"] = (HeldAtNothing, 0, 0),
             ["not-enrolled"] = (Bare, 3, 3),
             ["not-enrolled-but-patched"] = (Bare with { Loaded = [Loaded] }, 3, 3),
             ["not-enrolled-enrolling"] = (Enrolling, 2, 2),
@@ -154,6 +167,9 @@ internal static class Samples
             ["unsupported"] = (Unsupported, 1, 1),
             ["unsupported-switched-off"] = (Waiting with { State = PatchState.Unsupported }, 1, 1),
         };
+
+    private static AgentStatus HeldAtNothing =>
+        Waiting with { Hold = new HoldStatus { Since = Now, Available = Newer } };
 
     private static AgentStatus NeedsCheck => Waiting with { State = PatchState.NeedsCheck };
 

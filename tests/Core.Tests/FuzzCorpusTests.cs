@@ -203,6 +203,7 @@ public sealed class FuzzCorpusTests
         {
             Quarantine = [new Quarantined(Given.Patch(2).Manifest, "2", "why", Given.Now)],
             Floors = new Dictionary<string, Floor> { [Given.Release] = new(3, 2) },
+            Hold = new Hold(new HistoryBy(0, 17, "bash"), Given.Now) { Available = Given.Patch(3) },
         },
         History = new HistoryMark().With(
             [new HistoryEvent(HistoryKind.Started) { Note = "0.1.0" }, new HistoryEvent(HistoryKind.Loaded) { By = new HistoryBy(0, 17, "livepatch-agent", "https://s"), Patch = new HistoryPatch(new string('0', 64), "m", "1.0", new string('1', 64), new string('2', 64)) }, new HistoryEvent(HistoryKind.Gap) { Missed = 3 }],
@@ -222,6 +223,7 @@ public sealed class FuzzCorpusTests
         State = PatchState.Stalled,
         Activity = new ActivityStatus { Kind = ActivityKind.WaitingForTasks, Since = Given.Now, Tasks = [new(1, 2, "comm", "x.service", ["f"])], TaskCount = 1 },
         Loaded = [new("livepatch_1", true, true, true, [new("vmlinux", "f", 1)])],
+        Hold = new HoldStatus { Since = Given.Now, By = new HoldAsker { Uid = 0, Program = "bash" } },
     };
 
     private static byte[] Pkcs7(Action<CmsSigner> change)

@@ -48,7 +48,7 @@ public sealed class LocalApiTests
     {
         await using var host = await ServingAsync();
         using var person = Person.Of(host.Paths.Socket, uid, gid);
-        foreach (var path in new[] { "/v1/refresh", "/v1/disable" })
+        foreach (var path in new[] { "/v1/refresh", "/v1/hold", "/v1/unhold", "/v1/disable" })
         {
             using var answer = await person.PostAsync(path, null, Ct);
             Assert.Equal(expected, answer.StatusCode);

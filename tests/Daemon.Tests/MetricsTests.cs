@@ -58,6 +58,17 @@ public sealed class MetricsTests
             AppliedAt = Now,
         },
         Problem = new Problem(ProblemCode.TransitionStalled, "cannot", "cure"),
+        Hold = new HoldStatus { Since = Now, Available = Available },
+    };
+
+    private static PatchStatus Available => new()
+    {
+        Name = "livepatch_y",
+        Version = "2.0",
+        Notice = "LPN-0002",
+        Fixes = [],
+        Manifest = "n",
+        Sequence = 2,
     };
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Text.Json;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Server.Api;
@@ -75,6 +76,41 @@ public sealed class CheckInTests
         Assert.Equal(
             ("stalled", "1.0", "transition-stalled", (DateTimeOffset?)now),
             (row.State, row.Version, row.ProblemCode, row.LastCheckIn));
+    }
+
+    [Fact]
+    public async Task CheckIn_OfAHeldMachine_ShowsInTheListUntilItIsHeldNoMore()
+    {
+        await using var server = await StartAsync();
+        var machine = await server.EnrolAsync();
+        var free = machine.CheckIn();
+        var held = free with { Report = free.Report with { Held = true } };
+        Assert.Contains("  nothing-to-apply, held  ", await ListedAsync(held), StringComparison.Ordinal);
+        Assert.Contains("  nothing-to-apply  ", await ListedAsync(free), StringComparison.Ordinal);
+
+        async Task<string> ListedAsync(CheckInRequest request)
+        {
+            (await server.CheckInAsync(machine, request)).Dispose();
+            using var database = Database.Open(server.Folder.Database).Value;
+            return Server.Commands.Views.Machines(database.Read(MachineTable.All));
+        }
+    }
+
+    /// <summary>As an agent that is newer than this server reports: what it does not know it leaves out.</summary>
+    [Fact]
+    public async Task CheckIn_WithAFieldOfTheFuture_IsTaken()
+    {
+        await using var server = await StartAsync();
+        var machine = await server.EnrolAsync();
+        var report = JsonSerializer.SerializeToNode(machine.CheckIn(), WireJson.Default.CheckInRequest)!;
+        report["report"]!["leased"] = true;
+        using var message = new HttpRequestMessage(HttpMethod.Post, "/v1/check-ins")
+        {
+            Content = Json(JsonSerializer.SerializeToUtf8Bytes(report)),
+        };
+        message.Headers.Authorization = machine.Authorization;
+        using var answer = await server.Client.SendAsync(message, Ct);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
     }
 
     [Fact]

@@ -32,6 +32,24 @@ public sealed class StorageTests : IDisposable
     }
 
     [Fact]
+    public void Database_OfVersion1_IsBroughtUpToDate()
+    {
+        using (var database = Database.Open(DatabasePath).Value)
+        {
+            database.Write(db => db.Run("ALTER TABLE machines DROP COLUMN held"));
+            database.Write(db => db.Run("PRAGMA user_version=1"));
+        }
+
+        for (var opened = 1; opened <= 2; opened++)
+        {
+            using var database = Database.Open(DatabasePath).Value;
+            Assert.Empty(database.Read(MachineTable.All));
+            var version = database.Read(db => db.Query("PRAGMA user_version", row => row.GetInt64(0)));
+            Assert.Equal([Schema.Version], version);
+        }
+    }
+
+    [Fact]
     public void Database_OfANewerProgram_IsLeftAlone()
     {
         using (var database = Database.Open(DatabasePath).Value) database.Write(db => db.Run("PRAGMA user_version=7"));

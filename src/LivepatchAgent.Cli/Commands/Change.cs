@@ -58,6 +58,7 @@ internal static class Change
         {
             var text = new StringBuilder(PatchStateView.Outcome(reading, surroundings.Now, style)).Append('\n');
             PatchStateView.Tasks(text, status.Activity, style);
+            HoldView.Lines(text, status.Hold, style);
             surroundings.Out.Write(text);
         }
 

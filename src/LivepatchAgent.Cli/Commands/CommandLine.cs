@@ -49,6 +49,8 @@ internal static class CommandLine
             EnableCommand.Make(options),
             DisableCommand.Make(options),
             RefreshCommand.Make(options),
+            HoldCommand.Make(options),
+            UnholdCommand.Make(options),
             PatchesCommand.Make(options),
             CheckCommand.Make(options),
             FactsCommand.Make(options),

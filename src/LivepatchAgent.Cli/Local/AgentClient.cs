@@ -67,6 +67,10 @@ internal sealed class AgentClient(string socketPath, TimeProvider clock)
 
     public ApiAnswer Disable() => Call("POST", "/v1/disable", [], ChangeDeadline);
 
+    public ApiAnswer Hold() => Call("POST", "/v1/hold", [], ChangeDeadline);
+
+    public ApiAnswer Unhold() => Call("POST", "/v1/unhold", [], ChangeDeadline);
+
     public ApiAnswer Refresh() => Call("POST", "/v1/refresh", [], ChangeDeadline);
 
     private ApiAnswer Call(

@@ -56,6 +56,7 @@ internal static class StatusReader
             Patch = Optional(root, "patch") is { } p ? Patch(p) : null,
             Loaded = List(Field(root, "loaded"), Loaded),
             Problem = Problem(root),
+            Hold = Optional(root, "hold") is { } h ? Hold(h) : null,
         };
         return new StatusReading(status, new UnknownWords(
             State: state is null ? Text(root, "state") : null,
@@ -119,6 +120,19 @@ internal static class StatusReader
         Sequence = Field(from, "sequence").GetInt64(),
         AppliedAt = OptionalTime(from, "appliedAt"),
         Withdrawn = OptionalText(from, "withdrawn"),
+    };
+
+    private static HoldStatus Hold(JsonElement from) => new()
+    {
+        Since = Field(from, "since").GetDateTimeOffset(),
+        By = Optional(from, "by") is { } by ? Asker(by) : null,
+        Available = Optional(from, "available") is { } p ? Patch(p) : null,
+    };
+
+    private static HoldAsker Asker(JsonElement from) => new()
+    {
+        Uid = Optional(from, "uid")?.GetUInt32(),
+        Program = OptionalText(from, "program"),
     };
 
     private static LoadedPatch Loaded(JsonElement from) => new(

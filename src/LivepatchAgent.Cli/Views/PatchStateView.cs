@@ -32,9 +32,13 @@ internal static class PatchStateView
                 $"{style.Of(Mark.Wait)} this host is being enrolled",
             PatchState.NotEnrolled => $"{style.Of(Mark.Bad)} this host is not enrolled",
             PatchState.NeedsCheck => $"{style.Of(Mark.Wait)} enrolled, and nothing heard from the server yet",
+            PatchState.NothingToApply when status.Hold?.Available is not null =>
+                $"{style.Of(Mark.Wait)} no patch is loaded, as this host is held",
             PatchState.NothingToApply =>
                 $"{style.Of(Mark.Good)} the server offers no livepatch for kernel {style.Clean(status.Kernel.Release)}",
             PatchState.Applying => $"{style.Of(Mark.Wait)} {Applying(status.Activity)}",
+            PatchState.Applied when status.Hold?.Available is not null =>
+                $"{style.Of(Mark.Good)} the patch that this host is held at is applied",
             PatchState.Applied => $"{style.Of(Mark.Good)} all applicable livepatch modules applied",
             PatchState.Stalled => $"{style.Of(Mark.Bad)} {Stalled(status.Activity, now)}",
             PatchState.Refused => $"{style.Of(Mark.Bad)} a patch was refused before the kernel saw it",

@@ -23,6 +23,7 @@ internal static class StatusView
         Cure(text, PatchStateView.Advice(reading), style);
         Patch(text, status, style);
         Others(text, status, style);
+        HoldView.Lines(text, status.Hold, style);
         if (Aside(reading) is { } doing) Line(text, "activity", style.Clean(doing));
         if (status.Problem is { } problem && problem != status.CheckIn.Problem)
         {

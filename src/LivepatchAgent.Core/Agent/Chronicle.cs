@@ -50,6 +50,12 @@ public static class Chronicle
             case Cause.Asked { Command: Command.Disable } a:
                 yield return new(HistoryKind.Disabled) { By = a.By, Note = before.Enrolment is { } e ? $"no longer with {e.Server}" : null };
                 break;
+            case Cause.Asked { Command: Command.Hold } a:
+                yield return new(HistoryKind.HoldAsked) { By = a.By };
+                break;
+            case Cause.Asked { Command: Command.Unhold } a:
+                yield return new(HistoryKind.UnholdAsked) { By = a.By };
+                break;
             case Cause.Asked { Command: Command.Refresh } a:
                 yield return new(HistoryKind.RefreshAsked) { By = a.By };
                 break;

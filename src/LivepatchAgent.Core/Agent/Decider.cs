@@ -23,13 +23,13 @@ public static class Decider
         HeldAnswers.Of,
         Pins.Of,
         Withdrawals.Of,
-        Assignments.Of,
+        Holds.Over(Assignments.Of),
         Catalogues.Of,
         Manifests.Of,
         Downloads.Of,
         Verifications.Of,
         Preflights.Of,
-        Loads.Of,
+        Holds.Over(Loads.Of),
         Transitions.Of,
         CheckIns.Of,
     ];
@@ -71,6 +71,8 @@ public static class Decider
         Command.Disable => Enrolments.Disable(turn.State),
         Command.Refresh => CheckIns.Refresh(turn),
         Command.NetworkUp => CheckIns.NetworkUp(turn),
+        Command.Hold c => Holds.Hold(turn, c),
+        Command.Unhold => Holds.Unhold(turn.State),
         _ => throw new UnreachableException($"command {command.GetType().Name}"),
     };
 

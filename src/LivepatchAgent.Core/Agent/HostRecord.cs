@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using LivepatchAgent.Core.History;
 
 namespace LivepatchAgent.Core.Agent;
 
@@ -31,6 +32,9 @@ public sealed record HostRecord
     /// </summary>
     public DateTimeOffset? SignedTime { get; init; }
 
+    /// <summary>Null while the host takes new patches.</summary>
+    public Hold? Hold { get; init; }
+
     public Floor FloorFor(string kernelRelease) => Floors.GetValueOrDefault(kernelRelease) ?? new Floor(0, 0);
 
     internal HostRecord WithFloor(string kernelRelease, Floor floor) =>
@@ -49,6 +53,15 @@ public sealed record HostRecord
     /// <summary>This patch is nothing to fall back to.</summary>
     internal HostRecord WithoutGood(string manifest) =>
         LastGood?.Manifest == manifest ? this with { LastGood = null } : this;
+}
+
+/// <summary>The administrator's word to keep what runs. It is the host's, whatever server it has.</summary>
+/// <param name="By">Who asked for it.</param>
+/// <param name="At">When.</param>
+public sealed record Hold(HistoryBy? By, DateTimeOffset At)
+{
+    /// <summary>The patch that was kept out last, as its manifest describes it.</summary>
+    public PatchRef? Available { get; init; }
 }
 
 public sealed record Quarantined(string Manifest, string Version, string Reason, DateTimeOffset At);

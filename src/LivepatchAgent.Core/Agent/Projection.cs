@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using LivepatchAgent.Core.Agent.Concerns;
 using LivepatchAgent.Core.Kernel;
 using LivepatchAgent.Core.Wire;
 using ActivityKind = LivepatchAgent.Core.Wire.ActivityKind;
@@ -18,6 +19,7 @@ public static class Projection
             Phase.Offered p when p.Manifest is null || p.Manifest == state.Kernel.Running?.Patch.Manifest => AtRest(state, host),
             Phase.Offered { Before: { } r } => Refused(r),
             Phase.Transitioning p when IsStalled(p, host) => PatchState.Stalled,
+            Phase.Listed when state.Record.Hold is not null && !Holds.IsReload(state) => AtRest(state, host),
             Phase.OnTheWay or Phase.InKernel => PatchState.Applying,
             Phase.Refused r => Refused(r),
             Phase.Idle => AtRest(state, host),
@@ -32,6 +34,7 @@ public static class Projection
         Version = state.InForce(host)?.Patch.Version,
         Problem = CurrentProblem(state, host),
         Taint = host.Taint,
+        Held = state.Record.Hold is null ? null : true,
     };
 
     /// <param name="step">What is decided for now: it tells whether the agent has come to rest.</param>
@@ -55,6 +58,7 @@ public static class Projection
             Patch = shown is null ? null : Patch(shown, state),
             Loaded = host.Patches,
             Problem = CurrentProblem(state, host),
+            Hold = Hold(state),
         };
     }
 
@@ -84,6 +88,7 @@ public static class Projection
             return isApplied ? PatchState.Applied : PatchState.Applying;
         }
 
+        if (Holds.Available(state) is not null) return PatchState.NothingToApply;
         return state.Conversation.Assignment is { Confirmed: true, Manifest: null }
             ? PatchState.NothingToApply
             : PatchState.NeedsCheck;
@@ -176,6 +181,18 @@ public static class Projection
             Sequence = patch.Sequence,
             AppliedAt = running?.At,
             Withdrawn = running?.WithdrawalReason,
+        };
+    }
+
+    private static HoldStatus? Hold(AgentState state)
+    {
+        if (state.Record.Hold is not { } hold) return null;
+        var available = Holds.Available(state);
+        return new HoldStatus
+        {
+            Since = hold.At,
+            By = hold.By is { } by ? new HoldAsker { Uid = by.Uid, Program = by.Program } : null,
+            Available = available is null ? null : Patch(available, state),
         };
     }
 

@@ -1,3 +1,4 @@
+using LivepatchAgent.Core.History;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
 
@@ -105,4 +106,9 @@ public abstract record Command
 
     /// <summary>A network interface or route came up: a failed check-in is worth trying now.</summary>
     public sealed record NetworkUp : Command;
+
+    /// <summary>Keep what runs, and load nothing new.</summary>
+    public sealed record Hold(HistoryBy? By) : Command;
+
+    public sealed record Unhold : Command;
 }

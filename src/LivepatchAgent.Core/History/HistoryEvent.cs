@@ -35,6 +35,8 @@ public enum HistoryKind
     EnableAsked,
     Disabled,
     RefreshAsked,
+    HoldAsked,
+    UnholdAsked,
 
     // from the server
     Enrolled,

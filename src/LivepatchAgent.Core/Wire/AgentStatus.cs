@@ -43,6 +43,9 @@ public sealed record AgentStatus
 
     /// <summary>Why the last thing asked for did not come about.</summary>
     public Problem? Problem { get; init; }
+
+    /// <summary>The administrator's word to keep what runs; null while there is none.</summary>
+    public HoldStatus? Hold { get; init; }
 }
 
 /// <summary>Where a host stands with its patches. Each is its own honest state; see docs/status.md.</summary>

@@ -80,6 +80,9 @@ public sealed record MachineReport
 
     /// <summary>/proc/sys/kernel/tainted.</summary>
     public long Taint { get; init; }
+
+    /// <summary>True while the administrator holds the host: it keeps what it runs. Null otherwise.</summary>
+    public bool? Held { get; init; }
 }
 
 /// <summary>One thing that happened on the host, told once.</summary>

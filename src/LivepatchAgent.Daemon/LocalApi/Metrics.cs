@@ -33,6 +33,14 @@ internal static class Metrics
         var blocking = status.Activity?.TaskCount ?? 0;
         text.Gauge("livepatch_transition_blocking_tasks", "Tasks that hold up a transition.", blocking);
         if (status.Patch is { } patch) Patch(text, patch);
+        var held = status.Hold is not null;
+        text.Gauge("livepatch_held", "Whether the administrator holds the host at what it runs.", held);
+        if (status.Hold?.Available is { } available)
+        {
+            text.Head("livepatch_patch_available", "gauge", "The patch that the hold keeps out.");
+            text.Line("livepatch_patch_available", 1, ("version", available.Version));
+        }
+
         if (status.Problem is { } problem)
         {
             text.Head("livepatch_problem", "gauge", "The problem that status shows, by its code.");

@@ -42,6 +42,8 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
         new("POST", "/v1/enable", Access.Change, (r, c) => r.EnableAsync(c)),
         new("POST", "/v1/disable", Access.Change, (r, c) => r.ChangeAsync(c, new Command.Disable())),
         new("POST", "/v1/refresh", Access.Change, (r, c) => r.ChangeAsync(c, new Command.Refresh())),
+        new("POST", "/v1/hold", Access.Change, (r, c) => r.HoldAsync(c)),
+        new("POST", "/v1/unhold", Access.Change, (r, c) => r.ChangeAsync(c, new Command.Unhold())),
     ];
 
     /// <summary>No route has this path, or none with this method.</summary>
@@ -156,6 +158,8 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
         var credential = System.Buffers.Text.Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
         await ChangeAsync(context, new Command.Enable(new EnrolmentIntent(Guid.NewGuid().ToString("N"), token, credential)));
     }
+
+    private Task HoldAsync(HttpContext context) => ChangeAsync(context, new Command.Hold(Peer(context).Named(paths)));
 
     private async Task ChangeAsync(HttpContext context, Command command)
     {

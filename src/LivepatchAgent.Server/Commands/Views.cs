@@ -17,7 +17,7 @@ internal static class Views
             m.Id,
             m.Hostname,
             m.KernelRelease,
-            m.RevokedAt is not null ? "revoked" : m.State ?? "enrolled",
+            State(m),
             m.Version ?? "-",
             Time(m.LastCheckIn),
             m.ProblemCode is null ? "-" : $"{m.ProblemCode}: {m.ProblemMessage}",
@@ -49,6 +49,13 @@ internal static class Views
             t.Refusal(now) is { } refusal ? Kebab.Of(refusal.Code)["token-".Length..] : "good",
             t.Note.Length == 0 ? "-" : t.Note,
         }));
+
+    private static string State(MachineRow machine)
+    {
+        if (machine.RevokedAt is not null) return "revoked";
+        var state = machine.State ?? "enrolled";
+        return machine.Held ? $"{state}, held" : state;
+    }
 
     private static string State(PatchRow patch) => patch switch
     {

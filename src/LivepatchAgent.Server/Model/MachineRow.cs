@@ -30,6 +30,9 @@ internal sealed record MachineRow
 
     public string? Version { get; init; }
 
+    /// <summary>Its administrator holds it at what it runs.</summary>
+    public bool Held { get; init; }
+
     public string? ProblemCode { get; init; }
 
     public string? ProblemMessage { get; init; }

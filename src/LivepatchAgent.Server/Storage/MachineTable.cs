@@ -37,13 +37,13 @@ internal static class MachineTable
             """
             UPDATE machines SET hostname = $hostname, kernel_release = $release, architecture = $architecture,
                 operating_system = $os, agent_version = $agent, boot_id = $boot, last_check_in = $now,
-                state = $state, manifest = $manifest, version = $version, taint = $taint,
+                state = $state, manifest = $manifest, version = $version, taint = $taint, held = $held,
                 problem_code = $code, problem_message = $message, problem_cure = $cure
             WHERE id = $id
             """,
             [("$id", id), ("$now", now), .. Facts(request.Machine),
                 ("$state", Kebab.Of(report.State)), ("$manifest", report.Manifest), ("$version", report.Version),
-                ("$taint", report.Taint), .. Fault(report.Problem)]);
+                ("$taint", report.Taint), ("$held", report.Held == true), .. Fault(report.Problem)]);
         foreach (var outcome in request.Outcomes)
         {
             db.Run(
@@ -68,7 +68,7 @@ internal static class MachineTable
     public static List<MachineRow> All(Session db) => db.Query(
         """
         SELECT id, hostname, kernel_release, architecture, operating_system, agent_version, enrolled_at, revoked_at,
-            last_check_in, state, manifest, version, problem_code, problem_message
+            last_check_in, state, manifest, version, problem_code, problem_message, held
         FROM machines ORDER BY hostname, enrolled_at, id
         """,
         row => new MachineRow
@@ -87,6 +87,7 @@ internal static class MachineTable
             Version = row.TextOrNull(11),
             ProblemCode = row.TextOrNull(12),
             ProblemMessage = row.TextOrNull(13),
+            Held = row.GetBoolean(14),
         });
 
     /// <summary>False when no machine has that id. Revoking twice keeps the first time.</summary>

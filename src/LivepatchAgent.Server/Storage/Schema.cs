@@ -3,7 +3,7 @@ namespace LivepatchAgent.Server.Storage;
 /// <summary>The tables. Times are milliseconds since 1970 (UTC), digests lower-case hex.</summary>
 internal static class Schema
 {
-    public const long Version = 1;
+    public const long Version = 2;
 
     /// <summary>
     /// Brings an older schema up to date and returns the version found: above ours when a newer program wrote it.
@@ -11,15 +11,16 @@ internal static class Schema
     public static long Migrate(Session db)
     {
         var version = db.Query("PRAGMA user_version", row => row.GetInt64(0))[0];
-        if (version == 0)
-        {
-            db.Run(Tables);
-            db.Run($"PRAGMA user_version={Version}");
-        }
-
+        if (version == 0) db.Run(Tables);
+        if (version < 2) db.Run(Held);
+        if (version < Version) db.Run($"PRAGMA user_version={Version}");
         return version;
     }
 
+    /// <summary>Version 2: hosts that their administrators hold.</summary>
+    private const string Held = "ALTER TABLE machines ADD COLUMN held INTEGER NOT NULL DEFAULT 0";
+
+    /// <summary>Version 1.</summary>
     private const string Tables = """
         CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
         CREATE TABLE tokens (

@@ -1,4 +1,5 @@
 using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.History;
 
 namespace LivepatchAgent.Core.Tests.Agent;
 
@@ -126,6 +127,23 @@ public class DecisionTable
         Assert.Equal(expected, Word(phase, subject, boot, Host(subject, boot, sighting) with { KillSwitch = KillSwitch.Observe }));
     }
 
+    /// <summary>
+    /// A held host does as ever, but turns back with what somebody wants it to load. What ran here is loaded again
+    /// after a reboot, and a transition that the kernel has begun is watched to its end.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(Rows))]
+    public void Next_WhileTheHostIsHeld_TurnsBackOnTheWay(
+        string phase, string subject, string boot, PatchSighting sighting, string expected)
+    {
+        var turnsBack = phase is "verified" or "cleared" || expected is "download" or "verify";
+        var host = Host(subject, boot, sighting);
+        var held = Held(State(phase, subject, boot), new HistoryBy(Server: "https://patches.example"));
+        Assert.Equal(turnsBack ? "believe resting" : expected, Word(held, host));
+        // What the agent brings back by itself is no new patch.
+        Assert.Equal(expected, Word(Held(State(phase, subject, boot), wantedBy: null), host));
+    }
+
     [Fact]
     public void Table_HasARowForEveryPhaseSubjectAndBoot()
     {
@@ -176,9 +194,12 @@ public class DecisionTable
     }
 
     /// <summary>The step, and of which of the two patches where it loads or watches one.</summary>
-    private static string Word(string phase, string subject, string boot, HostSnapshot host)
+    private static string Word(string phase, string subject, string boot, HostSnapshot host) =>
+        Word(State(phase, subject, boot), host);
+
+    private static string Word(AgentState state, HostSnapshot host)
     {
-        var step = Decider.Next(new Turn(State(phase, subject, boot).Told(host), host, Given.Policy, Given.Now));
+        var step = Decider.Next(new Turn(state.Told(host), host, Given.Policy, Given.Now));
         var which = step is Step.Believe { After.Phase: Phase.Downloaded or Phase.Transitioning } b ? " " + b.After.Phase.Target!.Name[^1] : "";
         return Given.Word(step) + which;
     }
@@ -190,6 +211,10 @@ public class DecisionTable
         "nothing" => Given.Host(("livepatch_of_others", sighting, "aa")),
         _ => Given.Host((Given.Patch(1).Name, sighting, "aa")),
     };
+
+    private static AgentState Held(AgentState state, HistoryBy? wantedBy) => state.With(
+        pursuit: p => p with { WantedBy = wantedBy },
+        record: r => r with { Hold = new Hold(null, Given.Now) });
 
     private static AgentState State(string phase, string subject, string boot)
     {

@@ -18,7 +18,22 @@ public class StateJsonTests
     [MemberData(nameof(PhaseNames))]
     public void Read_OfWhatWasWritten_IsTheSame(string phase)
     {
-        var state = new AgentState().With(conversation: c => c with { Enrolment = Given.Enrolment, Assignment = new AssignmentRef("t", null, false, 900), Outcomes = [new Happening("id", Given.Now, HappeningKind.Loaded, One.Manifest, null)] }, checkIn: c => c with { LastReport = new MachineReport { State = PatchState.Applied } }, pursuit: p => p with { Phase = Example(phase) }, kernel: k => k with { Running = new RunningPatch(One, "b", Given.Now, null) }, record: r => r with { Quarantine = [new Quarantined(Two.Manifest, "2", "why", Given.Now)], Floors = new Dictionary<string, Floor> { [Given.Release] = new(3, 2) } });
+        var state = new AgentState().With(
+            conversation: c => c with
+            {
+                Enrolment = Given.Enrolment,
+                Assignment = new AssignmentRef("t", null, false, 900),
+                Outcomes = [new Happening("id", Given.Now, HappeningKind.Loaded, One.Manifest, null)],
+            },
+            checkIn: c => c with { LastReport = new MachineReport { State = PatchState.Applied } },
+            pursuit: p => p with { Phase = Example(phase) },
+            kernel: k => k with { Running = new RunningPatch(One, "b", Given.Now, null) },
+            record: r => r with
+            {
+                Hold = new Hold(null, Given.Now) { Available = Two },
+                Quarantine = [new Quarantined(Two.Manifest, "2", "why", Given.Now)],
+                Floors = new Dictionary<string, Floor> { [Given.Release] = new(3, 2) },
+            });
         var text = StateJson.Write(state);
         var back = StateJson.Read(text, "journal.json");
         Assert.Null(back.Problem);
@@ -43,6 +58,7 @@ public class StateJsonTests
     [InlineData("kernel/leftoverPatches")]
     [InlineData("pursuit/wantedBy")]
     [InlineData("record/signedTime")]
+    [InlineData("record/hold")]
     public void Read_WithoutAMember_HasItsDefault(string path)
     {
         var state = new AgentState

@@ -12,6 +12,7 @@ public sealed class ChronicleTests
     private static readonly PatchRef One = Given.Patch(1);
     private static readonly PatchRef Two = Given.Patch(2) with { Signer = new string('5', 64) };
     private static readonly AgentState Rest = Given.Enrolled(new Phase.Resting(), null);
+    private static readonly AgentState Held = Rest.With(record: r => r with { Hold = new Hold(null, Given.Now) });
     private static readonly Problem Unsigned = new(ProblemCode.ModuleUnsigned, "cannot load", "cure");
     private static readonly Problem Away = new(ProblemCode.ServerUnreachable, "cannot reach", "cure");
     private static readonly Problem Expired = new(ProblemCode.CatalogueExpired, "cannot accept", "cure");
@@ -30,6 +31,8 @@ public sealed class ChronicleTests
         ["enrolling failed"] = (At(new(), new Phase.Enrolling(new EnrolmentIntent("e", Token, "c"), Retry.Now)), At(new(), new Phase.NotEnrolled(Away)), Did(), "enrol-failed"),
         ["disable"] = (Rest, new(), new Cause.Asked(new Command.Disable(), Carol), "disabled"),
         ["refresh"] = (Rest, Rest, new Cause.Asked(new Command.Refresh(), Carol), "refresh-asked"),
+        ["hold"] = (Rest, Held, new Cause.Asked(new Command.Hold(Carol), Carol), "hold-asked"),
+        ["unhold"] = (Held, Rest, new Cause.Asked(new Command.Unhold(), Carol), "unhold-asked"),
         ["network up"] = (Rest, Rest, new Cause.Asked(new Command.NetworkUp(), null), ""),
         ["offered"] = (Rest, Rest.With(conversation: c => c with { Assignment = new AssignmentRef("t2", Two.Manifest, false, 900) }), Did(), "offered"),
         ["the same again"] = (Rest.With(conversation: c => c with { Assignment = new AssignmentRef("t1", Two.Manifest, true, 900) }), Rest.With(conversation: c => c with { Assignment = new AssignmentRef("t2", Two.Manifest, false, 900) }), Did(), ""),

@@ -49,7 +49,7 @@ internal static class Assignments
 
     /// <summary>Off a way on which something has yet to be fetched; a refusal that was being looked at again stands.</summary>
     public static AgentState TurnedBack(AgentState state) =>
-        state.Phase is Phase.Fetching p ? state.InPhase(p.TurnedBack()) : state;
+        state.Phase is Phase.Fetching p && !Holds.IsReload(state) ? state.InPhase(p.TurnedBack()) : state;
 
     private static Advice NothingToPursue(AgentState state, AssignmentRef assignment, Phase.Refused? refused) =>
         refused is null || refused.Manifest == assignment.Manifest
