@@ -23,6 +23,19 @@ internal static class Samples
     public static readonly LoadedPatch Loaded = new("livepatch_lpn_0002", true, false, true,
         [new("vmlinux", "cmdline_proc_show"), new("vmlinux", "meminfo_proc_show", 2), new("nfsd", "nfsd_open")]);
 
+    public static readonly QuarantinedPatch[] Quarantine =
+    [
+        new()
+        {
+            Name = "livepatch_lpn_0003",
+            Version = "3.0",
+            Manifest = new string('c', 64),
+            Reason = "the host went down while the patch was being loaded",
+            At = Now.AddDays(-1),
+        },
+        new() { Version = "1.\n9", Manifest = "d", Reason = "the host went down\e[2J", At = Now.AddDays(-9) },
+    ];
+
     private static readonly PatchStatus Newer = Patch with
     {
         Version = "3.0", Notice = "LPN-0003", Fixes = ["CVE-2026-0003"], AppliedAt = null,

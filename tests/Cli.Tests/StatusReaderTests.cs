@@ -36,6 +36,7 @@ public sealed class StatusReaderTests
         Patch = Samples.Patch with { Withdrawn = "w" },
         Loaded = [Samples.Loaded, Samples.Loaded with { Replace = null, Functions = [] }],
         Problem = new(ProblemCode.KernelBusy, "m", "c"),
+        Quarantine = [.. Samples.Quarantine],
         Hold = new HoldStatus
         {
             Since = Samples.Now, By = new HoldAsker { Uid = uint.MaxValue, Program = "p" }, Available = Samples.Patch,

@@ -52,6 +52,7 @@ internal static class CommandLine
             HoldCommand.Make(options),
             UnholdCommand.Make(options),
             PatchesCommand.Make(options),
+            QuarantineCommand.Make(options),
             CheckCommand.Make(options),
             FactsCommand.Make(options),
             InspectCommand.Make(options),

@@ -67,6 +67,13 @@ internal sealed class AgentClient(string socketPath, TimeProvider clock)
 
     public ApiAnswer Disable() => Call("POST", "/v1/disable", [], ChangeDeadline);
 
+    public ApiAnswer Release(string name)
+    {
+        var request = new ReleaseRequest(name);
+        var body = JsonSerializer.SerializeToUtf8Bytes(request, WireJson.Default.ReleaseRequest);
+        return Call("POST", "/v1/quarantine/release", body, ChangeDeadline);
+    }
+
     public ApiAnswer Hold() => Call("POST", "/v1/hold", [], ChangeDeadline);
 
     public ApiAnswer Unhold() => Call("POST", "/v1/unhold", [], ChangeDeadline);

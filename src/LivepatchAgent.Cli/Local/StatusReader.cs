@@ -57,6 +57,7 @@ internal static class StatusReader
             Loaded = List(Field(root, "loaded"), Loaded),
             Problem = Problem(root),
             Hold = Optional(root, "hold") is { } h ? Hold(h) : null,
+            Quarantine = Optional(root, "quarantine") is { } q ? List(q, Quarantined) : [],
         };
         return new StatusReading(status, new UnknownWords(
             State: state is null ? Text(root, "state") : null,
@@ -127,6 +128,15 @@ internal static class StatusReader
         Since = Field(from, "since").GetDateTimeOffset(),
         By = Optional(from, "by") is { } by ? Asker(by) : null,
         Available = Optional(from, "available") is { } p ? Patch(p) : null,
+    };
+
+    private static QuarantinedPatch Quarantined(JsonElement from) => new()
+    {
+        Name = OptionalText(from, "name"),
+        Version = Text(from, "version"),
+        Manifest = Text(from, "manifest"),
+        Reason = Text(from, "reason"),
+        At = Field(from, "at").GetDateTimeOffset(),
     };
 
     private static HoldAsker Asker(JsonElement from) => new()

@@ -21,7 +21,14 @@ internal static class Documents
     }
 
     /// <summary>The part of a status that `patches` shows, its values untouched.</summary>
-    public static byte[] Patches(ReadOnlyMemory<byte> status)
+    public static byte[] Patches(ReadOnlyMemory<byte> status) =>
+        Part(status, field => field is "schema" or "revision" or "at" or "patch" or "loaded");
+
+    /// <summary>The part of a status that `quarantine list` shows, its values untouched.</summary>
+    public static byte[] Quarantine(ReadOnlyMemory<byte> status) =>
+        Part(status, field => field is "schema" or "revision" or "at" or "quarantine");
+
+    private static byte[] Part(ReadOnlyMemory<byte> status, Func<string, bool> isShown)
     {
         using var document = JsonDocument.Parse(status);
         var buffer = new ArrayBufferWriter<byte>();
@@ -30,7 +37,7 @@ internal static class Documents
             writer.WriteStartObject();
             foreach (var field in document.RootElement.EnumerateObject())
             {
-                if (field.Name is not ("schema" or "revision" or "at" or "patch" or "loaded")) continue;
+                if (!isShown(field.Name)) continue;
                 writer.WritePropertyName(field.Name);
                 writer.WriteRawValue(field.Value.GetRawText(), skipInputValidation: true);
             }

@@ -56,6 +56,14 @@ public static class Chronicle
             case Cause.Asked { Command: Command.Unhold } a:
                 yield return new(HistoryKind.UnholdAsked) { By = a.By };
                 break;
+            case Cause.Asked { Command: Command.ReleaseQuarantine } a:
+                foreach (var released in before.Record.Quarantine.Except(after.Record.Quarantine))
+                {
+                    var patch = new HistoryPatch(released.Manifest, released.Name, released.Version);
+                    yield return new(HistoryKind.QuarantineReleased) { By = a.By, Patch = patch, Note = released.Reason };
+                }
+
+                break;
             case Cause.Asked { Command: Command.Refresh } a:
                 yield return new(HistoryKind.RefreshAsked) { By = a.By };
                 break;

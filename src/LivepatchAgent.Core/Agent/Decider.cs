@@ -73,6 +73,7 @@ public static class Decider
         Command.NetworkUp => CheckIns.NetworkUp(turn),
         Command.Hold c => Holds.Hold(turn, c),
         Command.Unhold => Holds.Unhold(turn.State),
+        Command.ReleaseQuarantine c => Quarantines.Release(turn, c.Name),
         _ => throw new UnreachableException($"command {command.GetType().Name}"),
     };
 

@@ -64,7 +64,14 @@ public sealed record Hold(HistoryBy? By, DateTimeOffset At)
     public PatchRef? Available { get; init; }
 }
 
-public sealed record Quarantined(string Manifest, string Version, string Reason, DateTimeOffset At);
+/// <summary>A patch that took this host down, and is not loaded again.</summary>
+/// <param name="Manifest">SHA-256 of its manifest.</param>
+/// <param name="Version">The publisher's count.</param>
+/// <param name="Reason">What the host did.</param>
+/// <param name="At">When that was judged.</param>
+/// <param name="Name">The module's name; null in older journals.</param>
+public sealed record Quarantined(
+    string Manifest, string Version, string Reason, DateTimeOffset At, string? Name = null);
 
 /// <summary>What a host does not go back below.</summary>
 /// <param name="Catalogue">The highest catalogue believed.</param>

@@ -61,8 +61,24 @@ internal static class Problems
             "take livepatch_agent=off off the kernel command line; make /etc/livepatch-agent/mode an empty file, "
             + "as one that cannot be read counts as off");
 
-    public static Problem Quarantined(Quarantined quarantined) =>
-        new(ProblemCode.PatchQuarantined, $"cannot load patch {quarantined.Version}: it is quarantined on this host: {quarantined.Reason}", "publish a better one");
+    public static Problem Quarantined(Quarantined quarantined)
+    {
+        var what = $"cannot load patch {quarantined.Version}: it is quarantined on this host: {quarantined.Reason}";
+        var release = $"`livepatch-agent quarantine release {Concerns.Quarantines.NameOf(quarantined)}`";
+        return new Problem(ProblemCode.PatchQuarantined, what, $"publish a better one, or run {release} to try it again");
+    }
+
+    public static Problem NotQuarantined(string name) =>
+        new(
+            ProblemCode.NotFound,
+            $"cannot release {name}: no quarantined patch has this name, version or manifest",
+            "`livepatch-agent quarantine list` shows those that are quarantined");
+
+    public static Problem AmbiguousRelease(string name, IEnumerable<string> candidates) =>
+        new(
+            ProblemCode.RequestInvalid,
+            $"cannot release {name}: it can mean {string.Join(" or ", candidates)}",
+            "name one by the first characters of its manifest");
 
     public static Problem NameTaken(PatchRef patch, string why) =>
         new(ProblemCode.KernelModuleExists, $"cannot load {patch.Name}: {why}", $"remove module {patch.Name} by hand, then run `livepatch-agent refresh`");

@@ -59,6 +59,7 @@ public static class Projection
             Loaded = host.Patches,
             Problem = CurrentProblem(state, host),
             Hold = Hold(state),
+            Quarantine = [.. state.Record.Quarantine.Select(Quarantined)],
         };
     }
 
@@ -183,6 +184,15 @@ public static class Projection
             Withdrawn = running?.WithdrawalReason,
         };
     }
+
+    private static QuarantinedPatch Quarantined(Quarantined quarantined) => new()
+    {
+        Name = quarantined.Name,
+        Version = quarantined.Version,
+        Manifest = quarantined.Manifest,
+        Reason = quarantined.Reason,
+        At = quarantined.At,
+    };
 
     private static HoldStatus? Hold(AgentState state)
     {

@@ -45,7 +45,7 @@ internal static class Refusals
     public static AgentState Quarantine(Turn turn, PatchRef patch, string reason)
     {
         var state = turn.State;
-        var quarantined = new Quarantined(patch.Manifest, patch.Version, reason, turn.Now);
+        var quarantined = new Quarantined(patch.Manifest, patch.Version, reason, turn.Now, patch.Name);
         var problem = Problems.Quarantined(quarantined);
         var others = state.Record.Quarantine.Where(q => q.Manifest != patch.Manifest);
         var recorded = state with

@@ -111,4 +111,7 @@ public abstract record Command
     public sealed record Hold(HistoryBy? By) : Command;
 
     public sealed record Unhold : Command;
+
+    /// <param name="Name">The module's name, the version, or how the manifest's digest begins.</param>
+    public sealed record ReleaseQuarantine(string Name) : Command;
 }

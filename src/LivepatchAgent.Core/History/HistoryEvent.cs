@@ -37,6 +37,7 @@ public enum HistoryKind
     RefreshAsked,
     HoldAsked,
     UnholdAsked,
+    QuarantineReleased,
 
     // from the server
     Enrolled,

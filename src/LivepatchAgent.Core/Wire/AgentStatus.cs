@@ -46,6 +46,9 @@ public sealed record AgentStatus
 
     /// <summary>The administrator's word to keep what runs; null while there is none.</summary>
     public HoldStatus? Hold { get; init; }
+
+    /// <summary>The patches that took this host down, and that it does not load again.</summary>
+    public IReadOnlyList<QuarantinedPatch> Quarantine { get; init; } = [];
 }
 
 /// <summary>Where a host stands with its patches. Each is its own honest state; see docs/status.md.</summary>

@@ -23,6 +23,7 @@ namespace LivepatchAgent.Core.Wire;
 [JsonSerializable(typeof(UntrustedErrorAnswer))]
 [JsonSerializable(typeof(AgentStatus))]
 [JsonSerializable(typeof(EnableRequest))]
+[JsonSerializable(typeof(ReleaseRequest))]
 [JsonSerializable(typeof(ChangeAnswer))]
 [JsonSerializable(typeof(TokenContent))]
 public sealed partial class WireJson : JsonSerializerContext

@@ -44,6 +44,7 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
         new("POST", "/v1/refresh", Access.Change, (r, c) => r.ChangeAsync(c, new Command.Refresh())),
         new("POST", "/v1/hold", Access.Change, (r, c) => r.HoldAsync(c)),
         new("POST", "/v1/unhold", Access.Change, (r, c) => r.ChangeAsync(c, new Command.Unhold())),
+        new("POST", "/v1/quarantine/release", Access.Change, (r, c) => r.ReleaseAsync(c)),
     ];
 
     /// <summary>No route has this path, or none with this method.</summary>
@@ -133,16 +134,7 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
 
     private async Task EnableAsync(HttpContext context)
     {
-        EnableRequest? request = null;
-        try
-        {
-            request = await JsonSerializer.DeserializeAsync(context.Request.Body, WireJson.Default.EnableRequest, context.RequestAborted);
-        }
-        catch (JsonException)
-        {
-            // told below
-        }
-
+        var request = await BodyAsync(context, WireJson.Default.EnableRequest);
         if (request is null)
         {
             await RefuseAsync(context, 400, new Problem(ProblemCode.RequestInvalid, "cannot enrol: the request has no token", "send {\"token\": \"…\"}"));
@@ -157,6 +149,32 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
 
         var credential = System.Buffers.Text.Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
         await ChangeAsync(context, new Command.Enable(new EnrolmentIntent(Guid.NewGuid().ToString("N"), token, credential)));
+    }
+
+    private async Task ReleaseAsync(HttpContext context)
+    {
+        if (await BodyAsync(context, WireJson.Default.ReleaseRequest) is { } request)
+        {
+            await ChangeAsync(context, new Command.ReleaseQuarantine(request.Name));
+            return;
+        }
+
+        const string message = "cannot release a patch: the request names none";
+        await RefuseAsync(context, 400, new Problem(ProblemCode.RequestInvalid, message, "send {\"name\": \"…\"}"));
+    }
+
+    /// <summary>Null when the body is no such request.</summary>
+    private static async Task<T?> BodyAsync<T>(HttpContext context, JsonTypeInfo<T> type)
+        where T : class
+    {
+        try
+        {
+            return await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
     }
 
     private Task HoldAsync(HttpContext context) => ChangeAsync(context, new Command.Hold(Peer(context).Named(paths)));

@@ -33,6 +33,11 @@ public sealed class ChronicleTests
         ["refresh"] = (Rest, Rest, new Cause.Asked(new Command.Refresh(), Carol), "refresh-asked"),
         ["hold"] = (Rest, Held, new Cause.Asked(new Command.Hold(Carol), Carol), "hold-asked"),
         ["unhold"] = (Held, Rest, new Cause.Asked(new Command.Unhold(), Carol), "unhold-asked"),
+        ["released from the quarantine"] = (
+            Rest.With(record: r => r with { Quarantine = [Bad(One), Bad(Two)] }),
+            Rest.With(record: r => r with { Quarantine = [Bad(One)] }),
+            new Cause.Asked(new Command.ReleaseQuarantine("2.0"), Carol),
+            "quarantine-released"),
         ["network up"] = (Rest, Rest, new Cause.Asked(new Command.NetworkUp(), null), ""),
         ["offered"] = (Rest, Rest.With(conversation: c => c with { Assignment = new AssignmentRef("t2", Two.Manifest, false, 900) }), Did(), "offered"),
         ["the same again"] = (Rest.With(conversation: c => c with { Assignment = new AssignmentRef("t1", Two.Manifest, true, 900) }), Rest.With(conversation: c => c with { Assignment = new AssignmentRef("t2", Two.Manifest, false, 900) }), Did(), ""),
@@ -90,6 +95,9 @@ public sealed class ChronicleTests
         Assert.Equal(new HistoryPatch(Two.Manifest, Two.Name, "2.0", Two.ModuleSha256, Two.Signer), Assert.Single(Chronicle.Between(before, after, cause)).Patch);
         (before, after, cause, _) = Table["disable"];
         Assert.Equal(Carol, Assert.Single(Chronicle.Between(before, after, cause)).By);
+        (before, after, cause, _) = Table["released from the quarantine"];
+        var released = Assert.Single(Chronicle.Between(before, after, cause));
+        Assert.Equal((Carol, Two.Manifest), (released.By, released.Patch?.Manifest));
         (before, after, cause, _) = Table["offered"];
         Assert.Equal("https://patches.example", Assert.Single(Chronicle.Between(before, after, cause)).By?.Server);
         (before, after, cause, _) = Table["refused by the kernel"];
