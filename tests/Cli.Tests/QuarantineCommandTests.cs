@@ -48,7 +48,7 @@ public sealed class QuarantineCommandTests
     [Fact]
     public void Release_OfANameThatNoneHas_ShowsProblemAndCure()
     {
-        var problem = new Problem(ProblemCode.NotFound, "cannot release x: no quarantined patch has this name", "list them");
+        var problem = new Problem(ProblemCode.NotFound, "cannot release x: no patch has this name", "list them");
         using var daemon = new TestDaemon((_, _) => TestDaemon.Error(409, problem));
         var run = Run.Of(daemon.SocketPath, "quarantine", "release", "x");
         Assert.Equal((ExitCode.Failed, "", $"{problem}\n"), (run.Code, run.Out, run.Error));

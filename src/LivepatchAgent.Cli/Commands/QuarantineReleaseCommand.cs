@@ -12,7 +12,7 @@ internal static class QuarantineReleaseCommand
 
     public static Command Make(SharedOptions options)
     {
-        const string description = "Let a patch be loaded again that took this host down; it is pursued if it is assigned";
+        const string description = "Let a patch that took this host down be loaded again, if it is assigned";
         var command = new Command("release", description) { Name };
         command.SetAction(parsed => Run(options, parsed, parsed.GetRequiredValue(Name)));
         return command;

@@ -60,7 +60,8 @@ public static class Chronicle
                 foreach (var released in before.Record.Quarantine.Except(after.Record.Quarantine))
                 {
                     var patch = new HistoryPatch(released.Manifest, released.Name, released.Version);
-                    yield return new(HistoryKind.QuarantineReleased) { By = a.By, Patch = patch, Note = released.Reason };
+                    var reason = released.Reason;
+                    yield return new(HistoryKind.QuarantineReleased) { By = a.By, Patch = patch, Note = reason };
                 }
 
                 break;

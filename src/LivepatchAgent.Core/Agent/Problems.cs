@@ -65,7 +65,8 @@ internal static class Problems
     {
         var what = $"cannot load patch {quarantined.Version}: it is quarantined on this host: {quarantined.Reason}";
         var release = $"`livepatch-agent quarantine release {Concerns.Quarantines.NameOf(quarantined)}`";
-        return new Problem(ProblemCode.PatchQuarantined, what, $"publish a better one, or run {release} to try it again");
+        var cure = $"publish a better one, or run {release} to try it again";
+        return new Problem(ProblemCode.PatchQuarantined, what, cure);
     }
 
     public static Problem NotQuarantined(string name) =>

@@ -19,7 +19,7 @@ internal static class Holds
     /// </summary>
     public static Func<Turn, Advice> Over(Func<Turn, Advice> concern) => turn => KeptOut(turn) ?? concern(turn);
 
-    /// <summary>The patch on its way is one that ran here: the agent itself loads it again, nobody asked for it.</summary>
+    /// <summary>The patch on its way is one that ran here: the agent loads it again, and nobody asked for it.</summary>
     public static bool IsReload(AgentState state) =>
         state.Record.Hold is not null && state.Phase is Phase.OnTheWay && state.Pursuit.WantedBy is null;
 

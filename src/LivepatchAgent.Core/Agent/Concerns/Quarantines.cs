@@ -1,6 +1,6 @@
 namespace LivepatchAgent.Core.Agent.Concerns;
 
-/// <summary>The administrator takes a patch out of the quarantine: what took the host down once may be tried again.</summary>
+/// <summary>A person takes a patch out of the quarantine: what took the host down once may be tried again.</summary>
 internal static class Quarantines
 {
     private const int ShortDigest = 12;
@@ -9,7 +9,7 @@ internal static class Quarantines
     private const int MaxName = 512;
 
     /// <summary>
-    /// Takes the one patch that the name means. Its refusal is lifted with it, so it is pursued again if it is assigned.
+    /// Takes the one patch that the name means. Its refusal is lifted with it, so it is pursued if it is assigned.
     /// </summary>
     /// <param name="turn">The turn in which it is asked.</param>
     /// <param name="name">The module's name, the version, or how the manifest's digest begins.</param>
