@@ -17,7 +17,7 @@ public sealed record Problem(ProblemCode Code, string Message, string Cure)
 }
 
 /// <summary>Stable codes of every expected failure. On the wire in kebab case: <c>token-expired</c>.</summary>
-[JsonConverter(typeof(Wire.KebabEnumConverter<ProblemCode>))]
+[JsonConverter(typeof(KebabEnumConverter<ProblemCode>))]
 public enum ProblemCode
 {
     // enrolment tokens

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Core;
 
 namespace LivepatchAgent.Cli.Tests;
 

@@ -34,6 +34,55 @@ public sealed class ArchitectureTests
         Assert.Equal(["Microsoft.CodeAnalysis.BannedApiAnalyzers", "System.Security.Cryptography.Pkcs"], Included("LivepatchAgent.Core", "PackageReference").Order(StringComparer.Ordinal));
     }
 
+    /// <summary>Core's rooms, from the ground up. A room knows those below it and none above.</summary>
+    private static readonly string[][] Floors = [["Wire"], ["Kernel"], ["Modules"], ["Trust", "History"], ["Agent"]];
+
+    [Fact]
+    public void CoreFolders_AreTheRoomsOfTheHouse() => Assert.Equal(
+        Floors.SelectMany(f => f).Order(StringComparer.Ordinal),
+        CoreFolders().Where(f => f is not ("bin" or "obj")).Order(StringComparer.Ordinal));
+
+    /// <summary>So that there is no circle: each use of a room names it, by a using or in front of the type.</summary>
+    [Fact]
+    public void CoreFolders_PointDownwards()
+    {
+        var upwards = new List<string>();
+        for (var floor = -1; floor < Floors.Length; floor++)
+        {
+            string[] rooms = floor < 0 ? [""] : Floors[floor];
+            foreach (var room in rooms)
+            {
+                var hidden = Floors.Skip(floor).SelectMany(f => f).Where(r => r != room);
+                foreach (var file in CoreFiles(room)) upwards.AddRange(Uses(file, [.. hidden]));
+            }
+        }
+
+        Assert.Empty(upwards);
+    }
+
+    private static IEnumerable<string> CoreFolders() =>
+        Directory.EnumerateDirectories(Path.Combine(Sources, "LivepatchAgent.Core")).Select(p => Path.GetFileName(p)!);
+
+    private static string[] CoreFiles(string room) => Directory.GetFiles(
+        Path.Combine(Sources, "LivepatchAgent.Core", room),
+        "*.cs",
+        room.Length == 0 ? SearchOption.TopDirectoryOnly : SearchOption.AllDirectories);
+
+    private static IEnumerable<string> Uses(string file, string[] rooms)
+    {
+        foreach (var line in File.ReadLines(file))
+        {
+            var code = line.Split("//")[0];
+            foreach (var room in rooms)
+            {
+                var isUsed = code.StartsWith($"using LivepatchAgent.Core.{room};", StringComparison.Ordinal)
+                    || code.Contains($" {room}.Verified", StringComparison.Ordinal)
+                    || code.Contains($"({room}.Verified", StringComparison.Ordinal);
+                if (isUsed) yield return $"{Path.GetFileName(file)}: {line.Trim()}";
+            }
+        }
+    }
+
     /// <summary>The compiled assembly, whatever the project file says.</summary>
     [Fact]
     public void CoreAssembly_ReferencesNeitherHostsNorSocketsNorProcesses()

@@ -1,3 +1,4 @@
+using LivepatchAgent.Core.Kernel;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 

@@ -3,6 +3,7 @@ using System.Text;
 using LivepatchAgent.Cli.Terminals;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Core;
 
 namespace LivepatchAgent.Cli.Views;
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using LivepatchAgent.Core.Agent.Concerns;
+using LivepatchAgent.Core.Kernel;
 
 namespace LivepatchAgent.Core.Agent;
 

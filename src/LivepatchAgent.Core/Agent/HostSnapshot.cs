@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using LivepatchAgent.Core.Kernel;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Agent;
@@ -118,18 +119,6 @@ internal static class PatchSightings
         PatchSighting.Absent or PatchSighting.Lingering or PatchSighting.Disabled => false,
         _ => throw new UnreachableException(),
     };
-}
-
-/// <summary>livepatch_agent= on the kernel command line, or /etc/livepatch-agent/mode.</summary>
-public enum KillSwitch
-{
-    None,
-
-    /// <summary>Check in and report, load nothing.</summary>
-    Observe,
-
-    /// <summary>Do nothing at all.</summary>
-    Off,
 }
 
 /// <summary>The held check-in.</summary>

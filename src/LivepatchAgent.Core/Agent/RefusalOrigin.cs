@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Serialization;
+using LivepatchAgent.Core.Kernel;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Agent;

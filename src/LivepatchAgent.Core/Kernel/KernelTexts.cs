@@ -1,4 +1,3 @@
-using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Kernel;

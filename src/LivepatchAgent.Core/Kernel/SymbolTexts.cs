@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using LivepatchAgent.Core.Agent;
 
 namespace LivepatchAgent.Core.Kernel;
 

@@ -1,4 +1,4 @@
-using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Modules;
 

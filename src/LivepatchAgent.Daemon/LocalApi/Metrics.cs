@@ -1,4 +1,5 @@
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Core;
 
 namespace LivepatchAgent.Daemon.LocalApi;
 

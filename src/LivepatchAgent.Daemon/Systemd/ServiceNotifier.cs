@@ -1,5 +1,6 @@
 using System.Globalization;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Core;
 using Microsoft.Extensions.Hosting.Systemd;
 
 namespace LivepatchAgent.Daemon.Systemd;

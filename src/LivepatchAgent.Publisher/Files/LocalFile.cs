@@ -1,3 +1,4 @@
+using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Shared.Files;

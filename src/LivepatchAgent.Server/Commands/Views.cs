@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Core;
 using LivepatchAgent.Server.Model;
 
 namespace LivepatchAgent.Server.Commands;

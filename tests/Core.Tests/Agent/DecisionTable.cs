@@ -1,5 +1,6 @@
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.History;
+using LivepatchAgent.Core.Kernel;
 
 namespace LivepatchAgent.Core.Tests.Agent;
 

@@ -1,4 +1,5 @@
 using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Kernel;
 
 namespace LivepatchAgent.Core.Tests.Agent;
 

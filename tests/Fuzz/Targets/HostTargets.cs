@@ -1,5 +1,6 @@
 using System.Text.Json;
 using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.Kernel;
 using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Wire;
 

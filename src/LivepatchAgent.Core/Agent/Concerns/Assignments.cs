@@ -1,3 +1,4 @@
+using LivepatchAgent.Core.Kernel;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Agent.Concerns;

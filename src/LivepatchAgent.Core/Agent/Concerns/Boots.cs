@@ -1,3 +1,5 @@
+using LivepatchAgent.Core.Kernel;
+
 namespace LivepatchAgent.Core.Agent.Concerns;
 
 /// <summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using LivepatchAgent.Core.Kernel;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Agent.Concerns;

@@ -1,3 +1,4 @@
+using LivepatchAgent.Core.Kernel;
 using LivepatchAgent.Core.Modules;
 
 namespace LivepatchAgent.Core.Agent;

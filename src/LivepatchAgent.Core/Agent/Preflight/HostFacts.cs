@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using LivepatchAgent.Core.Kernel;
 using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Wire;
 
@@ -144,27 +145,3 @@ public sealed record KeyringFacts(IReadOnlyList<KernelKey> Keys, IReadOnlyDictio
 /// <param name="Description">E.g. <c>Debian Secure Boot CA: 6cce…a1</c>: the subject and the subject key id.</param>
 /// <param name="Ring">E.g. <c>.builtin_trusted_keys</c>; null where only the key was seen and not its ring.</param>
 public sealed record KernelKey(string Description, string? Ring = null);
-
-/// <summary>A line of tracing/enabled_functions.</summary>
-/// <param name="Flags">Letters as the kernel shows them; I: it changes where the function continues (IPMODIFY), D: called directly, as a BPF trampoline is.</param>
-/// <param name="Handlers">Functions that are called.</param>
-/// <param name="DirectTarget">What it is called directly; null when the kernel does not say.</param>
-public sealed record FunctionHook(string Object, string Name, string Flags, IReadOnlyList<string> Handlers, string? DirectTarget = null)
-{
-    /// <summary>Called directly by one who does not make way for a livepatch: BPF's trampolines alone are known to.</summary>
-    [JsonIgnore]
-    public bool KeepsOut => IsDirect && DirectTarget?.StartsWith("bpf_", StringComparison.Ordinal) == false;
-
-    [JsonIgnore]
-    public bool Redirects => Flags.Contains('I', StringComparison.Ordinal);
-
-    [JsonIgnore]
-    public bool IsDirect => Flags.Contains('D', StringComparison.Ordinal);
-
-    [JsonIgnore]
-    public bool IsLivepatch => Handlers.Any(h => h.StartsWith("klp_", StringComparison.Ordinal));
-}
-
-/// <param name="IsReturn">A kretprobe.</param>
-/// <param name="Offset">Bytes from the function's begin.</param>
-public sealed record KernelProbe(string Object, string Name, long Offset, bool IsReturn);

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
-namespace LivepatchAgent.Core.Wire;
+namespace LivepatchAgent.Core;
 
 /// <summary>Enums on the wire are words in kebab case, never numbers.</summary>
 public sealed class KebabEnumConverter<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false)
