@@ -55,6 +55,9 @@ internal static class Beliefs
     public static (PatchRef Patch, string BootId)? Switching(AgentState state) =>
         state.Phase is Phase.InKernel phase ? (phase.Patch, phase.BootId) : null;
 
+    /// <summary>A refusal stands, and nothing about it is being looked at again.</summary>
+    public static bool IsRefused(AgentState state) => state.Phase is Phase.Refused;
+
     /// <summary>The refusal that stands, also while the catalogue is looked at again.</summary>
     public static (string Manifest, ProblemCode Code)? Refusal(AgentState state) => state.Phase switch
     {

@@ -15,9 +15,14 @@ internal sealed partial class Effects
         if (step is Step.CheckIn) daemon.Held.Close();
         if (world.Server.Away) return Away;
         var result = Answered(step, host);
-        if (!world.Server.LosesAnswer) return result;
-        world.Server.LosesAnswer = false;
-        return Away;
+        if (world.Server.LosesAnswer)
+        {
+            world.Server.LosesAnswer = false;
+            return Away;
+        }
+
+        if (result is StepResult.WithdrawalRead read) world.Oracle.ReadsWithdrawal(read.Withdrawal.Manifest);
+        return result;
     }
 
     private StepResult Answered(Step step, HostSnapshot host) => step switch
@@ -91,7 +96,6 @@ internal sealed partial class Effects
     {
         if (world.Server.ByWithdrawal(step.Withdrawal) is not { } patch)
             return Fails(ProblemCode.NotFound, inPassing: false);
-        world.Oracle.ReadsWithdrawal(patch);
         return new StepResult.WithdrawalRead(patch.Papers.Taken);
     }
 

@@ -84,7 +84,8 @@ internal sealed record Invariant(string Name, string Sentence, string Check)
 
     public static readonly Invariant Arrival = new(
         "arrival",
-        "Once faults stop, the host runs the newest patch within 200 turns, or its fallback if that one is quarantined; "
+        "Once faults stop, the host runs the newest patch within 200 turns, "
+        + "or its fallback if that one is quarantined; "
         + "if a refusal stands until the next boot, within 200 turns of that boot.",
         Whole);
 

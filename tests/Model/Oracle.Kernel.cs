@@ -47,29 +47,37 @@ internal sealed partial class Oracle
     /// <param name="killer">The patch that took it down, or null.</param>
     public void BootEnds(bool orderly, Patch? killer)
     {
-        foreach (var module in _world.Kernel.Modules)
-        {
-            if (module.Listed) _touched.Add(module.Patch.Manifest);
-        }
-
+        HashSet<string> there = [.. _world.Kernel.Modules.Where(m => m.Listed).Select(m => m.Patch.Manifest)];
         // Whether a load whose intent was saved had begun, nobody can know afterwards.
         var journal = _world.Disk.Journal;
         if (journal is not null && Beliefs.Switching(journal) is { } meant && meant.BootId == _world.Kernel.BootId)
-            _touched.Add(meant.Patch.Manifest);
+            there.Add(meant.Patch.Manifest);
         if (killer is not null) Blame(killer);
-        foreach (var manifest in _touched)
-        {
-            var counts = !orderly && !_survived.Contains(manifest);
-            _strikes[manifest] = counts ? _strikes.GetValueOrDefault(manifest) + 1 : 0;
-            if (!counts) _crashes.Remove(manifest);
-        }
+        _touched.UnionWith(there);
+        foreach (var manifest in _touched) Count(manifest, orderly, there.Contains(manifest));
 
         _touched.Clear();
         _survived.Clear();
     }
 
+    /// <summary>An end with the patch in the kernel: a strike, or the end of a row of them.</summary>
+    private void Count(string manifest, bool orderly, bool isThere)
+    {
+        if (!orderly && !_survived.Contains(manifest))
+        {
+            _strikes[manifest] = _strikes.GetValueOrDefault(manifest) + 1;
+            return;
+        }
+
+        // A boot that the patch did not get into says nothing of it.
+        if (!isThere && !_survived.Contains(manifest)) return;
+        _strikes[manifest] = 0;
+        _crashes.Remove(manifest);
+    }
+
     /// <summary>The host is right never to load it: quarantined or withdrawn here.</summary>
-    public bool IsBarred(Patch patch) => _quarantined.Contains(patch.Manifest) || _withdrawn.Contains(patch.Manifest);
+    public bool IsBarred(Patch patch) =>
+        _quarantined.Contains(patch.Manifest) || _everWithdrawn.Contains(patch.Manifest);
 
     /// <summary>The last patch that survived its probation on this host.</summary>
     public string? Proven => _proven.FirstOrDefault();

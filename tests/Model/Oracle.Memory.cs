@@ -7,13 +7,14 @@ internal sealed partial class Oracle
 {
     private readonly HashSet<string> _quarantined = [];
     private readonly HashSet<string> _withdrawn = [];
+    private readonly HashSet<string> _everWithdrawn = [];
     private readonly List<string> _read = [];
     private readonly HashSet<string> _delivered = [];
     private readonly Dictionary<string, long>[] _ran = [[], []];
     private bool _isFresh;
 
     /// <summary>The publisher's word was read and verified; it counts once it is on the disk.</summary>
-    public void ReadsWithdrawal(Patch patch) => _read.Add(patch.Manifest);
+    public void ReadsWithdrawal(string manifest) => _read.Add(manifest);
 
     /// <summary>The daemon stops: what it was just doing is not on the disk.</summary>
     public void Stops() => _read.Clear();
@@ -53,6 +54,7 @@ internal sealed partial class Oracle
         foreach (var manifest in _read)
         {
             _withdrawn.Add(manifest);
+            _everWithdrawn.Add(manifest);
             foreach (var ran in _ran) ran.Remove(manifest);
         }
 

@@ -4,7 +4,7 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Model;
 
-/// <summary>What comes after a sequence: the faults are over, and the host has to arrive where it should, and stay.</summary>
+/// <summary>What comes after a sequence: the faults are over, and the host has to arrive where it should.</summary>
 internal static class Settling
 {
     /// <summary>How many turns the host has to arrive.</summary>
@@ -108,6 +108,7 @@ internal static class Settling
         if (world.Server.Assigned(world.Kernel.Release) is not { } target)
             return status.Settled ? Standing.Arrived : null;
         if (IsApplied(world, target)) return Standing.Arrived;
+        if (!Beliefs.IsRefused(state)) return null;
         if (Beliefs.Refusal(state) is not { } refusal || refusal.Manifest != target.Manifest) return null;
         if (world.Oracle.IsBarred(target)) return FellBack(world) ? Standing.Barred : null;
         if (IsRefusedForGood(target.Behaviour)) return Standing.Barred;
