@@ -13,16 +13,11 @@ internal sealed record KnownOpen(string Kind, string Sequence, string Fault)
         "the mark of an orderly end names the last boot alone: after another boot in which no daemon ran, an end that "
         + "the daemon could not save counts as a crash";
 
-    private const string RowNotBroken =
-        "an orderly end while another patch is loaded or in transition does not end the running patch's row of strikes";
-
     public static readonly IReadOnlyList<KnownOpen> All =
     [
         new("orderly-end/loading", "mark-overwritten-loading", Overwritten),
         new("orderly-end/running", "mark-overwritten-running", Overwritten),
         new("orderly-end/transitioning", "mark-overwritten-transition", Overwritten),
-        new("three-strikes/running", "row-not-broken-beside", RowNotBroken),
-        new("three-strikes/transitioning", "row-not-broken-transition", RowNotBroken),
     ];
 
     public static bool Has(string kind) => All.Any(known => known.Kind == kind);

@@ -134,6 +134,7 @@ internal static class Boots
         if (EndedCleanly(turn))
         {
             state = Forgiven(state, patch);
+            if (state.Kernel.Running is { } beside) state = Forgiven(state, beside.Patch);
         }
         else
         {
