@@ -217,34 +217,28 @@ public static class Projection
     private static ActivityStatus Transition(Phase.Transitioning phase, HostSnapshot host, Step step, DateTimeOffset now)
     {
         var reverses = host.Sight(phase.Patch.Name) is PatchSighting.Reverting || step is Step.Reverse;
-        return new ActivityStatus
-        {
-            Kind = reverses ? ActivityKind.Reversing : ActivityKind.WaitingForTasks,
-            Since = phase.Since == DateTimeOffset.MinValue ? now : phase.Since,
-            Tasks = host.BlockingTasks.Count > 0 ? host.BlockingTasks : null,
-            TaskCount = host.BlockingTaskCount,
-        };
+        var kind = reverses ? ActivityKind.Reversing : ActivityKind.WaitingForTasks;
+        return OfTasks(kind, phase.Since == DateTimeOffset.MinValue ? now : phase.Since, host);
     }
+
+    private static ActivityStatus OfTasks(ActivityKind kind, DateTimeOffset since, HostSnapshot host) => new()
+    {
+        Kind = kind,
+        Since = since,
+        Tasks = host.BlockingTasks.Count > 0 ? host.BlockingTasks : null,
+        TaskCount = host.BlockingTaskCount,
+    };
 
     /// <summary>At rest, and somebody else switches the running patch off or on.</summary>
     private static ActivityStatus? OthersTransition(AgentState state, HostSnapshot host, DateTimeOffset now)
     {
         if (!state.AtRest || state.InForce(host) is not { } running) return null;
-        ActivityKind? kind = host.Sight(running.Patch.Name) switch
+        return host.Sight(running.Patch.Name) switch
         {
-            PatchSighting.Reverting => ActivityKind.Reversing,
-            PatchSighting.Switching => ActivityKind.WaitingForTasks,
+            PatchSighting.Reverting => OfTasks(ActivityKind.Reversing, now, host),
+            PatchSighting.Switching => OfTasks(ActivityKind.WaitingForTasks, now, host),
             _ => null,
         };
-        return kind is { } k
-            ? new ActivityStatus
-            {
-                Kind = k,
-                Since = now,
-                Tasks = host.BlockingTasks.Count > 0 ? host.BlockingTasks : null,
-                TaskCount = host.BlockingTaskCount,
-            }
-            : null;
     }
 
     /// <summary>What a step is to people, whatever the phase.</summary>
