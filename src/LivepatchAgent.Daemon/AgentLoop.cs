@@ -340,8 +340,8 @@ internal sealed class AgentLoop(
         _chronicled = true;
         if (store.ReadOnly) return;
         var start = history.Start(_state.History);
-        foreach (var found in start.Told) log.Log(found.Kind == HistoryKind.Damaged ? LogLevel.Error : LogLevel.Information, "Looked at the history: {Found}", found.Note);
-        _state = _state with { History = history.Add(start.Mark, start.Told, time.GetUtcNow(), _bootId) };
+        foreach (var found in start.Found) log.Log(found.Kind == HistoryKind.Damaged ? LogLevel.Error : LogLevel.Information, "Looked at the history: {Found}", found.Note);
+        _state = _state with { History = history.Add(start.Mark, start.Found, time.GetUtcNow(), _bootId) };
         _state = Told(_state, new Cause.Started(Performer.AgentVersion, host.KernelRelease));
         log.LogInformation("The history has {Count} entries, the last is {Hash}", _state.History.Count, _state.History.Hash);
     }

@@ -153,11 +153,11 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
 
     private async Task<StepResult> FetchManifestAsync(Step.FetchManifest step, AgentState state, CancellationToken ct)
     {
-        var envelope = await Client(state).GetManifestAsync(step.Manifest, ct);
+        var envelope = await Client(state).GetManifestAsync(step.ManifestDigest, ct);
         var trust = Trust(state);
-        var verified = ManifestVerifier.Verify(envelope, step.Manifest, trust.Publishers, trust.Threshold);
+        var verified = ManifestVerifier.Verify(envelope, step.ManifestDigest, trust.Publishers, trust.Threshold);
         if (!verified.TryGet(out var manifest, out var problem)) return Distrusted(problem);
-        store.SaveManifest(step.Manifest, envelope);
+        store.SaveManifest(step.ManifestDigest, envelope);
         return new StepResult.ManifestRead(manifest);
     }
 
@@ -189,12 +189,12 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     {
         _opened?.Dispose();
         _opened = null;
-        var (manifestFile, moduleFile) = (store.Manifest(patch.Manifest), store.Module(patch.ModuleSha256));
+        var (manifestFile, moduleFile) = (store.Manifest(patch.ManifestDigest), store.Module(patch.ModuleSha256));
         if (!File.Exists(manifestFile) || !File.Exists(moduleFile))
             return new StepResult.Failed(new Problem(ProblemCode.DiskError, $"cannot load {patch.Name}: its file is gone from {paths.StateFolder}", "it is fetched again"), InPassing: true);
         var trust = Trust(state);
         var envelope = File.ReadAllBytes(manifestFile);
-        var verified = ManifestVerifier.Verify(envelope, patch.Manifest, trust.Publishers, trust.Threshold);
+        var verified = ManifestVerifier.Verify(envelope, patch.ManifestDigest, trust.Publishers, trust.Threshold);
         if (!verified.TryGet(out var manifest, out var problem)) return Distrusted(problem);
         if (VerifiedModuleFile.Open(moduleFile, manifest, trust.Publishers, host.KernelRelease, host.Architecture).TryGet(out var opened, out problem))
         {
@@ -260,7 +260,7 @@ internal sealed class Performer(HostPaths paths, PatchStore store, HostObserver 
     private Assignment WithOwnInterval(Assignment answer) =>
         settings.Current.CheckInEvery is { } every ? answer with { CheckInSeconds = (int)every.TotalSeconds } : answer;
 
-    private CheckInRequest Request(MachineReport report, IReadOnlyList<Happening> outcomes, string? knownTag) =>
+    private CheckInRequest Request(MachineReport report, IReadOnlyList<Outcome> outcomes, string? knownTag) =>
         new() { Machine = observer.Facts(AgentVersion), Report = report, Outcomes = outcomes, KnownTag = knownTag };
 
     private PatchServerClient Client(AgentState state)

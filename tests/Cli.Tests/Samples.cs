@@ -15,7 +15,7 @@ internal static class Samples
         Version = "2.1",
         Notice = "LPN-0002",
         Fixes = ["CVE-2026-0001", "CVE-2026-0002"],
-        Manifest = new string('a', 64),
+        ManifestDigest = new string('a', 64),
         Sequence = 2,
         AppliedAt = Now.AddHours(-3),
     };
@@ -29,11 +29,11 @@ internal static class Samples
         {
             Name = "livepatch_lpn_0003",
             Version = "3.0",
-            Manifest = new string('c', 64),
+            ManifestDigest = new string('c', 64),
             Reason = "the host went down while the patch was being loaded",
             At = Now.AddDays(-1),
         },
-        new() { Version = "1.\n9", Manifest = "d", Reason = "the host went down\e[2J", At = Now.AddDays(-9) },
+        new() { Version = "1.\n9", ManifestDigest = "d", Reason = "the host went down\e[2J", At = Now.AddDays(-9) },
     ];
 
     private static readonly PatchStatus Newer = Patch with

@@ -163,7 +163,7 @@ public sealed class FuzzCorpusTests
         CoveredUntil = new DateOnly(2030, 1, 1),
     };
 
-    private static readonly PatchWithdrawal Withdrawal = new() { Schema = PatchWithdrawal.SchemaName, Manifest = new string('0', 64), Reason = "it oopses" };
+    private static readonly PatchWithdrawal Withdrawal = new() { Schema = PatchWithdrawal.SchemaName, ManifestDigest = new string('0', 64), Reason = "it oopses" };
 
     private static readonly Catalogue Catalogue = new()
     {
@@ -173,7 +173,7 @@ public sealed class FuzzCorpusTests
         Sequence = 1,
         IssuedAt = DateTimeOffset.UnixEpoch,
         ExpiresAt = DateTimeOffset.UnixEpoch.AddDays(7),
-        Patches = [new CatalogueEntry { Manifest = new string('0', 64), Version = "1.0", Sequence = 1, Withdrawal = new string('1', 64) }],
+        Patches = [new CatalogueEntry { ManifestDigest = new string('0', 64), Version = "1.0", Sequence = 1, Withdrawal = new string('1', 64) }],
     };
 
     private static readonly PinSet Pins = new()
@@ -195,13 +195,13 @@ public sealed class FuzzCorpusTests
             Enrolment = Given.Enrolment,
             Assignment = new AssignmentRef("t", null, false, 900),
             CheckIn = new CheckInRecord { LastReport = new MachineReport { State = PatchState.Applied } },
-            Outcomes = [new Happening("id", Given.Now, HappeningKind.Loaded, Given.Patch(1).Manifest, null)],
+            Outcomes = [new Outcome("id", Given.Now, OutcomeKind.Loaded, Given.Patch(1).ManifestDigest, null)],
         },
         Pursuit = new Pursuit(new Phase.Downloaded(Given.Patch(1))),
         Kernel = new KernelBelief { Running = new RunningPatch(Given.Patch(1), "b", Given.Now, null) },
         Record = new HostRecord
         {
-            Quarantine = [new Quarantined(Given.Patch(2).Manifest, "2", "why", Given.Now)],
+            Quarantine = [new Quarantined(Given.Patch(2).ManifestDigest, "2", "why", Given.Now)],
             Floors = new Dictionary<string, Floor> { [Given.Release] = new(3, 2) },
             Hold = new Hold(new HistoryBy(0, 17, "bash"), Given.Now) { Available = Given.Patch(3) },
         },

@@ -57,7 +57,7 @@ public sealed class BootTests
         await host.RebootAsync(cleanly: false);
         await host.UntilAsync("quarantined", s => s.Settled && s.Problem?.Code == ProblemCode.PatchQuarantined);
         host.Server.Publish(One);
-        HostUnderTest.AssertTold((await host.UntilAsync("rolled back", s => s.Settled && s.Problem?.Code == ProblemCode.PatchRolledBack)).Problem, ProblemCode.PatchRolledBack, "number 1");
+        HostUnderTest.AssertProblem((await host.UntilAsync("rolled back", s => s.Settled && s.Problem?.Code == ProblemCode.PatchRolledBack)).Problem, ProblemCode.PatchRolledBack, "number 1");
         var withdrawal = Workshop.Withdraw(Two, "it panics");
         host.Server.Withdrawals[Workshop.Sha256(withdrawal)] = withdrawal;
         host.Server.Publish(One);
@@ -72,9 +72,9 @@ public sealed class BootTests
     {
         await using var host = await HostUnderTest.EnrolledAsync(Two);
         var forged = new string('d', 64);
-        host.Server.Cataloguing = c => c with { Patches = [.. c.Patches.Select(p => p.Manifest == Two.Digest ? p with { Withdrawal = forged } : p)] };
+        host.Server.Cataloguing = c => c with { Patches = [.. c.Patches.Select(p => p.ManifestDigest == Two.Digest ? p with { Withdrawal = forged } : p)] };
         host.Server.Publish(One);
-        HostUnderTest.AssertTold((await host.UntilAsync("rolled back", s => s.Settled && s.State == PatchState.Refused)).Problem, ProblemCode.PatchRolledBack, "number 1");
+        HostUnderTest.AssertProblem((await host.UntilAsync("rolled back", s => s.Settled && s.State == PatchState.Refused)).Problem, ProblemCode.PatchRolledBack, "number 1");
         Assert.Equal([Two.Name], host.Kernel.Loaded);
         Assert.Null(host.Board.Current.Patch!.Withdrawn);
     }

@@ -77,7 +77,7 @@ public sealed class BrokenPatchTests
         test.Breaks(host.Server);
         host.Server.Publish(test.Patch);
         var status = await host.UntilAsync("told", s => s.Settled && s.Problem is not null);
-        HostUnderTest.AssertTold(status.Problem, test.Code);
+        HostUnderTest.AssertProblem(status.Problem, test.Code);
         Assert.Equal(test.ForGood ? PatchState.Refused : PatchState.Applying, status.State);
         Assert.Equal("1.0", status.Patch?.Version);
         Assert.Equal([One.Name], host.Kernel.Patches);
@@ -101,7 +101,7 @@ public sealed class BrokenPatchTests
         await using var host = await HostUnderTest.EnrolledAsync(Two);
         host.Server.Publish(One);
         var status = await host.SettledAsync(PatchState.Refused);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.PatchRolledBack, "number 1");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.PatchRolledBack, "number 1");
         Assert.Equal([Two.Name], host.Kernel.Loaded);
     }
 
@@ -167,7 +167,7 @@ public sealed class BrokenPatchTests
         host.Server.Instead = async c => c.RangeFrom is null && await AnsweredAsync(c, big.ModulePath, () => c.AnswerAsync(200, new byte[5000], "application/octet-stream"));
         host.Server.Publish(big);
         var status = await host.UntilAsync("refused", s => s.Settled && s.State == PatchState.Refused);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.ModuleDigestMismatch);
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.ModuleDigestMismatch);
         Assert.Equal("1.0", status.Patch?.Version);
         Assert.Equal(4, host.Server.Count(big.ModulePath));
     }
@@ -211,7 +211,7 @@ public sealed class BrokenPatchTests
         };
         host.Server.Publish(big);
         var status = await host.UntilAsync("told", s => s.Problem is not null);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.ServerTimeout);
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.ServerTimeout);
         await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0");
         Assert.True(host.Server.Calls.Last(c => c.Path == big.ModulePath).RangeFrom > 0);
     }

@@ -60,7 +60,7 @@ public sealed class BrokenServerTests
         };
         await host.RefreshAsync();
         var status = await host.UntilAsync("failed", s => s.CheckIn.Result == CheckInResult.Failed);
-        HostUnderTest.AssertTold(status.CheckIn.Problem, code, naming);
+        HostUnderTest.AssertProblem(status.CheckIn.Problem, code, naming);
         Assert.Equal((PatchState.Applied, "1.0"), (status.State, status.Patch?.Version));
         Assert.Equal(0, host.Server.Count("/elsewhere"));
 
@@ -90,7 +90,7 @@ public sealed class BrokenServerTests
         Assert.NotEqual(CheckInResult.Failed, host.Board.Current.CheckIn.Result);
         host.Time.Advance(TimeSpan.FromSeconds(2));
         var status = await host.UntilAsync("failed", s => s.CheckIn.Result == CheckInResult.Failed, timePasses: false);
-        HostUnderTest.AssertTold(status.CheckIn.Problem, ProblemCode.ServerTimeout, "in time");
+        HostUnderTest.AssertProblem(status.CheckIn.Problem, ProblemCode.ServerTimeout, "in time");
     }
 
     [Fact]
@@ -111,7 +111,7 @@ public sealed class BrokenServerTests
         };
         await host.RefreshAsync();
         var status = await host.UntilAsync("failed", s => s.CheckIn.Result == CheckInResult.Failed);
-        HostUnderTest.AssertTold(status.CheckIn.Problem, ProblemCode.ServerTimeout, "in time");
+        HostUnderTest.AssertProblem(status.CheckIn.Problem, ProblemCode.ServerTimeout, "in time");
     }
 
     [Fact]
@@ -130,7 +130,7 @@ public sealed class BrokenServerTests
         };
         host.Server.Publish(two);
         var status = await host.UntilAsync("given up", s => s.Problem?.Code == ProblemCode.ServerTimeout);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.ServerTimeout, "in time");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.ServerTimeout, "in time");
         Assert.Equal("1.0", status.Patch?.Version);
         host.Server.Instead = _ => Task.FromResult(false);
         await host.UntilAsync("2.0", s => s is { State: PatchState.Applied, Settled: true, Patch.Version: "2.0" });
@@ -166,7 +166,7 @@ public sealed class BrokenServerTests
         await host.RefreshAsync();
         var status = await host.UntilAsync("checked in", s => s.Revision > before + 1 && s.Settled && s.CheckIn.Listening);
         Assert.Equal((result, code), (status.CheckIn.Result, status.CheckIn.Problem?.Code));
-        if (code is { } told) HostUnderTest.AssertTold(status.CheckIn.Problem, told);
+        if (code is { } told) HostUnderTest.AssertProblem(status.CheckIn.Problem, told);
     }
 
     private static async Task EndlessBodyAsync(Call call)

@@ -41,7 +41,7 @@ public sealed class ChosenCodeTests
             await host.UntilAsync("looked", s => IsRefused(s) && host.Inbox.IsAwaited, timePasses: false);
         }
 
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.ServerError, "HTTP 403 and says \"cannot play");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.ServerError, "HTTP 403 and says \"cannot play");
         Assert.Equal(1, host.Server.Count(path));
         Assert.InRange(saved.Count, 1, 30);
         Assert.Equal([One.Name], host.Kernel.Patches);

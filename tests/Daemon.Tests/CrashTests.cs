@@ -95,7 +95,7 @@ public sealed class CrashTests
         }
 
         var status = await host.SettledAsync(PatchState.ApplyFailed);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.KernelError, "3 times");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.KernelError, "3 times");
         Assert.Equal(3, host.Kernel.Loaded.Count);
     }
 
@@ -115,7 +115,7 @@ public sealed class CrashTests
         await host.StartAsync();
         await host.HappensAsync("reversed", () => host.Kernel.Enabled(One.Name) == "0");
         host.Kernel.LetGo(One.Name);
-        HostUnderTest.AssertTold((await host.SettledAsync(PatchState.ApplyFailed)).Problem, ProblemCode.TransitionReversed, One.Name);
+        HostUnderTest.AssertProblem((await host.SettledAsync(PatchState.ApplyFailed)).Problem, ProblemCode.TransitionReversed, One.Name);
         await host.HappensAsync("removed", () => host.Kernel.Modules.Length == 0);
         Assert.Single(host.Kernel.Loaded);
     }
@@ -209,7 +209,7 @@ public sealed class CrashTests
         host.Kernel.LoadAnswer = call => call == 2 ? throw new InvalidOperationException("a bug\nin two lines") : 0;
         host.Server.Publish(Two);
         var status = await host.UntilAsync("told", s => s.Problem?.Code == ProblemCode.InternalError, timePasses: false);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.InternalError, "a bug in two lines");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.InternalError, "a bug in two lines");
         await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0" && s.Problem is null);
         Assert.Single(host.Log.Of(LogLevel.Error));
     }

@@ -31,7 +31,7 @@ public sealed class HistoryTests
         Assert.Equal($"{WholeWay} refresh-asked offered refused stopped", Kinds(lines));
         Assert.True(Verified(host).Whole);
         var loaded = lines.Single(l => l.Kind == "loaded");
-        Assert.Equal((One.Digest, One.Manifest.Module.Sha256, Core.Trust.Certificates.Fingerprint(Workshop.Publisher)), (loaded.Patch!.Manifest, loaded.Patch.Module, loaded.Patch.Signer));
+        Assert.Equal((One.Digest, One.Manifest.Module.Sha256, Core.Trust.Certificates.Fingerprint(Workshop.Publisher)), (loaded.Patch!.ManifestDigest, loaded.Patch.Module, loaded.Patch.Signer));
         Assert.Equal(("boot-1", host.Time.GetUtcNow().Date), (loaded.Boot, loaded.At.Date));
         Assert.Equal(host.Server.Url, lines.First(l => l.Kind == "offered").By?.Server);
         var asked = lines.Single(l => l.Kind == "refresh-asked").By;

@@ -31,7 +31,7 @@ public sealed class KernelTests
         host.Kernel.LoadAnswer = _ => errno;
         host.Server.Publish(Two);
         var status = await host.SettledAsync(PatchState.ApplyFailed);
-        HostUnderTest.AssertTold(status.Problem, code, naming);
+        HostUnderTest.AssertProblem(status.Problem, code, naming);
         Assert.Contains(Two.Name, status.Problem!.Message, StringComparison.Ordinal);
         Assert.Equal("1.0", status.Patch?.Version);
         var start = host.Time.GetUtcNow();
@@ -53,7 +53,7 @@ public sealed class KernelTests
         host.Kernel.LoadAnswer = call => call < 25 ? errno : 0;
         host.Server.Publish(Two);
         var status = await host.UntilAsync("told", s => s.Problem is not null);
-        HostUnderTest.AssertTold(status.Problem, code, Two.Name);
+        HostUnderTest.AssertProblem(status.Problem, code, Two.Name);
         await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0" && s.Problem is null);
         Assert.Equal(25, host.Kernel.Loaded.Count);
         Assert.Single(host.Log.From(LogLevel.Warning));
@@ -82,7 +82,7 @@ public sealed class KernelTests
         host.Server.Publish(One);
         await host.EnableAsync();
         var status = await host.SettledAsync(PatchState.Unsupported);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.KernelWithoutLivepatch, Workshop.Release);
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.KernelWithoutLivepatch, Workshop.Release);
         Assert.Equal(CoverageState.NotCovered, status.Kernel.Coverage);
         Assert.Equal(0, host.Server.Count("/v1/modules/"));
     }
@@ -99,8 +99,8 @@ public sealed class KernelTests
         await host.StartAsync();
         host.Server.Publish(Two);
         var status = await host.SettledAsync(PatchState.Unsupported);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.SwitchedOff);
-        HostUnderTest.AssertTold((await host.SendAsync(new Command.Refresh())).Problem, ProblemCode.SwitchedOff);
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.SwitchedOff);
+        HostUnderTest.AssertProblem((await host.SendAsync(new Command.Refresh())).Problem, ProblemCode.SwitchedOff);
         Assert.Equal(calls, host.Server.Calls.Count);
         Assert.Equal([One.Name], host.Kernel.Patches);
     }
@@ -145,7 +145,7 @@ public sealed class KernelTests
         host.Inbox!.Nudge();
         var status = await host.SettledAsync(PatchState.Unsupported);
         Assert.False(status.CheckIn.Listening);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.SwitchedOff);
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.SwitchedOff);
         host.Server.Publish(Two);
         Assert.Equal(held, host.Server.Count(TestServer.CheckIns, held: true));
         Assert.Equal([One.Name], host.Kernel.Loaded);
@@ -166,7 +166,7 @@ public sealed class KernelTests
         host.Server.Publish(One);
         await host.EnableAsync();
         var status = await host.SettledAsync(PatchState.Refused);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.SwitchedOff, One.Name);
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.SwitchedOff, One.Name);
         Assert.Empty(host.Kernel.Loaded);
         Assert.Equal(CheckInResult.Succeeded, status.CheckIn.Result);
     }
@@ -196,7 +196,7 @@ public sealed class KernelTests
         var task = Assert.Single(status.Activity!.Tasks!);
         Assert.Equal((4242, 4200, "evil\\u001b[31m", "mysql.service"), (task.Tid, task.Pid, task.Comm, task.Unit));
         Assert.Equal(["do_nanosleep", "hrtimer_nanosleep"], task.Stack);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.TransitionStalled, "evil");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.TransitionStalled, "evil");
         await host.UntilAsync("listening", s => s.CheckIn.Listening);
         var (start, calls) = (host.Time.GetUtcNow(), host.Server.Calls.Count);
         await host.HappensAsync("ten minutes", () => host.Time.GetUtcNow() - start > TimeSpan.FromMinutes(10));
@@ -213,7 +213,7 @@ public sealed class KernelTests
         await host.HappensAsync("reversed", () => host.Kernel.Enabled(One.Name) == "0");
         host.Kernel.LetGo(One.Name);
         var status = await host.SettledAsync(PatchState.ApplyFailed);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.TransitionReversed, One.Name);
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.TransitionReversed, One.Name);
         await host.HappensAsync("removed", () => host.Kernel.Modules.Length == 0);
         Assert.Single(host.Kernel.Loaded);
     }
@@ -237,7 +237,7 @@ public sealed class KernelTests
         await using var host = await HostUnderTest.EnrolledAsync(One);
         host.Kernel.LetGo(One.Name);
         var status = await host.SettledAsync(PatchState.ApplyFailed);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.PatchRemovedByHand, One.Name);
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.PatchRemovedByHand, One.Name);
         Assert.Single(host.Kernel.Loaded);
     }
 
@@ -291,7 +291,7 @@ public sealed class KernelTests
             Directory.CreateDirectory(Path.GetDirectoryName(host.Path(file))!);
             File.Delete(host.Path(file));
             spoil(host.Path(file));
-            HostUnderTest.AssertTold(Observed(host, state).Problem, ProblemCode.KernelError, host.Path(file));
+            HostUnderTest.AssertProblem(Observed(host, state).Problem, ProblemCode.KernelError, host.Path(file));
             if (Directory.Exists(host.Path(file))) Directory.Delete(host.Path(file));
         }
     }
@@ -306,10 +306,10 @@ public sealed class KernelTests
         Unreadable(enabled);
         host.Inbox!.Nudge();
         var status = await host.UntilAsync("told", s => s.Problem is not null);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.KernelError, "enabled");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.KernelError, "enabled");
         Assert.Equal((PatchState.Applied, "1.0"), (status.State, status.Patch?.Version));
         var refresh = await host.SendAsync(new Command.Refresh());
-        HostUnderTest.AssertTold(refresh.Problem, ProblemCode.KernelError, "enabled");
+        HostUnderTest.AssertProblem(refresh.Problem, ProblemCode.KernelError, "enabled");
         var start = host.Time.GetUtcNow();
         await host.HappensAsync("ten minutes", () => host.Time.GetUtcNow() - start > TimeSpan.FromMinutes(10));
         Assert.Equal(journal, File.ReadAllText(host.Journal));

@@ -52,7 +52,7 @@ public sealed class LocalApiTests
         {
             using var answer = await person.PostAsync(path, null, Ct);
             Assert.Equal(expected, answer.StatusCode);
-            if (expected == HttpStatusCode.Forbidden) AssertTold(await ProblemAsync(answer), ProblemCode.NotPermitted, "livepatch");
+            if (expected == HttpStatusCode.Forbidden) AssertProblem(await ProblemAsync(answer), ProblemCode.NotPermitted, "livepatch");
         }
 
         using var enable = await person.PostAsync("/v1/enable", new StringContent("{}"), Ct);
@@ -117,7 +117,7 @@ public sealed class LocalApiTests
         using var root = Person.Of(host.Paths.Socket);
         using var answer = await root.SendAsync(new HttpRequestMessage(new HttpMethod(method), path) { Content = method == "POST" ? new StringContent(body) : null }, Ct);
         Assert.Equal(status, answer.StatusCode);
-        AssertTold(await ProblemAsync(answer), code);
+        AssertProblem(await ProblemAsync(answer), code);
         Assert.Equal(status == HttpStatusCode.MethodNotAllowed, answer.Content.Headers.Allow.Count > 0);
         Assert.Equal("1.0", (await StatusAsync(root)).Patch?.Version);
     }
@@ -153,7 +153,7 @@ public sealed class LocalApiTests
         await host.UntilAsync("applied", s => s.Revision > change.Revision && s.Settled && s.State == PatchState.Applied);
         using var again = await root.PostAsync("/v1/enable", new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(new EnableRequest(token), WireJson.Default.EnableRequest)), Ct);
         Assert.Equal(HttpStatusCode.Conflict, again.StatusCode);
-        AssertTold(await ProblemAsync(again), ProblemCode.AlreadyEnrolled);
+        AssertProblem(await ProblemAsync(again), ProblemCode.AlreadyEnrolled);
     }
 
     [Fact]

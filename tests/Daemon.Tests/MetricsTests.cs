@@ -53,7 +53,7 @@ public sealed class MetricsTests
             Version = "a\"b\\c\nd",
             Notice = "LPN-0001",
             Fixes = ["CVE-1", "CVE-2"],
-            Manifest = "m",
+            ManifestDigest = "m",
             Sequence = 1,
             AppliedAt = Now,
         },
@@ -67,7 +67,7 @@ public sealed class MetricsTests
         Version = "2.0",
         Notice = "LPN-0002",
         Fixes = [],
-        Manifest = "n",
+        ManifestDigest = "n",
         Sequence = 2,
     };
 

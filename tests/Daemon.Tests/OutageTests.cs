@@ -19,7 +19,7 @@ public sealed class OutageTests
         await host.Server.StopAsync();
         var start = host.Time.GetUtcNow();
         var status = await host.UntilAsync("failed", s => s.CheckIn.Result == CheckInResult.Failed);
-        HostUnderTest.AssertTold(status.CheckIn.Problem, ProblemCode.ServerUnreachable, "connection refused");
+        HostUnderTest.AssertProblem(status.CheckIn.Problem, ProblemCode.ServerUnreachable, "connection refused");
         await host.HappensAsync("hours pass", () => host.Time.GetUtcNow() - start > TimeSpan.FromHours(6));
         Assert.Equal(PatchState.Applied, host.Board.Current.State);
         host.Server.Start();
@@ -74,7 +74,7 @@ public sealed class OutageTests
         host.Server.Certificate = Workshop.Key("CN=localhost");
         host.Server.Start();
         var status = await host.UntilAsync("failed", s => s.CheckIn.Result == CheckInResult.Failed);
-        HostUnderTest.AssertTold(status.CheckIn.Problem, ProblemCode.ServerCertificateMismatch, host.Server.Url);
+        HostUnderTest.AssertProblem(status.CheckIn.Problem, ProblemCode.ServerCertificateMismatch, host.Server.Url);
         Assert.Equal(PatchState.Applied, status.State);
         var asked = host.Server.Calls.Count;
         await host.HappensAsync("tries", () => host.Time.GetUtcNow() > status.At.AddMinutes(30));
@@ -95,7 +95,7 @@ public sealed class OutageTests
         await host.StartAsync();
         await host.EnableAsync(host.Server.Token with { Server = $"https://localhost:{((System.Net.IPEndPoint)plain.LocalEndpoint).Port}" });
         var status = await host.UntilAsync("refused", s => s.Settled);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.ServerUnreachable, "TLS");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.ServerUnreachable, "TLS");
         plain.Stop();
         await Assert.ThrowsAnyAsync<Exception>(() => serving);
 
@@ -128,7 +128,7 @@ public sealed class OutageTests
             if (!call.IsHeld || how == "another tag each time") return false;
             if (how == "refuses") await call.AnswerAsync(501, "no", "text/plain");
             if (how != "answers at once") return true;
-            await call.AnswerAsync(200, new Assignment { Tag = "tag-2", Manifest = One.Digest, CheckInSeconds = 900, Now = host.Time.GetUtcNow() }, WireJson.Default.Assignment);
+            await call.AnswerAsync(200, new Assignment { Tag = "tag-2", ManifestDigest = One.Digest, CheckInSeconds = 900, Now = host.Time.GetUtcNow() }, WireJson.Default.Assignment);
             return true;
         };
         await host.EnableAsync();

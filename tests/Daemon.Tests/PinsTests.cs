@@ -27,7 +27,7 @@ public sealed class PinsTests
 
         host.Server.Publish(Workshop.Patch(2));
         status = await host.SettledAsync(PatchState.Refused);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.ManifestSignatureInvalid, "no key that this host trusts");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.ManifestSignatureInvalid, "no key that this host trusts");
         host.Server.Publish(Workshop.Patch(3, moduleSigner: Second, manifestSigner: Second));
         await host.UntilAsync("the new publisher's patch", s => s is { State: PatchState.Applied, Settled: true, Patch.Version: "3.0" });
         await host.StopAsync();
@@ -64,11 +64,11 @@ public sealed class PinsTests
         host.Server.Publish(One);
         await host.EnableAsync();
         var status = await host.SettledAsync(PatchState.Applied);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.RequestInvalid, "trust.d/own.pem");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.RequestInvalid, "trust.d/own.pem");
         await host.RebootAsync(cleanly: true);
         status = await host.UntilAsync(
             "loaded at boot", s => s is { State: PatchState.Applied, Settled: true, Problem: not null });
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.RequestInvalid, "trust.d/own.pem");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.RequestInvalid, "trust.d/own.pem");
         Assert.Equal([One.Name, One.Name], host.Kernel.Loaded);
         var warnings = host.Log.From(LogLevel.Warning).Where(l => l.Contains("own.pem", StringComparison.Ordinal));
         Assert.Equal(2, warnings.Count()); // once a start
@@ -145,7 +145,7 @@ public sealed class PinsTests
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);
         host.Server.CatalogueSigner = Second;
-        host.Server.Tell();
+        host.Server.AnswerHeldCalls();
         var status = await host.UntilAsync("distrusted", s => s.Problem?.Code == ProblemCode.CatalogueSignatureInvalid);
         Assert.Equal("1.0", status.Patch?.Version);
         Offer(host, 1, Pins(host, 1, 1, [Workshop.Publisher]) with { Catalogue = [Convert.ToBase64String(Second.RawData)] }, Workshop.Publisher);
@@ -183,10 +183,10 @@ public sealed class PinsTests
             _ => "garbage"u8.ToArray(),
         };
         if (how == "not there") host.Server.Instead = async c => c.Path == "/v1/pins/1" && await AnsweredAsync(c);
-        host.Server.Tell();
+        host.Server.AnswerHeldCalls();
         var code = how == "not there" ? ProblemCode.NotFound : ProblemCode.PinsInvalid;
         var status = await host.UntilAsync("told", s => s.Problem?.Code == code);
-        HostUnderTest.AssertTold(status.Problem, code);
+        HostUnderTest.AssertProblem(status.Problem, code);
         Assert.Equal((PatchState.Applied, 0L), (status.State, host.State.Enrolment!.PinsVersion));
         // Patches go on as before.
         host.Server.Publish(Workshop.Patch(2));
@@ -207,7 +207,7 @@ public sealed class PinsTests
         host.Server.Publish(One);
         await host.EnableAsync();
         var status = await host.SettledAsync(PatchState.Refused);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.ManifestSignatureInvalid, "1 of the keys that this host trusts signed it, and 2 are needed");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.ManifestSignatureInvalid, "1 of the keys that this host trusts signed it, and 2 are needed");
         host.Server.Publish(One with { Envelope = CmsEnvelope.AddSignature(One.Envelope, Second) } is var both ? new Published(both.Manifest, both.Envelope, both.Module) : One);
         await host.SettledAsync(PatchState.Applied);
     }
@@ -215,7 +215,7 @@ public sealed class PinsTests
     internal static void Offer(HostUnderTest host, long version, PinSet pins, params X509Certificate2[] signers)
     {
         host.Server.Pins[$"/v1/pins/{version}"] = Signed(pins, signers);
-        host.Server.Tell();
+        host.Server.AnswerHeldCalls();
     }
 
     internal static PinSet Pins(HostUnderTest host, long version, int threshold, X509Certificate2[] publishers) => new()

@@ -176,7 +176,7 @@ public sealed class PreflightTests
         host.Write("proc/sys/kernel/ftrace_enabled", "0\n");
         host.Server.Publish(Two);
         var status = await host.SettledAsync(PatchState.Refused);
-        AssertTold(status.Problem, ProblemCode.PreflightRefused, "ftrace-enabled");
+        AssertProblem(status.Problem, ProblemCode.PreflightRefused, "ftrace-enabled");
         Assert.Contains(Two.Name, status.Problem!.Message, StringComparison.Ordinal);
         Assert.Equal("1.0", status.Patch?.Version);
         Assert.Equal([One.Name], host.Kernel.Loaded);
@@ -197,7 +197,7 @@ public sealed class PreflightTests
         host.Write(other + "/enabled", "1\n");
         host.Server.Publish(Two);
         var status = await host.UntilAsync("told", s => s.Problem is not null);
-        AssertTold(status.Problem, ProblemCode.PreflightRefused, "transition-running");
+        AssertProblem(status.Problem, ProblemCode.PreflightRefused, "transition-running");
         host.Write(other + "/transition", "0\n");
         await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0" && s.Problem is null);
     }

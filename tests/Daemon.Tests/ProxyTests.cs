@@ -57,7 +57,7 @@ public sealed class ProxyTests
         void AssertNamed(AgentStatus status, string naming)
         {
             Assert.True(status.CheckIn.Problem!.Message.Contains(naming, StringComparison.Ordinal), status.CheckIn.Problem.Message);
-            HostUnderTest.AssertTold(status.CheckIn.Problem, ProblemCode.ServerUnreachable);
+            HostUnderTest.AssertProblem(status.CheckIn.Problem, ProblemCode.ServerUnreachable);
             Assert.DoesNotContain("secret", status.CheckIn.Problem!.ToString(), StringComparison.Ordinal);
             Assert.Equal(PatchState.Applied, status.State);
         }
@@ -76,7 +76,7 @@ public sealed class ProxyTests
 
         await host.StartAsync();
         await host.EnableAsync(unpinned);
-        HostUnderTest.AssertTold((await host.UntilAsync("refused", s => s.Settled && s.Problem is not null)).Problem, ProblemCode.ServerCertificateMismatch, host.Server.Url);
+        HostUnderTest.AssertProblem((await host.UntilAsync("refused", s => s.Settled && s.Problem is not null)).Problem, ProblemCode.ServerCertificateMismatch, host.Server.Url);
 
         host.Write("etc/livepatch-agent/agent.conf", $"ca-file = {host.Path("etc/livepatch-agent/ca.pem")}\n");
         host.Settings.Reload();
@@ -116,7 +116,7 @@ public sealed class ProxyTests
         {
             await host.StartAsync();
             await host.EnableAsync(host.Server.Token with { Tls = [] });
-            HostUnderTest.AssertTold((await host.UntilAsync("refused", s => s.Settled && s.Problem is not null)).Problem, ProblemCode.ServerCertificateMismatch, host.Server.Url);
+            HostUnderTest.AssertProblem((await host.UntilAsync("refused", s => s.Settled && s.Problem is not null)).Problem, ProblemCode.ServerCertificateMismatch, host.Server.Url);
             Assert.False(elsewhere.Pending()); // a certificate makes no host call where it says
 
             host.Server.CertificatesAbove.Add(between);
@@ -146,7 +146,7 @@ public sealed class ProxyTests
         await host.StartAsync();
         await host.EnableAsync(host.Server.Token with { Tls = [] });
         var problem = (await host.UntilAsync("refused", s => s.Settled && s.Problem is not null)).Problem!;
-        HostUnderTest.AssertTold(problem, ProblemCode.ServerCertificateMismatch, host.Server.Url);
+        HostUnderTest.AssertProblem(problem, ProblemCode.ServerCertificateMismatch, host.Server.Url);
         var naming = $"valid from {host.Server.Certificate.NotBefore.ToUniversalTime():yyyy-MM-dd HH:mm}Z to {host.Server.Certificate.NotAfter.ToUniversalTime():yyyy-MM-dd HH:mm}Z and this host's clock says {host.Time.GetUtcNow():yyyy-MM-dd}";
         Assert.Equal(known, problem.Message.Contains(naming, StringComparison.Ordinal));
         Assert.Equal(known, problem.Cure.Contains("set the clock", StringComparison.Ordinal));

@@ -52,7 +52,7 @@ public sealed class RealServerTests
         await host.SettledAsync(PatchState.NotEnrolled);
         await host.EnableAsync(token);
         var status = await host.UntilAsync("used up", s => s.Settled && s.Problem is not null);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.TokenUsedUp);
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.TokenUsedUp);
         Assert.Equal(2, host.Kernel.Loaded.Count);
         await server.DisposeAsync();
     }

@@ -56,7 +56,7 @@ public sealed class SettingsTests
     public void Parse_OfWhatIsWrong_NamesFileLineAndValue(string text, string line, string naming)
     {
         var problem = AgentSettings.Parse(text, "/etc/livepatch-agent/agent.conf").Problem;
-        HostUnderTest.AssertTold(problem, ProblemCode.RequestInvalid, "/etc/livepatch-agent/agent.conf " + line);
+        HostUnderTest.AssertProblem(problem, ProblemCode.RequestInvalid, "/etc/livepatch-agent/agent.conf " + line);
         Assert.Contains(naming, problem!.Message, StringComparison.Ordinal);
     }
 
@@ -70,14 +70,14 @@ public sealed class SettingsTests
         root.Write("etc/livepatch-agent/agent.conf", "check-in-minutes = seven\n");
         settings.Reload();
         Assert.Equal(TimeSpan.FromMinutes(7), settings.Current.CheckInEvery);
-        HostUnderTest.AssertTold(settings.Problem, ProblemCode.RequestInvalid, "seven");
+        HostUnderTest.AssertProblem(settings.Problem, ProblemCode.RequestInvalid, "seven");
         root.Write("etc/livepatch-agent/agent.conf", "check-in-minutes = 8\n");
         settings.Reload();
         Assert.Equal((TimeSpan.FromMinutes(8), null), (settings.Current.CheckInEvery, settings.Problem));
         root.Write("etc/livepatch-agent/agent.conf", new string('#', 100_000));
         settings.Reload();
         Assert.Equal(TimeSpan.FromMinutes(8), settings.Current.CheckInEvery);
-        HostUnderTest.AssertTold(settings.Problem, ProblemCode.RequestInvalid, "agent.conf");
+        HostUnderTest.AssertProblem(settings.Problem, ProblemCode.RequestInvalid, "agent.conf");
         File.Delete(root.Paths.Config);
         settings.Reload();
         Assert.Equal((null, null), (settings.Current.CheckInEvery, settings.Problem));
@@ -94,7 +94,7 @@ public sealed class SettingsTests
         // Also of what the held check-in is answered.
         await host.HappensAsync("held", () => host.Board.Current.CheckIn.Listening && host.Server.Count(TestServer.CheckIns, held: true) > 1, timePasses: false);
         var catalogues = host.Server.Count(TestServer.Catalogues);
-        host.Server.Tell();
+        host.Server.AnswerHeldCalls();
         await host.HappensAsync("heard", () => host.Server.Count(TestServer.Catalogues) > catalogues && host.Inbox!.IsAwaited, timePasses: false);
         Assert.Equal(7200, host.State.Conversation.Assignment?.CheckInSeconds);
         Assert.True(host.Board.Current.CheckIn.Next > host.Time.GetUtcNow().AddMinutes(100), $"{host.Board.Current.CheckIn.Next}");

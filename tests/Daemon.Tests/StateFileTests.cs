@@ -54,7 +54,7 @@ public sealed class StateFileTests
         File.WriteAllText(host.Journal + ".old", text);
         await host.StartAsync();
         var status = await host.SettledAsync(PatchState.NotEnrolled);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.StateInvalid, "journal.json");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.StateInvalid, "journal.json");
         Assert.Equal([One.Name], host.Kernel.Patches);
         await host.EnableAsync();
         await host.SettledAsync(PatchState.Applied);
@@ -93,9 +93,9 @@ public sealed class StateFileTests
         var other = file == "journal.json" ? "" : File.Exists(host.Journal) ? File.ReadAllText(host.Journal) : "";
         await host.StartAsync();
         var status = await host.UntilAsync("told", s => s.Problem is not null);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.DiskError, "journal.json");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.DiskError, "journal.json");
         var enable = new Command.Enable(new EnrolmentIntent("e", host.Server.Token, "c"));
-        HostUnderTest.AssertTold((await host.SendAsync(enable)).Problem, ProblemCode.DiskError);
+        HostUnderTest.AssertProblem((await host.SendAsync(enable)).Problem, ProblemCode.DiskError);
         var (calls, start) = (host.Server.Calls.Count, host.Time.GetUtcNow());
         await host.HappensAsync("half an hour", () => host.Time.GetUtcNow() - start > TimeSpan.FromMinutes(30));
         Assert.Equal(calls, host.Server.Calls.Count);
@@ -135,9 +135,9 @@ public sealed class StateFileTests
         File.WriteAllText(Path.Combine(host.Paths.StateFolder, file), newer);
         await host.StartAsync();
         var status = await host.SettledAsync(PatchState.NotEnrolled);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.StateNewer, why);
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.StateNewer, why);
         foreach (var command in new Command[] { new Command.Disable(), new Command.Refresh(), new Command.Enable(new EnrolmentIntent("e", host.Server.Token, "c")) })
-            HostUnderTest.AssertTold((await host.SendAsync(command)).Problem, ProblemCode.StateNewer);
+            HostUnderTest.AssertProblem((await host.SendAsync(command)).Problem, ProblemCode.StateNewer);
         var before = host.Board.Current.Revision;
         Assert.Equal(before, (await host.SendAsync(new Command.NetworkUp())).Value);
         await host.StopAsync();
@@ -179,7 +179,7 @@ public sealed class StateFileTests
         // What needs room waits for it, and people are obeyed.
         host.Server.Publish(Two);
         var status = await host.UntilAsync("no room", s => s.Problem is not null);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.DiskFull);
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.DiskFull);
         Assert.Null((await host.SendAsync(new Command.Disable())).Problem);
         await host.SettledAsync(PatchState.NotEnrolled);
         await host.EnableAsync();
@@ -198,9 +198,9 @@ public sealed class StateFileTests
         await host.StartAsync();
         host.Server.Publish(One);
         var status = await host.UntilAsync("no room", s => s.Problem is not null);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.DiskFull, "journal.json");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.DiskFull, "journal.json");
         var enable = new Command.Enable(new EnrolmentIntent("e", host.Server.Token, "c"));
-        HostUnderTest.AssertTold((await host.SendAsync(enable)).Problem, ProblemCode.DiskFull);
+        HostUnderTest.AssertProblem((await host.SendAsync(enable)).Problem, ProblemCode.DiskFull);
         var start = host.Time.GetUtcNow();
         await host.HappensAsync("half an hour", () => host.Time.GetUtcNow() - start > TimeSpan.FromMinutes(30));
         Assert.Empty(host.Server.Calls);
@@ -298,7 +298,7 @@ public sealed class StateFileTests
         host.Server.Publish(big);
         await host.EnableAsync();
         var status = await host.UntilAsync("told", s => s.Problem is not null);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.DiskFull, "modules");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.DiskFull, "modules");
         Assert.Equal(0, host.Server.Count(big.ModulePath));
         disk.Grow(2048);
         await host.SettledAsync(PatchState.Applied);
@@ -323,7 +323,7 @@ public sealed class StateFileTests
         host.Server.Publish(big);
         await host.EnableAsync();
         var status = await host.UntilAsync("told", s => s.Problem is not null);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.DiskFull);
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.DiskFull);
         Assert.Empty(host.Kernel.Loaded);
         full = false;
         disk.Empty();
@@ -350,7 +350,7 @@ public sealed class StateFileTests
     {
         using var root = new FakeRoot();
         var fault = Assert.ThrowsAny<IOException>(() => File.ReadAllText(root.Path("missing")));
-        HostUnderTest.AssertTold(DiskFault.Explain(fault, "save it"), ProblemCode.DiskError, root.Path("missing"));
+        HostUnderTest.AssertProblem(DiskFault.Explain(fault, "save it"), ProblemCode.DiskError, root.Path("missing"));
         foreach (var full in new[] { 28, 122 }) // ENOSPC, EDQUOT
             Assert.Equal(ProblemCode.DiskFull, DiskFault.Explain(new IOException("x", full), "save it").Code);
     }
@@ -376,8 +376,8 @@ public sealed class StateFileTests
         host.Write("var/lib/livepatch-agent", "not a folder");
         await host.StartAsync();
         var status = await host.UntilAsync("told", s => s.Problem is not null);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.DiskError, "journal.json");
-        HostUnderTest.AssertTold((await host.SendAsync(new Command.Enable(new EnrolmentIntent("e", host.Server.Token, "c")))).Problem, ProblemCode.DiskError);
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.DiskError, "journal.json");
+        HostUnderTest.AssertProblem((await host.SendAsync(new Command.Enable(new EnrolmentIntent("e", host.Server.Token, "c")))).Problem, ProblemCode.DiskError);
         File.Delete(host.Path("var/lib/livepatch-agent"));
         Directory.CreateDirectory(host.Path("var/lib/livepatch-agent"));
         await host.UntilAsync("over", s => s.Problem?.Code != ProblemCode.DiskError || s.Settled);
@@ -396,7 +396,7 @@ public sealed class StateFileTests
         host.Server.Publish(One);
         await host.EnableAsync();
         var status = await host.UntilAsync("told", s => s.Settled && s.Problem is not null);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.RequestInvalid, ".pem");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.RequestInvalid, ".pem");
         Assert.Empty(host.Log.From(LogLevel.Error));
         File.Delete(host.Path(file));
         host.Write("etc/livepatch-agent/agent.conf", "");

@@ -20,7 +20,7 @@ public sealed class TokenTests
         host.Server.Instead = Enrolments(c => c.AnswerAsync(status, """{"error":{"code":"WORD","message":"cannot enrol: \u001b[31mno\u0000\nsecond line","cure":""}}""".Replace("WORD", word, StringComparison.Ordinal)));
         await host.EnableAsync();
         var told = await host.UntilAsync("refused", s => s.Settled && s.Problem is not null);
-        HostUnderTest.AssertTold(told.Problem, code, "cannot enrol: [31mno");
+        HostUnderTest.AssertProblem(told.Problem, code, "cannot enrol: [31mno");
         Assert.Equal(PatchState.NotEnrolled, told.State);
         Assert.Single(host.Server.Calls);
         Assert.DoesNotContain(host.Server.Token.Secret, File.ReadAllText(host.Journal), StringComparison.Ordinal);
@@ -48,7 +48,7 @@ public sealed class TokenTests
         host.Server.Instead = Enrolments(c => c.AnswerAsync(201, answer));
         await host.EnableAsync();
         var status = await host.UntilAsync("refused", s => s.Settled && s.Problem is not null);
-        HostUnderTest.AssertTold(status.Problem, code, host.Server.Url);
+        HostUnderTest.AssertProblem(status.Problem, code, host.Server.Url);
         Assert.Null(host.State.Enrolment);
     }
 
@@ -61,7 +61,7 @@ public sealed class TokenTests
             WireJson.Default.EnrolmentAnswer);
         host.Server.Instead = Enrolments(c => c.AnswerAsync(201, good));
         await host.EnableAsync();
-        HostUnderTest.AssertTold((await host.UntilAsync("refused", s => s.Settled && s.Problem is not null)).Problem, ProblemCode.ServerAnswerInvalid, "machine id");
+        HostUnderTest.AssertProblem((await host.UntilAsync("refused", s => s.Settled && s.Problem is not null)).Problem, ProblemCode.ServerAnswerInvalid, "machine id");
     }
 
     [Fact]
@@ -71,7 +71,7 @@ public sealed class TokenTests
         await host.Server.StopAsync();
         await host.EnableAsync();
         var status = await host.UntilAsync("given up", s => s.Settled && s.State == PatchState.NotEnrolled && s.Problem is not null);
-        HostUnderTest.AssertTold(status.Problem, ProblemCode.ServerUnreachable, "connection refused");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.ServerUnreachable, "connection refused");
         Assert.True(host.Time.GetUtcNow() - host.Time.Start < TimeSpan.FromMinutes(1));
     }
 
@@ -80,7 +80,7 @@ public sealed class TokenTests
     {
         await using var host = await HostUnderTest.EnrolledAsync();
         var answer = await host.SendAsync(new Command.Enable(new EnrolmentIntent("e2", host.Server.Token, "c")));
-        HostUnderTest.AssertTold(answer.Problem, ProblemCode.AlreadyEnrolled, host.Server.Url);
+        HostUnderTest.AssertProblem(answer.Problem, ProblemCode.AlreadyEnrolled, host.Server.Url);
         Assert.NotNull(host.State.Enrolment);
     }
 
@@ -88,7 +88,7 @@ public sealed class TokenTests
     public async Task Refresh_WithoutEnrolment_IsRefused()
     {
         await using var host = await HostUnderTest.StartedAsync();
-        HostUnderTest.AssertTold((await host.SendAsync(new Command.Refresh())).Problem, ProblemCode.NotEnrolled);
+        HostUnderTest.AssertProblem((await host.SendAsync(new Command.Refresh())).Problem, ProblemCode.NotEnrolled);
     }
 
     [Fact]
@@ -126,7 +126,7 @@ public sealed class TokenTests
     private static void AssertMalformed(string token)
     {
         var problem = EnrolmentToken.Read(token).Problem;
-        HostUnderTest.AssertTold(problem, ProblemCode.TokenMalformed, "token");
+        HostUnderTest.AssertProblem(problem, ProblemCode.TokenMalformed, "token");
         if (token.Length > 20) Assert.DoesNotContain(token[6..20], problem!.ToString(), StringComparison.Ordinal);
     }
 

@@ -143,7 +143,7 @@ public sealed class HostileServerTests(Workshop workshop)
     /// <summary>The catalogue key is stolen as well: it lists, and the server assigns, what the publisher signed for another kernel.</summary>
     private static async Task MixAndMatchAsync(HostileServer front, LabHost host, byte[] foreign, string digest, Func<Func<Catalogue, Catalogue>, byte[]> forge)
     {
-        var catalogue = forge(x => x with { Patches = [new CatalogueEntry { Manifest = digest, Version = "3.0", Sequence = 11 }] });
+        var catalogue = forge(x => x with { Patches = [new CatalogueEntry { ManifestDigest = digest, Version = "3.0", Sequence = 11 }] });
         await front.WhileAsync("/v1/", c => c.Path switch
         {
             CheckIns => c.AnswerAsync(200, Assigning(digest)),
@@ -196,7 +196,7 @@ public sealed class HostileServerTests(Workshop workshop)
         CmsEnvelope.Open(front.Recorded.Single(r => r.Key.StartsWith(Catalogues, StringComparison.Ordinal)).Value, [key], "it", ProblemCode.CatalogueInvalid).Value, WireJson.Default.Catalogue)!.Sequence;
 
     private static byte[] Assigning(string manifest) =>
-        JsonSerializer.SerializeToUtf8Bytes(new Assignment { Tag = "stolen-" + Guid.NewGuid(), Manifest = manifest, CheckInSeconds = 900, Now = DateTimeOffset.UtcNow }, WireJson.Default.Assignment);
+        JsonSerializer.SerializeToUtf8Bytes(new Assignment { Tag = "stolen-" + Guid.NewGuid(), ManifestDigest = manifest, CheckInSeconds = 900, Now = DateTimeOffset.UtcNow }, WireJson.Default.Assignment);
 
     private static byte[] Bomb()
     {

@@ -28,7 +28,7 @@ internal static class Beliefs
 
     public static IReadOnlyList<Quarantined> Quarantine(AgentState state) => state.Record.Quarantine;
 
-    public static IReadOnlyList<Happening> Outcomes(AgentState state) => state.Conversation.Outcomes;
+    public static IReadOnlyList<Outcome> Outcomes(AgentState state) => state.Conversation.Outcomes;
 
     public static IReadOnlyDictionary<string, Floor> Floors(AgentState state) => state.Record.Floors;
 
@@ -39,17 +39,17 @@ internal static class Beliefs
 
     /// <summary>The patch that is believed to run, and the boot in which its transition was complete.</summary>
     public static (string Manifest, string BootId)? Running(AgentState state) =>
-        state.Kernel.Running is { } running ? (running.Patch.Manifest, running.BootId) : null;
+        state.Kernel.Running is { } running ? (running.Patch.ManifestDigest, running.BootId) : null;
 
     /// <summary>The running patch has survived its probation in the boot that it is believed of.</summary>
     public static bool HasSurvived(AgentState state) => state.Kernel.Running is { SurvivedProbation: true };
 
     /// <summary>The last patch that survived its probation.</summary>
-    public static string? LastGood(AgentState state) => state.Record.LastGood?.Manifest;
+    public static string? LastGood(AgentState state) => state.Record.LastGood?.ManifestDigest;
 
     /// <summary>What the journal says about a load that is about to begin.</summary>
     public static (string Manifest, string BootId)? LoadIntent(AgentState state) =>
-        state.Phase is Phase.Loading loading ? (loading.Patch.Manifest, loading.BootId) : null;
+        state.Phase is Phase.Loading loading ? (loading.Patch.ManifestDigest, loading.BootId) : null;
 
     /// <summary>The patch that is loading or in transition.</summary>
     public static (PatchRef Patch, string BootId)? Switching(AgentState state) =>
@@ -61,8 +61,8 @@ internal static class Beliefs
     /// <summary>The refusal that stands, also while the catalogue is looked at again.</summary>
     public static (string Manifest, ProblemCode Code)? Refusal(AgentState state) => state.Phase switch
     {
-        Phase.Refused p => (p.Manifest, p.Problem.Code),
-        Phase.Offered { Before: { } p } => (p.Manifest, p.Problem.Code),
+        Phase.Refused p => (p.ManifestDigest, p.Problem.Code),
+        Phase.Offered { Before: { } p } => (p.ManifestDigest, p.Problem.Code),
         _ => null,
     };
 
@@ -104,18 +104,18 @@ internal static class Beliefs
     /// <summary>Quarantined at once, and refused: one strike, whatever it survived before.</summary>
     public static AgentState QuarantinedAtOnce(AgentState state, PatchRef patch, HostSnapshot host)
     {
-        var quarantined = new Quarantined(patch.Manifest, patch.Version, "one unclean end", host.At);
+        var quarantined = new Quarantined(patch.ManifestDigest, patch.Version, "one unclean end", host.At);
         var problem = new Problem(ProblemCode.PatchQuarantined, "cannot load it: it is quarantined", "");
         return state with
         {
             Record = state.Record with
             {
                 Quarantine = [.. state.Record.Quarantine, quarantined],
-                LastGood = state.Record.LastGood?.Manifest == patch.Manifest ? null : state.Record.LastGood,
+                LastGood = state.Record.LastGood?.ManifestDigest == patch.ManifestDigest ? null : state.Record.LastGood,
             },
             Pursuit = state.Pursuit with
             {
-                Phase = new Phase.Refused(patch.Manifest, patch, problem, RefusalOrigin.Quarantine, host.BootId),
+                Phase = new Phase.Refused(patch.ManifestDigest, patch, problem, RefusalOrigin.Quarantine, host.BootId),
             },
             Kernel = state.Kernel with { Running = null },
         };

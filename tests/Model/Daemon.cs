@@ -135,7 +135,7 @@ internal sealed class Daemon
     {
         _hasLooked = true;
         var start = _world.Disk.Resume(Beliefs.History(State));
-        var mark = start.Mark.With(start.Told, start.Written, null, _world.Now, host.BootId);
+        var mark = start.Mark.With(start.Found, start.Written, null, _world.Now, host.BootId);
         State = Beliefs.With(State, mark);
         State = Recorded(State, new Cause.Started("0", host.KernelRelease));
     }

@@ -21,7 +21,7 @@ internal sealed partial class Effects
             return Away;
         }
 
-        if (result is StepResult.WithdrawalRead read) world.Oracle.ReadsWithdrawal(read.Withdrawal.Manifest);
+        if (result is StepResult.WithdrawalRead read) world.Oracle.ReadsWithdrawal(read.Withdrawal.ManifestDigest);
         return result;
     }
 
@@ -83,12 +83,12 @@ internal sealed partial class Effects
 
     private StepResult FetchManifest(Step.FetchManifest step)
     {
-        if (world.Server.Find(step.Manifest) is not { } patch)
+        if (world.Server.Find(step.ManifestDigest) is not { } patch)
             return Fails(ProblemCode.NotFound, inPassing: false);
         if (patch.Behaviour == Behaviour.BadManifest)
             return Fails(ProblemCode.ManifestSignatureInvalid, inPassing: false);
         if (world.Disk.IsShut) return NoRoom;
-        world.Disk.StoreManifest(step.Manifest);
+        world.Disk.StoreManifest(step.ManifestDigest);
         return new StepResult.ManifestRead(patch.Papers.Verified);
     }
 

@@ -74,9 +74,9 @@ internal sealed partial class Effects(World world, Daemon daemon)
     {
         _opened = null;
         var disk = world.Disk;
-        if (!disk.HasManifest(wanted.Manifest) || !disk.HasModule(wanted.ModuleSha256))
+        if (!disk.HasManifest(wanted.ManifestDigest) || !disk.HasModule(wanted.ModuleSha256))
             return Fails(ProblemCode.DiskError, inPassing: true);
-        var patch = world.Server.Find(wanted.Manifest) ?? throw new UnreachableException("nobody published it");
+        var patch = world.Server.Find(wanted.ManifestDigest) ?? throw new UnreachableException("nobody published it");
         if (patch.Behaviour == Behaviour.BadManifest)
             return Fails(ProblemCode.ManifestSignatureInvalid, inPassing: false);
         if (patch.Behaviour == Behaviour.Unsigned || disk.IsRotten(wanted.ModuleSha256))

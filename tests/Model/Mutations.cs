@@ -23,8 +23,8 @@ internal sealed class QuarantineIgnored() : Mutation(
         if (Beliefs.Quarantine(after).Count == known.Count) return step;
         if (Beliefs.LastGoodPatch(turn.State) is not { } good) return step;
         after = Beliefs.WithLastGood(after, good);
-        var bad = Beliefs.Quarantine(after)[^1].Manifest;
-        return Believing(step, bad == good.Manifest ? after : Beliefs.OnTheWayTo(after, good));
+        var bad = Beliefs.Quarantine(after)[^1].ManifestDigest;
+        return Believing(step, bad == good.ManifestDigest ? after : Beliefs.OnTheWayTo(after, good));
     }
 }
 

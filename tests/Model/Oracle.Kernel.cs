@@ -20,15 +20,15 @@ internal sealed partial class Oracle
     public void Loads(PatchRef wanted, Patch? opened, HostSnapshot host)
     {
         LoadCalls++;
-        _touched.Add(wanted.Manifest);
-        _survived.Remove(wanted.Manifest); // its probation begins again
-        var (name, manifest) = (wanted.Name, wanted.Manifest);
+        _touched.Add(wanted.ManifestDigest);
+        _survived.Remove(wanted.ManifestDigest); // its probation begins again
+        var (name, manifest) = (wanted.Name, wanted.ManifestDigest);
         if (_quarantined.Contains(manifest)) Fail(Invariant.QuarantinedLoad, null, $"{name} is quarantined");
         if (_withdrawn.Contains(manifest)) Fail(Invariant.WithdrawnLoad, null, $"{name} was withdrawn");
         if (opened?.Manifest != manifest)
             Fail(Invariant.UnverifiedLoad, null, $"{name} is loaded; verified was {opened?.Papers.Name ?? "nothing"}");
         var floor = _ran[_world.Kernel.Release].Values.DefaultIfEmpty(0).Max();
-        if (wanted.Sequence < floor && !_proven.Contains(wanted.Manifest))
+        if (wanted.Sequence < floor && !_proven.Contains(wanted.ManifestDigest))
             Fail(Invariant.Floor, null, $"{wanted.Name} is loaded below {floor}");
         foreach (var other in host.Patches)
         {
@@ -37,7 +37,7 @@ internal sealed partial class Oracle
         }
 
         var journal = _world.Disk.Journal!;
-        if (Beliefs.LoadIntent(journal) != (wanted.Manifest, host.BootId) || Beliefs.StoppedCleanly(journal))
+        if (Beliefs.LoadIntent(journal) != (wanted.ManifestDigest, host.BootId) || Beliefs.StoppedCleanly(journal))
             Fail(Invariant.IntentFirst, null, $"the journal does not say that {wanted.Name} is about to be loaded");
         if (host.KillSwitch != KillSwitch.None || Beliefs.Enrolment(journal) is null)
             Fail(Invariant.HandsOff, null, $"{wanted.Name} is loaded, mode {host.KillSwitch}");
@@ -51,7 +51,7 @@ internal sealed partial class Oracle
         // Whether a load whose intent was saved had begun, nobody can know afterwards.
         var journal = _world.Disk.Journal;
         if (journal is not null && Beliefs.Switching(journal) is { } meant && meant.BootId == _world.Kernel.BootId)
-            there.Add(meant.Patch.Manifest);
+            there.Add(meant.Patch.ManifestDigest);
         if (killer is not null) Blame(killer);
         _touched.UnionWith(there);
         foreach (var manifest in _touched) Count(manifest, orderly, there.Contains(manifest));
@@ -89,7 +89,7 @@ internal sealed partial class Oracle
         var journal = _world.Disk.Journal!;
         // Documented limits: the disk took no journal, or another patch was being loaded and is blamed.
         if (Beliefs.StoppedCleanly(journal)) return;
-        if (Beliefs.Switching(journal) is { } switching && switching.Patch.Manifest != killer.Manifest) return;
+        if (Beliefs.Switching(journal) is { } switching && switching.Patch.ManifestDigest != killer.Manifest) return;
         var crashes = _crashes[killer.Manifest] = _crashes.GetValueOrDefault(killer.Manifest) + 1;
         var bound = _proven.Contains(killer.Manifest) ? Cadence.MaxCrashes : 1;
         if (crashes > bound)
@@ -99,11 +99,11 @@ internal sealed partial class Oracle
     /// <summary>A patch was put into quarantine, for good reason or not.</summary>
     private void Judges(Quarantined quarantined, AgentState before)
     {
-        var strikes = _strikes.GetValueOrDefault(quarantined.Manifest);
+        var strikes = _strikes.GetValueOrDefault(quarantined.ManifestDigest);
         var what = $"{quarantined.Version} is quarantined";
         if (strikes == 0)
             Fail(Invariant.OrderlyEnd, Way(before), $"{what} and no boot ended uncleanly with it");
-        else if (strikes < Cadence.MaxCrashes && _proven.Contains(quarantined.Manifest))
+        else if (strikes < Cadence.MaxCrashes && _proven.Contains(quarantined.ManifestDigest))
             Fail(Invariant.ThreeStrikes, Way(before), $"{what} after {strikes} of 3 strikes, and had survived before");
     }
 

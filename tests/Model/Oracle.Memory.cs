@@ -32,7 +32,7 @@ internal sealed partial class Oracle
         if (!_world.Disk.WentBack) return;
         // One save is lost with the damaged file, and nobody can know what was in it.
         _quarantined.Clear();
-        foreach (var quarantined in Beliefs.Quarantine(state)) _quarantined.Add(quarantined.Manifest);
+        foreach (var quarantined in Beliefs.Quarantine(state)) _quarantined.Add(quarantined.ManifestDigest);
         _withdrawn.Clear();
         foreach (var ran in _ran) ran.Clear();
         _proven.Clear();
@@ -69,13 +69,13 @@ internal sealed partial class Oracle
         if (ReferenceEquals(was, now)) return;
         foreach (var old in was)
         {
-            if (!now.Any(q => q.Manifest == old.Manifest))
+            if (!now.Any(q => q.ManifestDigest == old.ManifestDigest))
                 Fail(Invariant.QuarantineKept, null, $"the quarantine of {old.Version} is gone");
         }
 
         foreach (var quarantined in now)
         {
-            if (_quarantined.Add(quarantined.Manifest)) Judges(quarantined, before);
+            if (_quarantined.Add(quarantined.ManifestDigest)) Judges(quarantined, before);
         }
     }
 

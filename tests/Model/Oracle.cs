@@ -95,7 +95,7 @@ internal sealed partial class Oracle
     }
 
     /// <summary>The server has these.</summary>
-    public void Delivers(IReadOnlyList<Happening> outcomes)
+    public void Delivers(IReadOnlyList<Outcome> outcomes)
     {
         foreach (var outcome in outcomes) _delivered.Add(outcome.Id);
     }

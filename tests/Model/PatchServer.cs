@@ -126,7 +126,7 @@ internal sealed class PatchServer
         return new Assignment
         {
             Tag = stranger ? "stranger" : Tag,
-            Manifest = stranger ? Unknown : Assigned(release)?.Manifest,
+            ManifestDigest = stranger ? Unknown : Assigned(release)?.Manifest,
             PinsVersion = Pins == 0 ? null : Pins,
             CheckInSeconds = CheckInSeconds,
             Now = now,

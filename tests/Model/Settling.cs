@@ -77,7 +77,7 @@ internal static class Settling
     /// <summary>The server is away, and the host is rebooted.</summary>
     private static void Return(World world, int turn, Action<int> oneTurn, Action<string> say, PatchStatus shown)
     {
-        if (world.Server.Find(shown.Manifest) is not { Behaviour: <= Behaviour.Stalls } patch) return;
+        if (world.Server.Find(shown.ManifestDigest) is not { Behaviour: <= Behaviour.Stalls } patch) return;
         if (patch.Withdrawn || world.Oracle.IsBarred(patch) || world.Disk.IsRotten(patch.Papers.Module)) return;
         world.Server.Away = true;
         say("the server is away");
@@ -92,7 +92,7 @@ internal static class Settling
     }
 
     private static bool IsApplied(World world, Patch patch) =>
-        world.Oracle.Status is { State: PatchState.Applied, Patch: { } shown } && shown.Manifest == patch.Manifest;
+        world.Oracle.Status is { State: PatchState.Applied, Patch: { } shown } && shown.ManifestDigest == patch.Manifest;
 
     /// <summary>Null while there is more to come.</summary>
     private static Standing? Stands(World world)

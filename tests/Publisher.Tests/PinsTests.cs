@@ -101,7 +101,7 @@ public sealed class PinsTests : IDisposable
         Assert.Equal(0, (await _shop.RunAsync(["cosign", _shop["w"], .. second])).Code);
         Assert.Equal(
             verified.Digest,
-            ManifestVerifier.VerifyWithdrawal(File.ReadAllBytes(_shop["w"]), null, [a, b], 2).Value.Manifest);
+            ManifestVerifier.VerifyWithdrawal(File.ReadAllBytes(_shop["w"]), null, [a, b], 2).Value.ManifestDigest);
         await using var server = new TlsServer(_ => TlsServer.Answer(201));
         Assert.Equal(
             0,

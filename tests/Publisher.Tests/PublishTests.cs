@@ -147,7 +147,7 @@ public sealed class PublishTests : IDisposable
             new PatchWithdrawal
             {
                 Schema = PatchWithdrawal.SchemaName,
-                Manifest = Sha256(manifest),
+                ManifestDigest = Sha256(manifest),
                 Reason = "it oopses",
             },
             ManifestVerifier.VerifyWithdrawal(upload.Body, digest, [certificate]).Value);

@@ -19,13 +19,13 @@ public sealed class CatalogueTests
         Assert.Equal(1, (await server.CatalogueAsync()).Sequence);
         await server.PublishAsync(first);
         var both = await server.CatalogueAsync(floor: 2);
-        Assert.Equal([first.Digest, second.Digest], both.Patches.Select(p => p.Manifest));
+        Assert.Equal([first.Digest, second.Digest], both.Patches.Select(p => p.ManifestDigest));
 
         var withdrawal = server.Publisher.Withdraw(second);
         await server.PutAsync("withdrawals", Publisher.Sha256(withdrawal), withdrawal);
         var after = await server.CatalogueAsync(floor: 3);
         Assert.Equal([null, Publisher.Sha256(withdrawal)], after.Patches.Select(p => p.Withdrawal));
-        Assert.Equal(first.Digest, (await server.AssignmentAsync(await server.EnrolAsync())).Manifest);
+        Assert.Equal(first.Digest, (await server.AssignmentAsync(await server.EnrolAsync())).ManifestDigest);
         Assert.Equal(0, (await server.CatalogueAsync("other-kernel")).Sequence);
     }
 

@@ -59,13 +59,13 @@ public sealed class CheckInTests
         var problem = new Problem(ProblemCode.TransitionStalled, "cannot finish: 2 tasks", "wait");
         var request = machine.CheckIn(
             null,
-            new Happening("a", now, HappeningKind.Loaded, null, null),
-            new Happening("b", now, HappeningKind.Stalled, new string('a', 64), problem));
+            new Outcome("a", now, OutcomeKind.Loaded, null, null),
+            new Outcome("b", now, OutcomeKind.Stalled, new string('a', 64), problem));
         (await server.CheckInAsync(machine, request)).Dispose();
         var later = request with
         {
             Report = new MachineReport { State = PatchState.Stalled, Version = "1.0", Problem = problem },
-            Outcomes = [.. request.Outcomes, new Happening("c", now, HappeningKind.Applied, null, null)],
+            Outcomes = [.. request.Outcomes, new Outcome("c", now, OutcomeKind.Applied, null, null)],
         };
         (await server.CheckInAsync(machine, later)).Dispose();
         using var database = Database.Open(server.Folder.Database).Value;
@@ -122,7 +122,7 @@ public sealed class CheckInTests
         var patch = server.Publisher.Patch(1);
         await server.PublishAsync(patch);
         var clock = Stopwatch.StartNew();
-        foreach (var assignment in await Task.WhenAll(held)) Assert.Equal(patch.Digest, assignment.Manifest);
+        foreach (var assignment in await Task.WhenAll(held)) Assert.Equal(patch.Digest, assignment.ManifestDigest);
         Assert.True(clock.Elapsed < TimeSpan.FromSeconds(1), $"took {clock.Elapsed}");
     }
 

@@ -63,7 +63,7 @@ public sealed class CommandTests : IDisposable
         await using var server = await StartAsync(catalogue: keys);
         var patch = server.Publisher.Patch(1);
         await server.PublishAsync(patch);
-        Assert.Equal(patch.Digest, (await server.AssignmentAsync(await server.EnrolAsync())).Manifest);
+        Assert.Equal(patch.Digest, (await server.AssignmentAsync(await server.EnrolAsync())).ManifestDigest);
         using var certificate = System.Security.Cryptography.X509Certificates.X509Certificate2.CreateFromPem(
             await File.ReadAllTextAsync(keys.Certificate, Ct));
         var (catalogue, now) = (await server.CatalogueBytesAsync(), server.Time.GetUtcNow());
@@ -113,7 +113,7 @@ public sealed class CommandTests : IDisposable
             """, Views.Machines([machine]));
         var patch = new PatchRow
         {
-            Manifest = "a",
+            ManifestDigest = "a",
             Architecture = "x86_64",
             KernelRelease = "6.12",
             Sequence = 2,

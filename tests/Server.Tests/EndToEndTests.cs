@@ -14,17 +14,17 @@ public sealed class EndToEndTests
         await using var server = await StartAsync();
         var machine = await server.EnrolAsync();
         var before = await server.AssignmentAsync(machine);
-        Assert.Null(before.Manifest);
+        Assert.Null(before.ManifestDigest);
 
         var patch = server.Publisher.Patch(1);
         await server.PublishAsync(patch);
 
         var after = await server.AssignmentAsync(machine, before.Tag, wait: 60);
-        Assert.Equal(patch.Digest, after.Manifest);
+        Assert.Equal(patch.Digest, after.ManifestDigest);
         Assert.NotEqual(before.Tag, after.Tag);
         var catalogue = await server.CatalogueAsync();
         Assert.Equal(1, catalogue.Sequence);
-        Assert.Equal(patch.Digest, Assert.Single(catalogue.Patches).Manifest);
+        Assert.Equal(patch.Digest, Assert.Single(catalogue.Patches).ManifestDigest);
         Assert.Equal(patch.Envelope, await server.Client.GetByteArrayAsync($"/v1/manifests/{patch.Digest}", Ct));
         Assert.Equal(patch.Module, await server.Client.GetByteArrayAsync($"/v1/modules/{patch.ModuleDigest}", Ct));
     }
@@ -49,8 +49,8 @@ public sealed class EndToEndTests
         await server.StartAgainAsync();
 
         var after = await server.AssignmentAsync(machine);
-        Assert.Equal((before.Tag, before.Manifest), (after.Tag, after.Manifest));
-        Assert.Equal(patch.Digest, after.Manifest);
+        Assert.Equal((before.Tag, before.ManifestDigest), (after.Tag, after.ManifestDigest));
+        Assert.Equal(patch.Digest, after.ManifestDigest);
         var again = await server.CatalogueAsync(floor: catalogue.Sequence);
         Assert.Equal(catalogue.Sequence, again.Sequence);
         Assert.Equal(catalogue.Patches, again.Patches);

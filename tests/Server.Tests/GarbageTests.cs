@@ -80,7 +80,7 @@ public sealed class GarbageTests
         await using var server = await StartAsync();
         var machine = await server.EnrolAsync();
         var outcomes = Enumerable.Range(0, 257).Select(
-            i => new Happening($"h{i}", server.Time.GetUtcNow(), HappeningKind.Loaded, null, null)).ToArray();
+            i => new Outcome($"h{i}", server.Time.GetUtcNow(), OutcomeKind.Loaded, null, null)).ToArray();
         using var answer = await server.CheckInAsync(machine, machine.CheckIn(null, outcomes));
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
     }

@@ -36,7 +36,7 @@ internal sealed class Machine
             Machine = Facts,
         };
 
-    public CheckInRequest CheckIn(string? knownTag = null, params Happening[] outcomes) => new()
+    public CheckInRequest CheckIn(string? knownTag = null, params Outcome[] outcomes) => new()
     {
         Machine = Facts,
         Report = new MachineReport { State = PatchState.NothingToApply },

@@ -61,7 +61,7 @@ public sealed class OpenApiTests
         var machine = await server.EnrolAsync();
         var problem = new Core.Problem(Core.ProblemCode.ModuleUnsigned, "cannot load it: unsigned", "sign it");
         var now = server.Time.GetUtcNow();
-        var refused = new Happening("h1", now, HappeningKind.Refused, new string('a', 64), problem);
+        var refused = new Outcome("h1", now, OutcomeKind.Refused, new string('a', 64), problem);
         (await server.CheckInAsync(machine, machine.CheckIn(null, refused), wait: 5)).Dispose();
         var stranger = new Machine { Id = "mnone" };
         (await server.CheckInAsync(stranger, stranger.CheckIn())).Dispose();

@@ -117,7 +117,7 @@ public sealed class PublishTests
             $"/v1/manifests/{late.Digest}", new ByteArrayContent(late.Envelope), Ct);
         Assert.Equal(HttpStatusCode.Conflict, answer.StatusCode);
         Assert.Contains("sequence 1", (await ProblemAsync(answer)).Message, StringComparison.Ordinal);
-        Assert.Equal(patch.Digest, Assert.Single((await server.CatalogueAsync()).Patches).Manifest);
+        Assert.Equal(patch.Digest, Assert.Single((await server.CatalogueAsync()).Patches).ManifestDigest);
     }
 
     [Fact]

@@ -67,5 +67,5 @@ public sealed class PublishedPatchesTests
         new(
             kernel,
             sequence,
-            [new CatalogueEntry { Manifest = "a", Version = "1", Sequence = sequence, Withdrawal = null }]);
+            [new CatalogueEntry { ManifestDigest = "a", Version = "1", Sequence = sequence, Withdrawal = null }]);
 }

@@ -56,7 +56,7 @@ internal sealed class Publisher
 
     public byte[] Withdraw(Patch patch, string reason = "it stalls") => CmsEnvelope.Sign(
         JsonSerializer.SerializeToUtf8Bytes(
-            new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, Manifest = patch.Digest, Reason = reason },
+            new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, ManifestDigest = patch.Digest, Reason = reason },
             WireJson.Default.PatchWithdrawal), _certificate);
 
     /// <summary>A pin set with this server's keys in it, signed by this publisher.</summary>

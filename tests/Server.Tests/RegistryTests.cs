@@ -108,7 +108,7 @@ public sealed class RegistryTests : IAsyncDisposable
         var published = _published.Current.For(Kernel);
         Assert.Equal(
             patches[Array.FindIndex(results, r => r.Problem is null)].Digest,
-            Assert.Single(published.Entries).Manifest);
+            Assert.Single(published.Entries).ManifestDigest);
         Assert.Equal(1, published.Sequence);
     }
 
@@ -127,7 +127,7 @@ public sealed class RegistryTests : IAsyncDisposable
             }),
         }));
         var published = _published.Current.For(Kernel);
-        Assert.Equal(patches.Select(p => p.Digest), published.Entries.Select(e => e.Manifest));
+        Assert.Equal(patches.Select(p => p.Digest), published.Entries.Select(e => e.ManifestDigest));
         Assert.Equal(patches.Count, published.Sequence);
         var stored = Assert.Single(_database.Read(PatchTable.LoadAll));
         Assert.Equal(published.Entries, stored.Entries);

@@ -14,7 +14,7 @@ public sealed class RequestRulesTests
     private static readonly string Digest = new('a', 64);
     private static readonly EnrolmentRequest Enrolment = new Machine().Enrolment(Secret);
     private static readonly CheckInRequest CheckIn = new Machine().CheckIn();
-    private static readonly Happening Outcome = new("h1", DateTimeOffset.UnixEpoch, HappeningKind.Loaded, Digest, null);
+    private static readonly Outcome Outcome = new("h1", DateTimeOffset.UnixEpoch, OutcomeKind.Loaded, Digest, null);
 
     public static TheoryData<string, string?, Func<EnrolmentRequest, EnrolmentRequest>> Enrolments => new()
     {
@@ -51,15 +51,15 @@ public sealed class RequestRulesTests
     {
         { "as hosts send it", null, r => r },
         { "with an outcome", null, r => r with { Outcomes = [Outcome] } },
-        { "outcome without a manifest", null, r => r with { Outcomes = [Outcome with { Manifest = null }] } },
+        { "outcome without a manifest", null, r => r with { Outcomes = [Outcome with { ManifestDigest = null }] } },
         { "as many outcomes as may be", null, r => r with { Outcomes = Many(RequestRules.MaxOutcomes) } },
         { "one outcome too many", "more than 256", r => r with { Outcomes = Many(RequestRules.MaxOutcomes + 1) } },
         { "null for an outcome", "malformed", r => r with { Outcomes = [null!] } },
         { "outcome with a bad id", "malformed", r => r with { Outcomes = [Outcome with { Id = "a b" }] } },
-        { "outcome of no digest", "malformed", r => r with { Outcomes = [Outcome with { Manifest = "latest" }] } },
+        { "outcome of no digest", "malformed", r => r with { Outcomes = [Outcome with { ManifestDigest = "latest" }] } },
         { "outcome with an escape", "malformed", r => r with { Outcomes = [OutcomeWith(Fault("\u001b"))] } },
         { "one bad outcome of two", "malformed", r => r with { Outcomes = [Outcome, Outcome with { Id = "" }] } },
-        { "manifest of no digest", "report.manifest", r => r with { Report = r.Report with { Manifest = "a" } } },
+        { "manifest of no digest", "report.manifest", r => r with { Report = r.Report with { ManifestDigest = "a" } } },
         { "version with a tab", "report holds", r => r with { Report = r.Report with { Version = "1\t2" } } },
         { "longest problem", null, r => r with { Report = Failed(new string('p', 2048)) } },
         { "too long", "report holds", r => r with { Report = Failed(new string('p', 2049)) } },
@@ -136,10 +136,10 @@ public sealed class RequestRulesTests
         Assert.Equal("m1", credential.ToString());
     }
 
-    private static Happening[] Many(int count) =>
+    private static Outcome[] Many(int count) =>
         [.. Enumerable.Range(0, count).Select(i => Outcome with { Id = $"h{i}" })];
 
-    private static Happening OutcomeWith(Problem problem) => Outcome with { Problem = problem };
+    private static Outcome OutcomeWith(Problem problem) => Outcome with { Problem = problem };
 
     private static MachineReport Failed(string message) => CheckIn.Report with { Problem = Fault(message) };
 

@@ -17,13 +17,13 @@ public sealed class RolloutDecisionTests
     [InlineData("a! b c!", "b")]
     [InlineData("a! b!", null)]
     public void Decide_GivesTheNewestThatIsNotWithdrawn(string published, string? expected) =>
-        Assert.Equal(expected, RolloutDecision.Decide(Facts, Published(published)).Manifest);
+        Assert.Equal(expected, RolloutDecision.Decide(Facts, Published(published)).ManifestDigest);
 
     [Fact]
     public void Decide_ForAnotherKernel_GivesNothing()
     {
-        Assert.Null(RolloutDecision.Decide(Facts with { KernelRelease = "other" }, Published("a")).Manifest);
-        Assert.Null(RolloutDecision.Decide(Facts with { Architecture = "aarch64" }, Published("a")).Manifest);
+        Assert.Null(RolloutDecision.Decide(Facts with { KernelRelease = "other" }, Published("a")).ManifestDigest);
+        Assert.Null(RolloutDecision.Decide(Facts with { Architecture = "aarch64" }, Published("a")).ManifestDigest);
     }
 
     [Fact]
@@ -38,7 +38,7 @@ public sealed class RolloutDecisionTests
 
     private static CatalogueEntry Entry(string word, int place) => new()
     {
-        Manifest = word.TrimEnd('!'),
+        ManifestDigest = word.TrimEnd('!'),
         Version = "1",
         Sequence = place + 1,
         Withdrawal = word.EndsWith('!') ? "w" : null,

@@ -117,7 +117,7 @@ internal static class StatusReader
         Version = Text(from, "version"),
         Notice = Text(from, "notice"),
         Fixes = List(Field(from, "fixes"), Text),
-        Manifest = Text(from, "manifest"),
+        ManifestDigest = Text(from, "manifest"),
         Sequence = Field(from, "sequence").GetInt64(),
         AppliedAt = OptionalTime(from, "appliedAt"),
         Withdrawn = OptionalText(from, "withdrawn"),
@@ -134,7 +134,7 @@ internal static class StatusReader
     {
         Name = OptionalText(from, "name"),
         Version = Text(from, "version"),
-        Manifest = Text(from, "manifest"),
+        ManifestDigest = Text(from, "manifest"),
         Reason = Text(from, "reason"),
         At = Field(from, "at").GetDateTimeOffset(),
     };

@@ -45,7 +45,7 @@ internal static class HistoryView
 
     private static string Patch(HistoryPatch patch, Style style)
     {
-        var manifest = $"manifest {Short(patch.Manifest, style)}";
+        var manifest = $"manifest {Short(patch.ManifestDigest, style)}";
         if (patch.Name is null) return manifest;
         var module = patch.Module is { } digest ? $", module {Short(digest, style)}" : "";
         var signer = patch.Signer is { } key ? $", signed by {Short(key, style)}" : "";

@@ -88,14 +88,14 @@ public sealed record KernelBelief
     /// <summary>False while the daemon runs; a boot that still finds it false was not shut down.</summary>
     public bool StoppedCleanly { get; init; } = true;
 
-    internal int StrikesOf(string manifest) => Strikes?.Manifest == manifest ? Strikes.Count : 0;
+    internal int StrikesOf(string manifest) => Strikes?.ManifestDigest == manifest ? Strikes.Count : 0;
 
     internal KernelBelief WithStrikes(string manifest, int count) =>
         this with { Strikes = new Strikes(manifest, count) };
 
     /// <summary>The host got through, by a clean end or by a probation's time.</summary>
     internal KernelBelief Forgiving(string manifest) =>
-        Strikes?.Manifest == manifest ? this with { Strikes = null } : this;
+        Strikes?.ManifestDigest == manifest ? this with { Strikes = null } : this;
 
     /// <summary>This module of ours patches nothing any more; which patch it was is kept until the module is gone.</summary>
     internal KernelBelief Leaving(PatchRef patch) => this with
@@ -112,9 +112,9 @@ public sealed record KernelBelief
     };
 }
 
-/// <param name="Manifest">SHA-256 of the manifest of the patch that the boots are put down to.</param>
+/// <param name="ManifestDigest">SHA-256 of the manifest of the patch that the boots are put down to.</param>
 /// <param name="Count">How many in a row.</param>
-public sealed record Strikes(string Manifest, int Count);
+public sealed record Strikes([property: JsonPropertyName("manifest")] string ManifestDigest, int Count);
 
 /// <param name="Patch">Which.</param>
 /// <param name="BootId">The boot in which it was seen applied.</param>

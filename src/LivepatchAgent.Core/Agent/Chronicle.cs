@@ -59,7 +59,7 @@ public static class Chronicle
             case Cause.Asked { Command: Command.ReleaseQuarantine } a:
                 foreach (var released in before.Record.Quarantine.Except(after.Record.Quarantine))
                 {
-                    var patch = new HistoryPatch(released.Manifest, released.Name, released.Version);
+                    var patch = new HistoryPatch(released.ManifestDigest, released.Name, released.Version);
                     var reason = released.Reason;
                     yield return new(HistoryKind.QuarantineReleased) { By = a.By, Patch = patch, Note = reason };
                 }
@@ -82,7 +82,7 @@ public static class Chronicle
                 };
                 break;
             case Cause.Performed { Step: Step.FetchWithdrawal s, Result: StepResult.Failed f } when IsDistrust(f.Problem.Code):
-                yield return new(HistoryKind.Refused) { By = Server(before), Problem = f.Problem, Note = $"a withdrawal: {f.Problem.Message}", Patch = new HistoryPatch(s.Manifest) };
+                yield return new(HistoryKind.Refused) { By = Server(before), Problem = f.Problem, Note = $"a withdrawal: {f.Problem.Message}", Patch = new HistoryPatch(s.ManifestDigest) };
                 break;
             case Cause.Performed { Step: Step.Reverse s }:
                 yield return new(HistoryKind.Reversing) { Patch = Of(before.Phase.Target), Note = $"{s.Name}: stall-policy" };
@@ -101,7 +101,7 @@ public static class Chronicle
             yield return new(HistoryKind.Enrolled) { By = Server(after), Note = $"as {enrolment.MachineId}" };
         if (before.Phase is Phase.Enrolling && after.Phase is Phase.NotEnrolled { Problem: { } why })
             yield return new(HistoryKind.EnrolFailed) { Problem = why };
-        if (after.Conversation.Assignment?.Manifest is { } offered && offered != before.Conversation.Assignment?.Manifest)
+        if (after.Conversation.Assignment?.ManifestDigest is { } offered && offered != before.Conversation.Assignment?.ManifestDigest)
             yield return new(HistoryKind.Offered) { By = Server(after), Patch = new HistoryPatch(offered) };
         if (after.Conversation.CheckIn.Problem is { } talk && talk.Code != before.Conversation.CheckIn.Problem?.Code && IsDistrust(talk.Code))
             yield return new(HistoryKind.ServerDistrusted) { By = Server(after), Problem = talk };
@@ -112,8 +112,8 @@ public static class Chronicle
         if (after.Record.Quarantine.Count > before.Record.Quarantine.Count)
         {
             var bad = after.Record.Quarantine[^1];
-            var which = new[] { before.Phase.Target, before.Kernel.Running?.Patch }.FirstOrDefault(p => p?.Manifest == bad.Manifest);
-            yield return new(HistoryKind.Quarantined) { Patch = Of(which) ?? new HistoryPatch(bad.Manifest, Version: bad.Version), Note = bad.Reason };
+            var which = new[] { before.Phase.Target, before.Kernel.Running?.Patch }.FirstOrDefault(p => p?.ManifestDigest == bad.ManifestDigest);
+            yield return new(HistoryKind.Quarantined) { Patch = Of(which) ?? new HistoryPatch(bad.ManifestDigest, Version: bad.Version), Note = bad.Reason };
         }
 
         switch (after.Phase)
@@ -137,7 +137,7 @@ public static class Chronicle
                 yield return new(KindOf(r))
                 {
                     By = Refused(before, after),
-                    Patch = Of(r.Patch) ?? new HistoryPatch(r.Manifest),
+                    Patch = Of(r.Patch) ?? new HistoryPatch(r.ManifestDigest),
                     Problem = r.Problem,
                 };
                 break;
@@ -174,16 +174,16 @@ public static class Chronicle
 
     private static IEnumerable<HistoryEvent> OfKernel(AgentState before, AgentState after)
     {
-        if (after.Kernel.Running is { } running && (before.Kernel.Running?.Patch.Manifest != running.Patch.Manifest || before.Kernel.Running.BootId != running.BootId))
+        if (after.Kernel.Running is { } running && (before.Kernel.Running?.Patch.ManifestDigest != running.Patch.ManifestDigest || before.Kernel.Running.BootId != running.BootId))
         {
             yield return Wanted(HistoryKind.Applied, after, running.Patch);
-            if (before.Kernel.Running is { } old && after.Kernel.LeftoverPatches.FirstOrDefault(p => p.Manifest == old.Patch.Manifest) is { } replaced && !before.Kernel.LeftoverPatches.Contains(replaced))
+            if (before.Kernel.Running is { } old && after.Kernel.LeftoverPatches.FirstOrDefault(p => p.ManifestDigest == old.Patch.ManifestDigest) is { } replaced && !before.Kernel.LeftoverPatches.Contains(replaced))
                 yield return new(HistoryKind.Replaced) { By = after.Pursuit.WantedBy, Patch = replaced, Note = $"by {running.Patch.Name} {running.Patch.Version}" };
         }
 
         if (after.Kernel.Running is { WithdrawalReason: { } reason } withdrawn && before.Kernel.Running is { WithdrawalReason: null })
             yield return new(HistoryKind.Withdrawn) { By = Server(after), Patch = Of(withdrawn.Patch), Note = reason };
-        var recalled = after.Record.Withdrawn.Except(before.Record.Withdrawn).Where(m => m != after.Kernel.Running?.Patch.Manifest);
+        var recalled = after.Record.Withdrawn.Except(before.Record.Withdrawn).Where(m => m != after.Kernel.Running?.Patch.ManifestDigest);
         foreach (var manifest in recalled)
             yield return new(HistoryKind.Withdrawn) { By = Server(after), Patch = new HistoryPatch(manifest) };
         // It joins those that may be removed, while the boot is the same: somebody switched it off. After a reboot it is only gone.
@@ -195,7 +195,7 @@ public static class Chronicle
     {
         // A refusal that stands while the catalogue is looked at again is no news.
         var stood = before.Phase as Phase.Refused ?? (before.Phase as Phase.Offered)?.Before;
-        return stood is null || stood.Manifest != now.Manifest || stood.Problem.Code != now.Problem.Code;
+        return stood is null || stood.ManifestDigest != now.ManifestDigest || stood.Problem.Code != now.Problem.Code;
     }
 
     private static HistoryKind KindOf(Phase.Refused refused)
@@ -211,5 +211,5 @@ public static class Chronicle
     private static HistoryBy? Server(AgentState state) => state.Enrolment is { } e ? new HistoryBy(Server: e.Server) : null;
 
     [return: NotNullIfNotNull(nameof(patch))]
-    internal static HistoryPatch? Of(PatchRef? patch) => patch is null ? null : new(patch.Manifest, patch.Name, patch.Version, patch.ModuleSha256, patch.Signer);
+    internal static HistoryPatch? Of(PatchRef? patch) => patch is null ? null : new(patch.ManifestDigest, patch.Name, patch.Version, patch.ModuleSha256, patch.Signer);
 }

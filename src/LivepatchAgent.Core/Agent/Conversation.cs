@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using LivepatchAgent.Core.History;
 using LivepatchAgent.Core.Wire;
 
@@ -15,7 +16,7 @@ public sealed record Conversation
     public HistoryBy? AskedBy { get; init; }
 
     /// <summary>What the server has yet to hear.</summary>
-    public IReadOnlyList<Happening> Outcomes { get; init => field = value ?? []; } = [];
+    public IReadOnlyList<Outcome> Outcomes { get; init => field = value ?? []; } = [];
 
     public CheckInRecord CheckIn { get; init => field = value ?? new(); } = new();
 
@@ -65,10 +66,10 @@ public sealed record Enrolment
 }
 
 /// <param name="Tag">The server's mark of this assignment; opaque.</param>
-/// <param name="Manifest">SHA-256 of the manifest assigned; null for none.</param>
+/// <param name="ManifestDigest">SHA-256 of the manifest assigned; null for none.</param>
 /// <param name="Confirmed">Whether a verified catalogue was read for this tag.</param>
 /// <param name="CheckInSeconds">The interval between check-ins that are not held.</param>
-public sealed record AssignmentRef(string Tag, string? Manifest, bool Confirmed, int CheckInSeconds);
+public sealed record AssignmentRef(string Tag, [property: JsonPropertyName("manifest")] string? ManifestDigest, bool Confirmed, int CheckInSeconds);
 
 /// <summary>How check-ins go.</summary>
 public sealed record CheckInRecord
@@ -129,8 +130,8 @@ public sealed record WithdrawalsRecord
 }
 
 /// <param name="Document">SHA-256 of the withdrawal, which it is fetched by.</param>
-/// <param name="Manifest">Of the patch that it withdraws.</param>
-public sealed record PendingWithdrawal(string Document, string Manifest);
+/// <param name="ManifestDigest">Of the patch that it withdraws.</param>
+public sealed record PendingWithdrawal(string Document, [property: JsonPropertyName("manifest")] string ManifestDigest);
 
 /// <summary>The last catalogue that was believed.</summary>
 public sealed record CatalogueRecord

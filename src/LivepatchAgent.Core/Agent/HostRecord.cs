@@ -40,7 +40,7 @@ public sealed record HostRecord
     internal HostRecord WithFloor(string kernelRelease, Floor floor) =>
         this with { Floors = new Dictionary<string, Floor>(Floors) { [kernelRelease] = floor } };
 
-    internal Quarantined? QuarantineOf(string manifest) => Quarantine.FirstOrDefault(q => q.Manifest == manifest);
+    internal Quarantined? QuarantineOf(string manifest) => Quarantine.FirstOrDefault(q => q.ManifestDigest == manifest);
 
     internal bool IsWithdrawn(string manifest) => Withdrawn.Contains(manifest);
 
@@ -52,7 +52,7 @@ public sealed record HostRecord
 
     /// <summary>This patch is nothing to fall back to.</summary>
     internal HostRecord WithoutGood(string manifest) =>
-        LastGood?.Manifest == manifest ? this with { LastGood = null } : this;
+        LastGood?.ManifestDigest == manifest ? this with { LastGood = null } : this;
 }
 
 /// <summary>The administrator's word to keep what runs. It is the host's, whatever server it has.</summary>
@@ -65,13 +65,13 @@ public sealed record Hold(HistoryBy? By, DateTimeOffset At)
 }
 
 /// <summary>A patch that took this host down, and is not loaded again.</summary>
-/// <param name="Manifest">SHA-256 of its manifest.</param>
+/// <param name="ManifestDigest">SHA-256 of its manifest.</param>
 /// <param name="Version">The publisher's count.</param>
 /// <param name="Reason">What the host did.</param>
 /// <param name="At">When that was judged.</param>
 /// <param name="Name">The module's name; null in older journals.</param>
 public sealed record Quarantined(
-    string Manifest, string Version, string Reason, DateTimeOffset At, string? Name = null);
+    [property: JsonPropertyName("manifest")] string ManifestDigest, string Version, string Reason, DateTimeOffset At, string? Name = null);
 
 /// <summary>What a host does not go back below.</summary>
 /// <param name="Catalogue">The highest catalogue believed.</param>
@@ -91,16 +91,16 @@ public sealed record Floor(long Catalogue, long Patch)
 
     public Floor With(PatchRef patch)
     {
-        var added = new FloorPatch(patch.Manifest, patch.Sequence);
+        var added = new FloorPatch(patch.ManifestDigest, patch.Sequence);
         FloorPatch[] patches =
         [
-            .. Patches.Where(p => p.Manifest != patch.Manifest).Append(added).OrderByDescending(p => p.Sequence),
+            .. Patches.Where(p => p.ManifestDigest != patch.ManifestDigest).Append(added).OrderByDescending(p => p.Sequence),
         ];
         var forgotten = patches.Skip(MaxPatches).Select(p => p.Sequence);
         return this with { Patches = [.. patches.Take(MaxPatches)], Patch = forgotten.Append(Patch).Max() };
     }
 
-    public Floor Without(string manifest) => this with { Patches = [.. Patches.Where(p => p.Manifest != manifest)] };
+    public Floor Without(string manifest) => this with { Patches = [.. Patches.Where(p => p.ManifestDigest != manifest)] };
 }
 
-public sealed record FloorPatch(string Manifest, long Sequence);
+public sealed record FloorPatch([property: JsonPropertyName("manifest")] string ManifestDigest, long Sequence);

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace LivepatchAgent.Core.Agent;
 
 /// <summary>
@@ -6,7 +8,8 @@ namespace LivepatchAgent.Core.Agent;
 /// </summary>
 public sealed record PatchRef
 {
-    public required string Manifest { get; init; }
+    [JsonPropertyName("manifest")]
+    public required string ManifestDigest { get; init; }
 
     public required string Name { get; init; }
 
@@ -34,7 +37,7 @@ public sealed record PatchRef
         var content = manifest.Content;
         return new PatchRef
         {
-            Manifest = manifest.Digest,
+            ManifestDigest = manifest.Digest,
             Name = content.Module.Name,
             Version = content.Version,
             Notice = content.Notice,

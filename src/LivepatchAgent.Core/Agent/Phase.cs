@@ -104,13 +104,13 @@ public abstract record Phase
     /// <summary>
     /// The patch is not tried again for now: until another is assigned, somebody asks, or its origin's time is up.
     /// </summary>
-    /// <param name="Manifest">SHA-256 of its manifest.</param>
+    /// <param name="ManifestDigest">SHA-256 of its manifest.</param>
     /// <param name="Patch">The patch, where its manifest was read.</param>
     /// <param name="Problem">Why, for people.</param>
     /// <param name="Origin">Who said no: how long it stands.</param>
     /// <param name="BootId">The boot in which it was refused.</param>
     public sealed record Refused(
-        string Manifest, PatchRef? Patch, Problem Problem, RefusalOrigin Origin, string BootId) : Idle
+        [property: JsonPropertyName("manifest")] string ManifestDigest, PatchRef? Patch, Problem Problem, RefusalOrigin Origin, string BootId) : Idle
     {
         /// <summary>Another boot is no chance for what publishers or the crash guard said; for all else it is one.</summary>
         internal bool Stands(string bootId) => BootId == bootId || !Origin.EndsWithTheBoot();
@@ -120,10 +120,10 @@ public abstract record Phase
     }
 
     /// <summary>The server named a manifest (or none); the catalogue has yet to confirm it.</summary>
-    /// <param name="Manifest">SHA-256 of the manifest; null when the server assigns none.</param>
+    /// <param name="ManifestDigest">SHA-256 of the manifest; null when the server assigns none.</param>
     /// <param name="Retry">Of fetching the catalogue.</param>
     /// <param name="Before">The refusal that stands while the catalogue is only looked at again.</param>
-    public sealed record Offered(string? Manifest, Retry Retry, Refused? Before = null) : Fetching(Retry)
+    public sealed record Offered([property: JsonPropertyName("manifest")] string? ManifestDigest, Retry Retry, Refused? Before = null) : Fetching(Retry)
     {
         internal override ActivityKind? Activity => ActivityKind.FetchingManifest;
 
@@ -131,7 +131,7 @@ public abstract record Phase
     }
 
     /// <summary>The catalogue lists the manifest; it has yet to be fetched and verified.</summary>
-    public sealed record Listed(string Manifest, Retry Retry) : Fetching(Retry)
+    public sealed record Listed([property: JsonPropertyName("manifest")] string ManifestDigest, Retry Retry) : Fetching(Retry)
     {
         internal override ActivityKind? Activity => ActivityKind.FetchingManifest;
     }

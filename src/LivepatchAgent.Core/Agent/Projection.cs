@@ -16,7 +16,7 @@ public static class Projection
         return state.Phase switch
         {
             // What is in force stays so while its catalogue is looked at again.
-            Phase.Offered p when p.Manifest is null || p.Manifest == state.Kernel.Running?.Patch.Manifest => AtRest(state, host),
+            Phase.Offered p when p.ManifestDigest is null || p.ManifestDigest == state.Kernel.Running?.Patch.ManifestDigest => AtRest(state, host),
             Phase.Offered { Before: { } r } => Refused(r),
             Phase.Transitioning p when IsStalled(p, host) => PatchState.Stalled,
             Phase.Listed when state.Record.Hold is not null && !Holds.IsReload(state) => AtRest(state, host),
@@ -30,7 +30,7 @@ public static class Projection
     public static MachineReport Report(AgentState state, HostSnapshot host) => new()
     {
         State = State(state, host),
-        Manifest = state.InForce(host)?.Patch.Manifest,
+        ManifestDigest = state.InForce(host)?.Patch.ManifestDigest,
         Version = state.InForce(host)?.Patch.Version,
         Problem = CurrentProblem(state, host),
         Taint = host.Taint,
@@ -90,7 +90,7 @@ public static class Projection
         }
 
         if (Holds.Available(state) is not null) return PatchState.NothingToApply;
-        return state.Conversation.Assignment is { Confirmed: true, Manifest: null }
+        return state.Conversation.Assignment is { Confirmed: true, ManifestDigest: null }
             ? PatchState.NothingToApply
             : PatchState.NeedsCheck;
     }
@@ -171,14 +171,14 @@ public static class Projection
 
     private static PatchStatus Patch(PatchRef patch, AgentState state)
     {
-        var running = state.Kernel.Running is { } r && r.Patch.Manifest == patch.Manifest ? r : null;
+        var running = state.Kernel.Running is { } r && r.Patch.ManifestDigest == patch.ManifestDigest ? r : null;
         return new PatchStatus
         {
             Name = patch.Name,
             Version = patch.Version,
             Notice = patch.Notice,
             Fixes = patch.Fixes,
-            Manifest = patch.Manifest,
+            ManifestDigest = patch.ManifestDigest,
             Sequence = patch.Sequence,
             AppliedAt = running?.At,
             Withdrawn = running?.WithdrawalReason,
@@ -189,7 +189,7 @@ public static class Projection
     {
         Name = quarantined.Name,
         Version = quarantined.Version,
-        Manifest = quarantined.Manifest,
+        ManifestDigest = quarantined.ManifestDigest,
         Reason = quarantined.Reason,
         At = quarantined.At,
     };

@@ -18,7 +18,7 @@ internal static class Refusals
         Turn turn, string manifest, PatchRef? patch, Problem problem, RefusalOrigin origin)
     {
         var boot = turn.Host.BootId;
-        var kind = origin == RefusalOrigin.Kernel ? HappeningKind.Failed : HappeningKind.Refused;
+        var kind = origin == RefusalOrigin.Kernel ? OutcomeKind.Failed : OutcomeKind.Refused;
         var reported = Report(turn, kind, manifest, problem, manifest + problem.Code + boot);
         var refused = Refuse(reported, new Phase.Refused(manifest, patch, problem, origin, boot));
         return refused with { Pursuit = refused.Pursuit with { LoadAttempts = 0 } };
@@ -45,38 +45,38 @@ internal static class Refusals
     public static AgentState Quarantine(Turn turn, PatchRef patch, string reason)
     {
         var state = turn.State;
-        var quarantined = new Quarantined(patch.Manifest, patch.Version, reason, turn.Now, patch.Name);
+        var quarantined = new Quarantined(patch.ManifestDigest, patch.Version, reason, turn.Now, patch.Name);
         var problem = Problems.Quarantined(quarantined);
-        var others = state.Record.Quarantine.Where(q => q.Manifest != patch.Manifest);
+        var others = state.Record.Quarantine.Where(q => q.ManifestDigest != patch.ManifestDigest);
         var recorded = state with
         {
-            Record = state.Record.WithoutGood(patch.Manifest) with { Quarantine = [.. others, quarantined] },
-            Kernel = state.Kernel.Forgiving(patch.Manifest) with { Running = null },
+            Record = state.Record.WithoutGood(patch.ManifestDigest) with { Quarantine = [.. others, quarantined] },
+            Kernel = state.Kernel.Forgiving(patch.ManifestDigest) with { Running = null },
             Pursuit = state.Pursuit with { LoadAttempts = 0 },
         };
-        var about = patch.Manifest + turn.Host.BootId;
-        var reported = Report(turn.After(recorded), HappeningKind.Quarantined, patch.Manifest, problem, about);
+        var about = patch.ManifestDigest + turn.Host.BootId;
+        var reported = Report(turn.After(recorded), OutcomeKind.Quarantined, patch.ManifestDigest, problem, about);
         var boot = turn.Host.BootId;
-        var refused = new Phase.Refused(patch.Manifest, patch, problem, RefusalOrigin.Quarantine, boot);
+        var refused = new Phase.Refused(patch.ManifestDigest, patch, problem, RefusalOrigin.Quarantine, boot);
         return Refuse(reported, refused, Fallback(turn.After(recorded)));
     }
 
     /// <summary>
     /// One more outcome for the server to hear; its id is made of what it is about, so that reporting it twice counts once.
     /// </summary>
-    public static AgentState Report(Turn turn, HappeningKind kind, string manifest, Problem? problem, string about)
+    public static AgentState Report(Turn turn, OutcomeKind kind, string manifest, Problem? problem, string about)
     {
         var state = turn.State;
         if (state.Enrolment is null) return state;
         var id = Kebab.Of(kind) + "-" + Identity.Of(about);
-        var outcome = new Happening(id, turn.Now, kind, manifest, problem);
+        var outcome = new Outcome(id, turn.Now, kind, manifest, problem);
         var others = state.Conversation.Outcomes.Where(o => o.Id != id).TakeLast(Cadence.MaxOutcomes - 1);
         return state with { Conversation = state.Conversation with { Outcomes = [.. others, outcome] } };
     }
 
     /// <summary>Why this host never loads the patch, whoever offers it; null when nothing is known against it.</summary>
     public static (Problem Problem, RefusalOrigin Origin)? WhyNever(HostRecord record, PatchRef patch) =>
-        WhyNever(record, patch.Manifest, patch.Version);
+        WhyNever(record, patch.ManifestDigest, patch.Version);
 
     /// <param name="record">What this host remembers.</param>
     /// <param name="manifest">SHA-256 of the patch's manifest.</param>

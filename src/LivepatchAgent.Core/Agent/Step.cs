@@ -23,7 +23,7 @@ public abstract record Step
 
     public sealed record Enrol(EnrolmentIntent Intent) : Step;
 
-    public sealed record CheckIn(MachineReport Report, IReadOnlyList<Happening> Outcomes, string? KnownTag) : Step;
+    public sealed record CheckIn(MachineReport Report, IReadOnlyList<Outcome> Outcomes, string? KnownTag) : Step;
 
     /// <summary>Open the held check-in; its answer comes with a later snapshot.</summary>
     public sealed record Listen(MachineReport Report, string KnownTag) : Step;
@@ -34,9 +34,9 @@ public abstract record Step
     /// <param name="Version">The next after the set in force.</param>
     public sealed record FetchPins(long Version) : Step;
 
-    public sealed record FetchManifest(string Manifest) : Step;
+    public sealed record FetchManifest(string ManifestDigest) : Step;
 
-    public sealed record FetchWithdrawal(string Withdrawal, string Manifest) : Step;
+    public sealed record FetchWithdrawal(string Withdrawal, string ManifestDigest) : Step;
 
     public sealed record Download(PatchRef Patch) : Step;
 

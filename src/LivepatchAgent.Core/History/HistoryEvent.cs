@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.History;
@@ -80,9 +81,9 @@ public enum HistoryKind
 public sealed record HistoryBy(uint? Uid = null, int? Pid = null, string? Program = null, string? Server = null);
 
 /// <summary>Which patch it is about, as far as it is known.</summary>
-/// <param name="Manifest">SHA-256 of the signed manifest.</param>
+/// <param name="ManifestDigest">SHA-256 of the signed manifest.</param>
 /// <param name="Name">The module's name.</param>
 /// <param name="Version">The publisher's count.</param>
 /// <param name="Module">SHA-256 of the module file.</param>
 /// <param name="Signer">Fingerprint of the certificate that signed the module, once it was verified.</param>
-public sealed record HistoryPatch(string Manifest, string? Name = null, string? Version = null, string? Module = null, string? Signer = null);
+public sealed record HistoryPatch([property: JsonPropertyName("manifest")] string ManifestDigest, string? Name = null, string? Version = null, string? Module = null, string? Signer = null);

@@ -115,5 +115,5 @@ public sealed record HistoryMark
 /// <summary>What a daemon that starts goes on from.</summary>
 /// <param name="Mark">The mark.</param>
 /// <param name="Written">The number of the last line that the file has.</param>
-/// <param name="Told">What was found, to be told in the history itself.</param>
-public sealed record HistoryStart(HistoryMark Mark, long Written, IReadOnlyList<HistoryEvent> Told);
+/// <param name="Found">What was found, to be recorded in the history itself.</param>
+public sealed record HistoryStart(HistoryMark Mark, long Written, IReadOnlyList<HistoryEvent> Found);

@@ -93,7 +93,7 @@ public static class ModuleReader
     private static LivepatchTables? Tables(scoped ref ElfFile elf, scoped in ElfSymbols symbols, int thisModule, string vermagic)
     {
         var pointers = ElfPointers.Read(ref elf, symbols);
-        return PlainTables.Find(ref elf, symbols, pointers, thisModule, PatchLayout.Of(vermagic)) ?? ToolTables.Find(ref elf, symbols, pointers);
+        return KlpPatchReader.Find(ref elf, symbols, pointers, thisModule, PatchLayout.Of(vermagic)) ?? ToolTablesReader.Find(ref elf, symbols, pointers);
     }
 
     private static Problem Malformed(string why) =>

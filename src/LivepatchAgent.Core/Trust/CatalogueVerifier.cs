@@ -39,7 +39,7 @@ public static class CatalogueVerifier
         if (catalogue is null || catalogue.Schema != Catalogue.SchemaName) return Invalid($"its schema is not {Catalogue.SchemaName}");
         if (catalogue.Architecture != architecture || catalogue.KernelRelease != kernelRelease)
             return Invalid($"it is for {Word(catalogue.KernelRelease)} {Word(catalogue.Architecture)}, this host runs {kernelRelease} {architecture}");
-        if (catalogue.Patches.Count > MaxPatches || !catalogue.Patches.All(p => p is not null && Hex.IsSha256(p.Manifest) && ManifestRules.IsLine(p.Version) && (p.Withdrawal is null || Hex.IsSha256(p.Withdrawal))))
+        if (catalogue.Patches.Count > MaxPatches || !catalogue.Patches.All(p => p is not null && Hex.IsSha256(p.ManifestDigest) && ManifestRules.IsLine(p.Version) && (p.Withdrawal is null || Hex.IsSha256(p.Withdrawal))))
             return Invalid("its list of patches is too long or malformed");
         if (catalogue.ExpiresAt - catalogue.IssuedAt > MaxLife)
             return Invalid($"it is good for {(catalogue.ExpiresAt - catalogue.IssuedAt).TotalDays:F0} days, and {MaxLife.TotalDays:F0} are allowed");

@@ -59,7 +59,7 @@ public static class ManifestVerifier
             return Invalid("it is not a withdrawal");
         }
 
-        return withdrawal is { Schema: PatchWithdrawal.SchemaName } && Hex.IsSha256(withdrawal.Manifest) && ManifestRules.IsLine(withdrawal.Reason)
+        return withdrawal is { Schema: PatchWithdrawal.SchemaName } && Hex.IsSha256(withdrawal.ManifestDigest) && ManifestRules.IsLine(withdrawal.Reason)
             ? withdrawal
             : Invalid($"it is not a {PatchWithdrawal.SchemaName}");
     }

@@ -203,7 +203,8 @@ public sealed record PatchStatus
 
     public required IReadOnlyList<string> Fixes { get; init; }
 
-    public required string Manifest { get; init; }
+    [JsonPropertyName("manifest")]
+    public required string ManifestDigest { get; init; }
 
     public required long Sequence { get; init; }
 

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace LivepatchAgent.Core.Wire;
 
 /// <summary>
@@ -30,7 +32,8 @@ public sealed record Catalogue
 public sealed record CatalogueEntry
 {
     /// <summary>SHA-256 of the signed manifest, the name it is fetched by.</summary>
-    public required string Manifest { get; init; }
+    [JsonPropertyName("manifest")]
+    public required string ManifestDigest { get; init; }
 
     public required string Version { get; init; }
 

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace LivepatchAgent.Core.Wire;
 
 /// <summary>What a machine tells about itself; nothing secret.</summary>
@@ -60,7 +62,7 @@ public sealed record CheckInRequest
     public required MachineReport Report { get; init; }
 
     /// <summary>What happened since the last check-in that succeeded, oldest first; the server keeps each id once.</summary>
-    public required IReadOnlyList<Happening> Outcomes { get; init; }
+    public required IReadOnlyList<Outcome> Outcomes { get; init; }
 
     /// <summary>Tag of the assignment that the host has; null when it has none.</summary>
     public string? KnownTag { get; init; }
@@ -72,7 +74,8 @@ public sealed record MachineReport
     public required PatchState State { get; init; }
 
     /// <summary>SHA-256 of the manifest whose patch the kernel runs, when it runs one of ours.</summary>
-    public string? Manifest { get; init; }
+    [JsonPropertyName("manifest")]
+    public string? ManifestDigest { get; init; }
 
     public string? Version { get; init; }
 
@@ -89,17 +92,20 @@ public sealed record MachineReport
 /// <param name="Id">Unique; a repeated one is not counted again.</param>
 /// <param name="At">When.</param>
 /// <param name="Kind">What.</param>
-/// <param name="Manifest">Of which patch.</param>
+/// <param name="ManifestDigest">Of which patch.</param>
 /// <param name="Problem">Why it did not succeed.</param>
-public sealed record Happening(
+public sealed record Outcome(
     string Id,
     DateTimeOffset At,
-    HappeningKind Kind,
-    [property: System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.Never)] string? Manifest,
-    [property: System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.Never)] Problem? Problem);
+    OutcomeKind Kind,
+    [property: JsonPropertyName("manifest")]
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    string? ManifestDigest,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    Problem? Problem);
 
-[System.Text.Json.Serialization.JsonConverter(typeof(KebabEnumConverter<HappeningKind>))]
-public enum HappeningKind
+[JsonConverter(typeof(KebabEnumConverter<OutcomeKind>))]
+public enum OutcomeKind
 {
     Enrolled,
     Loaded,
@@ -119,7 +125,8 @@ public sealed record Assignment
     public required string Tag { get; init; }
 
     /// <summary>SHA-256 of the manifest that this machine shall run; null when there is none for its kernel.</summary>
-    public string? Manifest { get; init; }
+    [JsonPropertyName("manifest")]
+    public string? ManifestDigest { get; init; }
 
     /// <summary>Version of the newest pin set that the server has: a hint, since the set itself is signed. Null without any.</summary>
     public long? PinsVersion { get; init; }

@@ -74,7 +74,8 @@ public sealed record PatchWithdrawal
     public required string Schema { get; init; }
 
     /// <summary>SHA-256 of the signed manifest that is withdrawn.</summary>
-    public required string Manifest { get; init; }
+    [JsonPropertyName("manifest")]
+    public required string ManifestDigest { get; init; }
 
     /// <summary>For people, one line.</summary>
     public required string Reason { get; init; }

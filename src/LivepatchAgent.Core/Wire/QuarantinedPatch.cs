@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace LivepatchAgent.Core.Wire;
 
 /// <summary>A patch that took the host down: it is not loaded again until a person releases it.</summary>
@@ -9,7 +11,8 @@ public sealed record QuarantinedPatch
     public required string Version { get; init; }
 
     /// <summary>SHA-256 of its manifest.</summary>
-    public required string Manifest { get; init; }
+    [JsonPropertyName("manifest")]
+    public required string ManifestDigest { get; init; }
 
     /// <summary>What the host did.</summary>
     public required string Reason { get; init; }

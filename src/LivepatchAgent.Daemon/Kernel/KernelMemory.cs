@@ -96,6 +96,6 @@ internal sealed class KernelMemory : IDisposable
     private IReadOnlyDictionary<string, ulong> Notes(long offset, int size)
     {
         var notes = new byte[size];
-        return CoreTexts.Symbols(notes.AsSpan(0, _read(notes, offset)));
+        return VmcoreinfoText.Symbols(notes.AsSpan(0, _read(notes, offset)));
     }
 }

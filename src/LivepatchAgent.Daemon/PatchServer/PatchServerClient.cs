@@ -91,7 +91,7 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
         var call = hold is null ? ServerCall.CheckIn : ServerCall.HeldCheckIn;
         var (said, read) = (WireJson.Default.CheckInRequest, WireJson.Default.Assignment);
         var answer = await PostAsync(call, "v1/check-ins", request, said, read, hold, ct);
-        if (answer.Manifest is { } manifest && !Hex.IsSha256(manifest)) throw ServerFaults.Invalid(Server, "the manifest it assigns is not named by a SHA-256");
+        if (answer.ManifestDigest is { } manifest && !Hex.IsSha256(manifest)) throw ServerFaults.Invalid(Server, "the manifest it assigns is not named by a SHA-256");
         return answer.Tag.Length is > 0 and <= MaxTag ? answer : throw ServerFaults.Invalid(Server, $"its assignment's tag is empty or longer than {MaxTag} characters");
     }
 

@@ -70,7 +70,7 @@ internal sealed class WithdrawCommand
             var withdrawal = new PatchWithdrawal
             {
                 Schema = PatchWithdrawal.SchemaName,
-                Manifest = digest,
+                ManifestDigest = digest,
                 Reason = parsed.GetRequiredValue(_reason),
             };
             envelope = CmsEnvelope.Sign(

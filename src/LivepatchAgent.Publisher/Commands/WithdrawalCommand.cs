@@ -62,7 +62,7 @@ internal sealed class WithdrawalCommand
             var withdrawal = new PatchWithdrawal
             {
                 Schema = PatchWithdrawal.SchemaName,
-                Manifest = digest,
+                ManifestDigest = digest,
                 Reason = parsed.GetRequiredValue(_reason),
             };
             var path = parsed.GetRequiredValue(_out);

@@ -29,7 +29,7 @@ internal sealed class CheckInEndpoint(Bodies bodies, CheckIns checkIns, HeldCall
         var answer = new Assignment
         {
             Tag = assigned.Tag,
-            Manifest = assigned.Manifest,
+            ManifestDigest = assigned.ManifestDigest,
             PinsVersion = assigned.PinsVersion,
             CheckInSeconds = (int)Rest.TotalSeconds,
             Now = time.GetUtcNow(),

@@ -24,7 +24,7 @@ internal static class RequestRules
     public static string? Fault(CheckInRequest request)
     {
         var report = request.Report;
-        if (report.Manifest is { } manifest && !Hex.IsSha256(manifest))
+        if (report.ManifestDigest is { } manifest && !Hex.IsSha256(manifest))
             return "report.manifest is not a SHA-256 in lower-case hex";
         if (!IsText(report.Version) || !IsText(report.Problem))
             return "report holds text that is too long or has control characters";
@@ -41,9 +41,9 @@ internal static class RequestRules
         return texts.All(IsText) ? null : "machine holds text that is too long or has control characters";
     }
 
-    private static bool IsOutcome(Happening? outcome) => outcome is not null
+    private static bool IsOutcome(Outcome? outcome) => outcome is not null
         && ManifestRules.IsWord(outcome.Id)
-            && (outcome.Manifest is null || Hex.IsSha256(outcome.Manifest))
+            && (outcome.ManifestDigest is null || Hex.IsSha256(outcome.ManifestDigest))
             && IsText(outcome.Problem);
 
     private static bool IsText(Problem? problem) =>

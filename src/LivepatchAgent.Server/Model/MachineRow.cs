@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Server.Model;
@@ -26,7 +27,8 @@ internal sealed record MachineRow
     /// <summary>The word of <see cref="PatchState"/>; null before the first check-in.</summary>
     public string? State { get; init; }
 
-    public string? Manifest { get; init; }
+    [JsonPropertyName("manifest")]
+    public string? ManifestDigest { get; init; }
 
     public string? Version { get; init; }
 

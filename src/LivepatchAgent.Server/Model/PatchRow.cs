@@ -1,9 +1,12 @@
+using System.Text.Json.Serialization;
+
 namespace LivepatchAgent.Server.Model;
 
 /// <summary>A patch as people list it.</summary>
 internal sealed record PatchRow
 {
-    public required string Manifest { get; init; }
+    [JsonPropertyName("manifest")]
+    public required string ManifestDigest { get; init; }
 
     public required string Architecture { get; init; }
 

@@ -50,18 +50,18 @@ internal sealed class Publishing(
         var (envelope, digest) = (document.Envelope, document.Digest);
         if (!publishers.InForce().TryGet(out var signers, out var problem)) return problem;
         if (!Verify(envelope, digest, signers).TryGet(out var withdrawal, out problem)) return problem;
-        if (database.Read(db => PatchTable.FindWithdrawal(db, withdrawal.Manifest)) is not [var older])
+        if (database.Read(db => PatchTable.FindWithdrawal(db, withdrawal.ManifestDigest)) is not [var older])
         {
             return new Problem(
                 ProblemCode.NotFound,
-                $"cannot take the withdrawal: manifest {withdrawal.Manifest} is not here",
+                $"cannot take the withdrawal: manifest {withdrawal.ManifestDigest} is not here",
                 "withdraw it on the server that it was published to");
         }
 
         if (older is not null && IsGood(older, signers)) return false;
         blobs.Put(BlobKind.Withdrawal, digest, envelope);
         published.Replace(await database.WriteAsync(db => PatchTable.Withdraw(db, digest, withdrawal, older)));
-        log.LogInformation("Withdrew manifest {Manifest}: {Reason}", withdrawal.Manifest, withdrawal.Reason);
+        log.LogInformation("Withdrew manifest {Manifest}: {Reason}", withdrawal.ManifestDigest, withdrawal.Reason);
         return true;
     }
 

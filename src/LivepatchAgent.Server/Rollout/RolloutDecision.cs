@@ -7,7 +7,7 @@ using LivepatchAgent.Server.Model;
 namespace LivepatchAgent.Server.Rollout;
 
 /// <summary>What one machine should run.</summary>
-internal sealed record Assigned(string Tag, string? Manifest, long? PinsVersion = null);
+internal sealed record Assigned(string Tag, string? ManifestDigest, long? PinsVersion = null);
 
 /// <summary>Who gets what: pure, so that every rule of a rollout can be read and tested as a table.</summary>
 internal static class RolloutDecision
@@ -16,7 +16,7 @@ internal static class RolloutDecision
     public static Assigned Decide(MachineFacts machine, KernelPatches patches, long? pinsVersion = null)
     {
         var manifest = KernelKey.Of(machine) == patches.Kernel
-            ? patches.Entries.LastOrDefault(e => e.Withdrawal is null)?.Manifest
+            ? patches.Entries.LastOrDefault(e => e.Withdrawal is null)?.ManifestDigest
             : null;
         return new Assigned(Tag(patches, manifest, pinsVersion), manifest, pinsVersion);
     }

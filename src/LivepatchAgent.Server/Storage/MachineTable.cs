@@ -42,7 +42,7 @@ internal static class MachineTable
             WHERE id = $id
             """,
             [("$id", id), ("$now", now), .. Facts(request.Machine),
-                ("$state", Kebab.Of(report.State)), ("$manifest", report.Manifest), ("$version", report.Version),
+                ("$state", Kebab.Of(report.State)), ("$manifest", report.ManifestDigest), ("$version", report.Version),
                 ("$taint", report.Taint), ("$held", report.Held == true), .. Fault(report.Problem)]);
         foreach (var outcome in request.Outcomes)
         {
@@ -53,7 +53,7 @@ internal static class MachineTable
                 VALUES ($machine, $id, $at, $now, $kind, $manifest, $code, $message, $cure) ON CONFLICT DO NOTHING
                 """,
                 [("$machine", id), ("$id", outcome.Id), ("$at", outcome.At), ("$now", now),
-                    ("$kind", Kebab.Of(outcome.Kind)), ("$manifest", outcome.Manifest), .. Fault(outcome.Problem)]);
+                    ("$kind", Kebab.Of(outcome.Kind)), ("$manifest", outcome.ManifestDigest), .. Fault(outcome.Problem)]);
         }
 
         if (request.Outcomes.Count > 0) Forget(db, id);
@@ -83,7 +83,7 @@ internal static class MachineTable
             RevokedAt = row.TimeOrNull(7),
             LastCheckIn = row.TimeOrNull(8),
             State = row.TextOrNull(9),
-            Manifest = row.TextOrNull(10),
+            ManifestDigest = row.TextOrNull(10),
             Version = row.TextOrNull(11),
             ProblemCode = row.TextOrNull(12),
             ProblemMessage = row.TextOrNull(13),

@@ -109,7 +109,7 @@ internal static class PatchTable
             """,
             row => (Kernel: Kernel(row, 0), Published: row.GetBoolean(2)),
             ("$withdrawal", withdrawal), ("$reason", content.Reason),
-            ("$manifest", content.Manifest), ("$instead", instead));
+            ("$manifest", content.ManifestDigest), ("$instead", instead));
         if (changed is not [(var kernel, true)]) return [];
         Raise(db, kernel);
         return [Load(db, kernel)];
@@ -129,7 +129,7 @@ internal static class PatchTable
         """,
         row => new PatchRow
         {
-            Manifest = row.GetString(0),
+            ManifestDigest = row.GetString(0),
             Architecture = row.GetString(1),
             KernelRelease = row.GetString(2),
             Sequence = row.GetInt64(3),
@@ -175,7 +175,7 @@ internal static class PatchTable
 
     private static CatalogueEntry Entry(SqliteDataReader row) => new()
     {
-        Manifest = row.GetString(0),
+        ManifestDigest = row.GetString(0),
         Version = row.GetString(1),
         Sequence = row.GetInt64(2),
         Withdrawal = row.TextOrNull(3),

@@ -31,7 +31,7 @@ public class BootTests
     [MemberData(nameof(ToTheKernel))]
     public void Next_AfterACleanRebootOnTheWayToTheSecondPatch_BringsTheFirstBackBeforehand(string phase)
     {
-        var state = Given.Enrolled(On(phase), Two.Manifest).With(kernel: k => k with { Running = Ran(One), StoppedCleanly = true }, record: r => r with { LastGood = One });
+        var state = Given.Enrolled(On(phase), Two.ManifestDigest).With(kernel: k => k with { Running = Ran(One), StoppedCleanly = true }, record: r => r with { LastGood = One });
         var after = Assert.IsType<Step.Believe>(Next(state, Given.Host())).After;
         Assert.Equal(One, Assert.IsType<Phase.Downloaded>(after.Phase).Patch);
         Assert.Null(after.Kernel.Running);
@@ -39,7 +39,7 @@ public class BootTests
         // The second one is still assigned, and pursued once the first is back.
         var host = Given.Host((One.Name, PatchSighting.Running, "a1"));
         after = after.With(pursuit: p => p with { Phase = new Phase.Resting(), Untidy = false }, kernel: k => k with { Running = Ran(One, Given.Boot) });
-        Assert.Equal("believe listed", Given.Word(Next(after.Told(host), host)));
+        Assert.Equal("believe listed", Given.Word(Next(after.AfterReport(host), host)));
     }
 
     /// <summary>The boot loop: whatever was on the disk, a load that ends the host is found by the next boot.</summary>
@@ -47,7 +47,7 @@ public class BootTests
     [MemberData(nameof(ToTheKernel))]
     public void Load_ThatEndsTheHost_IsQuarantinedWhateverCameBefore(string phase)
     {
-        var state = Given.Enrolled(On(phase), Two.Manifest).With(kernel: k => k with { Running = Ran(One), StoppedCleanly = true }, record: r => r with { LastGood = One });
+        var state = Given.Enrolled(On(phase), Two.ManifestDigest).With(kernel: k => k with { Running = Ran(One), StoppedCleanly = true }, record: r => r with { LastGood = One });
         for (var boot = 1; boot <= 4 && state.Record.Quarantine.Count == 0; boot++)
         {
             var host = Given.Host() with { BootId = $"boot-{boot}" };
@@ -55,14 +55,14 @@ public class BootTests
             Assert.False(state.Kernel.StoppedCleanly);
         }
 
-        Assert.Equal(One.Manifest, Assert.Single(state.Record.Quarantine).Manifest); // it was the first to be loaded, and ended the host
+        Assert.Equal(One.ManifestDigest, Assert.Single(state.Record.Quarantine).ManifestDigest); // it was the first to be loaded, and ended the host
     }
 
     /// <summary>A patch that did well for weeks, and then ends each boot soon after it was loaded: the host gets out of it.</summary>
     [Fact]
     public void Next_AfterTheThirdCrashInARow_QuarantinesAPatchThatHadSurvived()
     {
-        var state = Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = Ran(One, "boot-0") with { SurvivedProbation = true } }, record: r => r with { LastGood = One });
+        var state = Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(kernel: k => k with { Running = Ran(One, "boot-0") with { SurvivedProbation = true } }, record: r => r with { LastGood = One });
         for (var boot = 1; boot <= 3; boot++)
         {
             state = AfterTheBoot(state, boot);
@@ -71,10 +71,10 @@ public class BootTests
         }
 
         state = AfterTheBoot(state, 4);
-        Assert.Equal(One.Manifest, Assert.Single(state.Record.Quarantine).Manifest);
+        Assert.Equal(One.ManifestDigest, Assert.Single(state.Record.Quarantine).ManifestDigest);
         Assert.Contains("3 times in a row", state.Record.Quarantine[0].Reason, StringComparison.Ordinal);
         Assert.Null(state.Record.LastGood);
-        Assert.Equal(One.Manifest, Assert.IsType<Phase.Refused>(state.Phase).Manifest);
+        Assert.Equal(One.ManifestDigest, Assert.IsType<Phase.Refused>(state.Phase).ManifestDigest);
     }
 
     /// <summary>What a host gets through, by a clean end or by a probation's time, is no crash in a row.</summary>
@@ -83,7 +83,7 @@ public class BootTests
     [InlineData(false)]
     public void Next_AfterCrashesWithAGoodBootBetween_LoadsThePatchAgain(bool cleanly)
     {
-        var state = Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = Ran(One, "boot-0") }, record: r => r with { LastGood = One });
+        var state = Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(kernel: k => k with { Running = Ran(One, "boot-0") }, record: r => r with { LastGood = One });
         for (var boot = 1; boot <= 9; boot++)
         {
             state = AfterTheBoot(state, boot);
@@ -101,15 +101,15 @@ public class BootTests
     [Fact]
     public void Next_AfterACrashOfTheSuccessor_DoesNotBringAQuarantinedPatchBack()
     {
-        var loading = Given.Enrolled(new Phase.Loading(One, Before), One.Manifest)
-            .With(record: r => r with { LastGood = One }, kernel: k => k with { Strikes = new Strikes(One.Manifest, 2) });
+        var loading = Given.Enrolled(new Phase.Loading(One, Before), One.ManifestDigest)
+            .With(record: r => r with { LastGood = One }, kernel: k => k with { Strikes = new Strikes(One.ManifestDigest, 2) });
         var judged = AfterTheBoot(loading, 1);
-        Assert.Equal(One.Manifest, Assert.Single(judged.Record.Quarantine).Manifest);
+        Assert.Equal(One.ManifestDigest, Assert.Single(judged.Record.Quarantine).ManifestDigest);
         Assert.Null(judged.Record.LastGood);
         var crashed = judged.With(pursuit: p => p with { Phase = new Phase.Resting() }, kernel: k => k with { Running = Ran(Two, "boot-1"), StoppedCleanly = false });
         var after = AfterTheBoot(crashed, 2);
-        Assert.Equal(Two.Manifest, Assert.IsType<Phase.Refused>(after.Phase).Manifest);
-        Assert.Equal([One.Manifest, Two.Manifest], after.Record.Quarantine.Select(q => q.Manifest));
+        Assert.Equal(Two.ManifestDigest, Assert.IsType<Phase.Refused>(after.Phase).ManifestDigest);
+        Assert.Equal([One.ManifestDigest, Two.ManifestDigest], after.Record.Quarantine.Select(q => q.ManifestDigest));
     }
 
     /// <summary>Whatever an older journal still believes of a fallback: the last question before a load is the quarantine.</summary>
@@ -118,8 +118,8 @@ public class BootTests
     [InlineData("cleared")]
     public void Next_BeforeALoadOfAQuarantinedPatch_RefusesIt(string phase)
     {
-        var quarantined = new Quarantined(Two.Manifest, Two.Version, "the host went down", Given.Now);
-        var state = Given.Enrolled(On(phase), Two.Manifest).With(record: r => r with { LastGood = Two, Quarantine = [quarantined] });
+        var quarantined = new Quarantined(Two.ManifestDigest, Two.Version, "the host went down", Given.Now);
+        var state = Given.Enrolled(On(phase), Two.ManifestDigest).With(record: r => r with { LastGood = Two, Quarantine = [quarantined] });
         var refused = Assert.IsType<Phase.Refused>(Assert.IsType<Step.Believe>(Next(state, Given.Host())).After.Phase);
         Assert.Equal(ProblemCode.PatchQuarantined, refused.Problem.Code);
     }
@@ -131,7 +131,7 @@ public class BootTests
     [Fact]
     public void Begin_OfALoad_IsNeverCleanWhateverIsBelieved()
     {
-        var state = Given.Enrolled(new Phase.Cleared(Two, "aa"), Two.Manifest).With(kernel: k => k with { Running = Ran(One), StoppedCleanly = true });
+        var state = Given.Enrolled(new Phase.Cleared(Two, "aa"), Two.ManifestDigest).With(kernel: k => k with { Running = Ran(One), StoppedCleanly = true });
         Assert.False(Decider.Begin(new Turn(state, Given.Host(), Given.Policy, Given.Now), new Step.Load(Two)).Kernel.StoppedCleanly);
     }
 
@@ -146,8 +146,8 @@ public class BootTests
         foreach (var cleanly in new[] { true, false })
         {
             var state = phase == "resting"
-                ? Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = Ran(One) })
-                : Given.Enrolled(On(phase), Two.Manifest);
+                ? Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(kernel: k => k with { Running = Ran(One) })
+                : Given.Enrolled(On(phase), Two.ManifestDigest);
             state = state.With(kernel: k => k with { StoppedCleanly = cleanly });
             var rest = Assert.IsType<Step.Rest>(Next(state, off));
             Assert.Equal(cleanly, Decider.Begin(new Turn(state, off, Given.Policy, Given.Now), rest).Kernel.StoppedCleanly);
@@ -158,7 +158,7 @@ public class BootTests
     [Fact]
     public void Stopped_OfABootThatWasJudged_IsClean()
     {
-        var state = Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = Ran(One, Given.Boot) });
+        var state = Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(kernel: k => k with { Running = Ran(One, Given.Boot) });
         Assert.True(Decider.Stopped(state, Given.Boot).Kernel.StoppedCleanly);
     }
 
@@ -168,7 +168,7 @@ public class BootTests
     [MemberData(nameof(Branches))]
     public void Next_AfterACrashInProbation_QuarantinesWhateverElseChanged(string branch)
     {
-        var state = Given.Enrolled(new Phase.Resting(), Two.Manifest).With(kernel: k => k with { Running = Ran(Two) });
+        var state = Given.Enrolled(new Phase.Resting(), Two.ManifestDigest).With(kernel: k => k with { Running = Ran(Two) });
         var host = Given.Host();
         (state, host) = branch switch
         {
@@ -180,7 +180,7 @@ public class BootTests
             _ => (state, host),
         };
         var after = Assert.IsType<Step.Believe>(Next(state, host)).After;
-        Assert.Equal(Two.Manifest, Assert.Single(after.Record.Quarantine).Manifest);
+        Assert.Equal(Two.ManifestDigest, Assert.Single(after.Record.Quarantine).ManifestDigest);
         Assert.Null(after.Kernel.Running);
         Assert.Equal(
             branch switch { "not enrolled" => "not-enrolled", "another kernel" => "resting", _ => "refused" },
@@ -194,7 +194,7 @@ public class BootTests
     [Fact]
     public void Next_AfterARebootIntoAnotherKernelDuringATransition_AsksTheServerAnew()
     {
-        var state = Given.Enrolled(On("transitioning"), Two.Manifest).With(kernel: k => k with { StoppedCleanly = true });
+        var state = Given.Enrolled(On("transitioning"), Two.ManifestDigest).With(kernel: k => k with { StoppedCleanly = true });
         var after = Assert.IsType<Step.Believe>(Next(state, Given.Host() with { KernelRelease = "6.12.200" })).After;
         Assert.IsType<Phase.Resting>(after.Phase);
         Assert.Null(after.Conversation.Assignment);
@@ -205,15 +205,15 @@ public class BootTests
     {
         var host = Given.Host((One.Name, PatchSighting.Running, "a1"), (Two.Name, PatchSighting.Switching, "a2"));
         var busy = new Retry(3, Given.Now.AddMinutes(10), new Problem(ProblemCode.KernelBusy, "cannot", "cure"));
-        foreach (var phase in new Phase[] { new Phase.Downloading(Two, busy), new Phase.Listed(Two.Manifest, busy), new Phase.Offered(Two.Manifest, busy), new Phase.Transitioning(Two, Given.Boot, Given.Now.AddHours(-1), true), new Phase.NotEnrolled(null) })
+        foreach (var phase in new Phase[] { new Phase.Downloading(Two, busy), new Phase.Listed(Two.ManifestDigest, busy), new Phase.Offered(Two.ManifestDigest, busy), new Phase.Transitioning(Two, Given.Boot, Given.Now.AddHours(-1), true), new Phase.NotEnrolled(null) })
         {
-            var state = Given.Enrolled(phase, Two.Manifest).With(kernel: k => k with { Running = Ran(One, Given.Boot) with { At = Given.Now - Given.Policy.Probation } });
+            var state = Given.Enrolled(phase, Two.ManifestDigest).With(kernel: k => k with { Running = Ran(One, Given.Boot) with { At = Given.Now - Given.Policy.Probation } });
             if (phase is Phase.NotEnrolled) state = state.With(conversation: c => c with { Enrolment = null });
             var after = Assert.IsType<Step.Believe>(Next(state, host)).After;
             Assert.Equal(One, after.Record.LastGood);
             Assert.Equal(phase, after.Phase);
             // Its end is waited for.
-            state = (state.With(kernel: k => k with { Running = Ran(One, Given.Boot) with { At = Given.Now - Given.Policy.Probation + TimeSpan.FromSeconds(4) } })).Told(host);
+            state = (state.With(kernel: k => k with { Running = Ran(One, Given.Boot) with { At = Given.Now - Given.Policy.Probation + TimeSpan.FromSeconds(4) } })).AfterReport(host);
             state = state.With(heldCall: h => h with { NotBefore = Given.Now.AddMinutes(5) });
             Assert.Equal(new Step.Rest(Given.Now.AddSeconds(4)), Next(state, host));
         }
@@ -227,15 +227,15 @@ public class BootTests
     [InlineData(Given.Boot, PatchSighting.Disabled)]
     public void Projection_OfAPatchThatIsNotInForce_DoesNotCallItApplied(string boot, PatchSighting sighting)
     {
-        var state = Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = Ran(One, boot) });
+        var state = Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(kernel: k => k with { Running = Ran(One, boot) });
         var host = Given.Host((One.Name, sighting, "a1"));
-        foreach (var phase in new Phase[] { new Phase.Resting(), new Phase.Offered(One.Manifest, Retry.Now) })
+        foreach (var phase in new Phase[] { new Phase.Resting(), new Phase.Offered(One.ManifestDigest, Retry.Now) })
         {
             var status = Projection.Status(state.With(pursuit: p => p with { Phase = phase }), host, new Step.Rest(Given.Now), null, "1", Given.Now);
             Assert.Equal(PatchState.Applying, status.State);
             Assert.Null(status.Patch);
             Assert.Equal(CoverageState.Unknown, status.Kernel.Coverage);
-            Assert.Null(Projection.Report(state.With(pursuit: p => p with { Phase = phase }), host).Manifest);
+            Assert.Null(Projection.Report(state.With(pursuit: p => p with { Phase = phase }), host).ManifestDigest);
         }
     }
 

@@ -17,14 +17,14 @@ public class DeciderTests
     public void Next_WhenKillSwitchIsOff_RestsForEver()
     {
         var host = Given.Host() with { KillSwitch = KillSwitch.Off };
-        Assert.Equal(new Step.Rest(DateTimeOffset.MaxValue), Next(Given.Enrolled(new Phase.Downloaded(Two), Two.Manifest), host));
+        Assert.Equal(new Step.Rest(DateTimeOffset.MaxValue), Next(Given.Enrolled(new Phase.Downloaded(Two), Two.ManifestDigest), host));
     }
 
     [Fact]
     public void Next_WhenKillSwitchIsOff_LetsWhatRunsSurviveItsProbation()
     {
         var host = Given.Host((One.Name, PatchSighting.Running, "a1")) with { KillSwitch = KillSwitch.Off };
-        var state = Given.Enrolled(new Phase.Listed(Two.Manifest, Retry.Now), Two.Manifest).With(kernel: k => k with { Running = Running(One) });
+        var state = Given.Enrolled(new Phase.Listed(Two.ManifestDigest, Retry.Now), Two.ManifestDigest).With(kernel: k => k with { Running = Running(One) });
         var rest = Assert.IsType<Step.Rest>(Next(state, host));
         Assert.Equal(Given.Now.AddMinutes(9), rest.Until);
         Assert.True(Projection.Status(state, host, rest, null, "1", Given.Now).Settled);
@@ -35,7 +35,7 @@ public class DeciderTests
     public void Next_WhenToldToObserve_RefusesToLoad()
     {
         var host = Given.Host() with { KillSwitch = KillSwitch.Observe };
-        var step = Assert.IsType<Step.Believe>(Next(Given.Enrolled(new Phase.Verified(Two, "aa"), Two.Manifest), host));
+        var step = Assert.IsType<Step.Believe>(Next(Given.Enrolled(new Phase.Verified(Two, "aa"), Two.ManifestDigest), host));
         Assert.Equal(ProblemCode.SwitchedOff, Assert.IsType<Phase.Refused>(step.After.Phase).Problem.Code);
     }
 
@@ -43,7 +43,7 @@ public class DeciderTests
     public void Next_WhenKernelHasNoLivepatch_RefusesBeforeDownloading()
     {
         var host = Given.Host() with { LivepatchSupported = false };
-        var step = Assert.IsType<Step.Believe>(Next(Given.Enrolled(new Phase.Resting(), Two.Manifest).Told(host), host));
+        var step = Assert.IsType<Step.Believe>(Next(Given.Enrolled(new Phase.Resting(), Two.ManifestDigest).AfterReport(host), host));
         Assert.Equal(ProblemCode.KernelWithoutLivepatch, Assert.IsType<Phase.Refused>(step.After.Phase).Problem.Code);
     }
 
@@ -51,7 +51,7 @@ public class DeciderTests
     public void Next_WhenADifferentModuleHasTheName_RefusesAndLeavesIt()
     {
         var host = Given.Host((Two.Name, PatchSighting.Running, "other"));
-        var step = Assert.IsType<Step.Believe>(Next(Given.Enrolled(new Phase.Verified(Two, "aa"), Two.Manifest), host));
+        var step = Assert.IsType<Step.Believe>(Next(Given.Enrolled(new Phase.Verified(Two, "aa"), Two.ManifestDigest), host));
         Assert.Equal(ProblemCode.KernelModuleExists, Assert.IsType<Phase.Refused>(step.After.Phase).Problem.Code);
     }
 
@@ -59,7 +59,7 @@ public class DeciderTests
     public void Next_WhenOurOwnLeftoverHasTheName_RemovesItFirst()
     {
         var host = Given.Host((Two.Name, PatchSighting.Lingering, "aa"));
-        var state = Given.Enrolled(new Phase.Verified(Two, "aa"), Two.Manifest).With(kernel: k => k with { Leftovers = [Two.Name] });
+        var state = Given.Enrolled(new Phase.Verified(Two, "aa"), Two.ManifestDigest).With(kernel: k => k with { Leftovers = [Two.Name] });
         Assert.Equal(new Step.RemoveModule(Two.Name), Next(state, host));
     }
 
@@ -75,20 +75,20 @@ public class DeciderTests
             Module = Two.Name,
             Checks = [new("patch-stack", CheckOutcome.Warning, "f", "c"), new("module-name", CheckOutcome.CannotTell, "f", "c"), .. refused is null ? [] : new[] { new CheckFinding(refused, CheckOutcome.Refused, "found", "cure") }],
         };
-        var after = Decider.Apply(new Turn(Given.Enrolled(verified, Two.Manifest), Given.Host(), Given.Policy, Given.Now), new Step.Preflight(Two), new StepResult.Preflighted(report));
+        var after = Decider.Apply(new Turn(Given.Enrolled(verified, Two.ManifestDigest), Given.Host(), Given.Policy, Given.Now), new Step.Preflight(Two), new StepResult.Preflighted(report));
         Assert.Equal(phase, Given.Kind(after.Phase));
         var problem = (after.Phase as Phase.Refused)?.Problem ?? (after.Phase as Phase.Downloading)?.Retry.Problem;
         Assert.Equal(code, problem?.Code);
         if (refused is not null) Assert.Equal($"cannot load {Two.Name}: {refused}: found; cure", problem!.ToString());
         if (after.Phase is Phase.Cleared cleared) Assert.Equal("aa", cleared.BuildId);
         // The server hears of a refusal, not of a wait.
-        Assert.Equal(phase == "refused" ? [HappeningKind.Refused] : [], after.Conversation.Outcomes.Select(o => o.Kind));
+        Assert.Equal(phase == "refused" ? [OutcomeKind.Refused] : [], after.Conversation.Outcomes.Select(o => o.Kind));
     }
 
     [Fact]
     public void Next_WhenLoadingNeverEnds_GivesUp()
     {
-        var state = Given.Enrolled(new Phase.Loading(Two, Given.Boot), Two.Manifest).With(pursuit: p => p with { LoadAttempts = 3 });
+        var state = Given.Enrolled(new Phase.Loading(Two, Given.Boot), Two.ManifestDigest).With(pursuit: p => p with { LoadAttempts = 3 });
         var step = Assert.IsType<Step.Believe>(Next(state, Given.Host()));
         Assert.IsType<Phase.Refused>(step.After.Phase);
     }
@@ -101,10 +101,10 @@ public class DeciderTests
             BlockingTasks = [new BlockingTask(7, 7, "kworker/0:1", null, ["pipe_read"])],
             BlockingTaskCount = 1,
         };
-        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now.AddSeconds(-30), false), Two.Manifest).Told(host);
+        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now.AddSeconds(-30), false), Two.ManifestDigest).AfterReport(host);
         var step = Assert.IsType<Step.Believe>(Next(state, host));
         var told = Assert.Single(step.After.Conversation.Outcomes);
-        Assert.Equal(HappeningKind.Stalled, told.Kind);
+        Assert.Equal(OutcomeKind.Stalled, told.Kind);
         Assert.Contains("kworker/0:1", told.Problem!.Message, StringComparison.Ordinal);
         Assert.Equal(PatchState.Stalled, Projection.State(step.After, host));
         // The stall is news for the server; after that it is quiet.
@@ -115,7 +115,7 @@ public class DeciderTests
     public void Next_WhenPolicySaysReverse_ReversesAStalledTransition()
     {
         var host = Given.Host((Two.Name, PatchSighting.Switching, "aa"));
-        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now.AddMinutes(-30), true), Two.Manifest).Told(host);
+        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now.AddMinutes(-30), true), Two.ManifestDigest).AfterReport(host);
         Assert.Equal(new Step.Reverse(Two.Name), Next(state, host, new AgentPolicy { ReverseAfter = TimeSpan.FromMinutes(10) }));
         Assert.IsNotType<Step.Reverse>(Next(state, host));
     }
@@ -123,16 +123,16 @@ public class DeciderTests
     [Fact]
     public void Next_AfterACrashInProbation_GoesBackToTheLastGoodPatch()
     {
-        var state = Given.Enrolled(new Phase.Resting(), Two.Manifest).With(kernel: k => k with { Running = new RunningPatch(Two, "boot-0", Given.Now, null) }, record: r => r with { LastGood = One });
+        var state = Given.Enrolled(new Phase.Resting(), Two.ManifestDigest).With(kernel: k => k with { Running = new RunningPatch(Two, "boot-0", Given.Now, null) }, record: r => r with { LastGood = One });
         var step = Assert.IsType<Step.Believe>(Next(state, Given.Host()));
         Assert.Equal(One, Assert.IsType<Phase.Downloaded>(step.After.Phase).Patch);
-        Assert.Equal(Two.Manifest, Assert.Single(step.After.Record.Quarantine).Manifest);
+        Assert.Equal(Two.ManifestDigest, Assert.Single(step.After.Record.Quarantine).ManifestDigest);
     }
 
     [Fact]
     public void Next_WhenAQuarantinedPatchIsAssigned_RefusesItWithTheReason()
     {
-        var state = Given.Enrolled(new Phase.Resting(), Two.Manifest).With(record: r => r with { Quarantine = [new Quarantined(Two.Manifest, "2.0", "it crashed", Given.Now)] });
+        var state = Given.Enrolled(new Phase.Resting(), Two.ManifestDigest).With(record: r => r with { Quarantine = [new Quarantined(Two.ManifestDigest, "2.0", "it crashed", Given.Now)] });
         var step = Assert.IsType<Step.Believe>(Next(state, Given.Host()));
         var refused = Assert.IsType<Phase.Refused>(step.After.Phase);
         Assert.Equal(ProblemCode.PatchQuarantined, refused.Problem.Code);
@@ -143,7 +143,7 @@ public class DeciderTests
     public void Next_AfterReplacement_RemovesTheOldModule()
     {
         var before = Given.Host((One.Name, PatchSighting.Running, "a1"), (Two.Name, PatchSighting.Running, "a2"));
-        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now.AddSeconds(-1), false), Two.Manifest).With(kernel: k => k with { Running = Running(One) }, record: r => r with { LastGood = One });
+        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now.AddSeconds(-1), false), Two.ManifestDigest).With(kernel: k => k with { Running = Running(One) }, record: r => r with { LastGood = One });
         state = Assert.IsType<Step.Believe>(Next(state, before)).After;
         Assert.Equal(Two, state.Kernel.Running!.Patch);
         Assert.Equal([One.Name], state.Kernel.Leftovers);
@@ -156,7 +156,7 @@ public class DeciderTests
     [Fact]
     public void Next_WhenAnotherKernelWasBooted_ForgetsThePatchAndAsksAnew()
     {
-        var state = Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = new RunningPatch(One, "boot-0", Given.Now, null) }, record: r => r with { LastGood = One });
+        var state = Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(kernel: k => k with { Running = new RunningPatch(One, "boot-0", Given.Now, null) }, record: r => r with { LastGood = One });
         var host = Given.Host() with { KernelRelease = "6.12.200" };
         var step = Assert.IsType<Step.Believe>(Next(state, host));
         Assert.Null(step.After.Kernel.Running);
@@ -168,9 +168,9 @@ public class DeciderTests
     public void Next_WhenTheHeldCheckInBringsNews_TakesItAndAsksTheCatalogue()
     {
         var host = Given.Host((One.Name, PatchSighting.Running, "a1"));
-        var state = (Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = Running(One) }, record: r => r with { LastGood = One })).Told(host);
+        var state = (Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(kernel: k => k with { Running = Running(One) }, record: r => r with { LastGood = One })).AfterReport(host);
         Assert.IsType<Step.Listen>(Next(state, host));
-        host = host with { Listen = new ListenState.Answered(new Assignment { Tag = "tag-2", Manifest = Two.Manifest, CheckInSeconds = 3600, Now = Given.Now }) };
+        host = host with { Listen = new ListenState.Answered(new Assignment { Tag = "tag-2", ManifestDigest = Two.ManifestDigest, CheckInSeconds = 3600, Now = Given.Now }) };
         var heard = Assert.IsType<Step.Believe>(Next(state, host));
         Assert.True(heard.TakesHeldAnswer);
         host = host with { Listen = new ListenState.Off() };
@@ -182,7 +182,7 @@ public class DeciderTests
     public void Next_WhenTheServerIsAway_WaitsLongerEachTime()
     {
         var host = Given.Host();
-        var state = Given.Enrolled(new Phase.Resting(), null).Told(host);
+        var state = Given.Enrolled(new Phase.Resting(), null).AfterReport(host);
         var waits = new List<TimeSpan>();
         for (var i = 0; i < 12; i++)
         {
@@ -212,8 +212,8 @@ public class DeciderTests
             state = step switch
             {
                 Step.Believe b => b.After,
-                Step.CheckIn => Decider.Apply(new Turn(state, host, Given.Policy, now), step, new StepResult.CheckedIn(new Assignment { Tag = $"tag of call {++calls}", Manifest = Two.Manifest, CheckInSeconds = 3600, Now = now })),
-                Step.FetchCatalogue => Decider.Apply(new Turn(state, host, Given.Policy, now), step, Given.CatalogueOf(5, new CatalogueEntry { Manifest = Two.Manifest, Version = Two.Version, Sequence = Two.Sequence })),
+                Step.CheckIn => Decider.Apply(new Turn(state, host, Given.Policy, now), step, new StepResult.CheckedIn(new Assignment { Tag = $"tag of call {++calls}", ManifestDigest = Two.ManifestDigest, CheckInSeconds = 3600, Now = now })),
+                Step.FetchCatalogue => Decider.Apply(new Turn(state, host, Given.Policy, now), step, Given.CatalogueOf(5, new CatalogueEntry { ManifestDigest = Two.ManifestDigest, Version = Two.Version, Sequence = Two.Sequence })),
                 Step.FetchManifest => Decider.Apply(new Turn(state, host, Given.Policy, now), step, new StepResult.Failed(new Problem(ProblemCode.ManifestSignatureInvalid, "no", "none"), InPassing: false)),
                 Step.Listen or Step.Tidy => Decider.Apply(new Turn(state, host, Given.Policy, now), step, new StepResult.Done()),
                 Step.Rest => state,
@@ -231,7 +231,7 @@ public class DeciderTests
     public void Next_WhenNobodyHoldsTheCheckIn_WaitsLongerEachTime()
     {
         var host = Given.Host();
-        var state = Given.Enrolled(new Phase.Resting(), null).Told(host);
+        var state = Given.Enrolled(new Phase.Resting(), null).AfterReport(host);
         var waits = new List<TimeSpan>();
         for (var i = 0; i < 14; i++)
         {
@@ -260,7 +260,7 @@ public class DeciderTests
     public void Next_WhenTheCheckInIsDueFarAhead_TakesItForAWrongClock(int minutes, bool due)
     {
         var host = Given.Host();
-        var state = Given.Enrolled(new Phase.Resting(), null).Told(host);
+        var state = Given.Enrolled(new Phase.Resting(), null).AfterReport(host);
         state = state.With(checkIn: c => c with { Next = Given.Now.AddMinutes(minutes) });
         Assert.Equal(due, Next(state, host) is Step.CheckIn);
     }
@@ -275,8 +275,8 @@ public class DeciderTests
     {
         Phase on = phase switch
         {
-            "offered" => new Phase.Offered(Two.Manifest, Retry.Now),
-            "listed" => new Phase.Listed(Two.Manifest, Retry.Now),
+            "offered" => new Phase.Offered(Two.ManifestDigest, Retry.Now),
+            "listed" => new Phase.Listed(Two.ManifestDigest, Retry.Now),
             "downloading" => new Phase.Downloading(Two, Retry.Now),
             "downloaded" => new Phase.Downloaded(Two),
             _ => new Phase.Verified(Two, null),
@@ -288,23 +288,23 @@ public class DeciderTests
     public void Projection_WhileTheCatalogueIsLookedAtAgain_StaysApplied()
     {
         var host = Given.Host((One.Name, PatchSighting.Running, "a1"));
-        var state = Given.Enrolled(new Phase.Offered(One.Manifest, Retry.Now), One.Manifest).With(kernel: k => k with { Running = Running(One) });
+        var state = Given.Enrolled(new Phase.Offered(One.ManifestDigest, Retry.Now), One.ManifestDigest).With(kernel: k => k with { Running = Running(One) });
         Assert.Equal(PatchState.Applied, Projection.State(state, host));
-        Assert.Equal(PatchState.Applying, Projection.State(state.With(pursuit: p => p with { Phase = new Phase.Offered(Two.Manifest, Retry.Now) }), host));
+        Assert.Equal(PatchState.Applying, Projection.State(state.With(pursuit: p => p with { Phase = new Phase.Offered(Two.ManifestDigest, Retry.Now) }), host));
     }
 
     [Fact]
     public void Next_WhileAStallCountsItsSeconds_HasNoNews()
     {
         var host = Given.Host((Two.Name, PatchSighting.Switching, "aa"));
-        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now.AddMinutes(-2), true), Two.Manifest).Told(host);
+        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now.AddMinutes(-2), true), Two.ManifestDigest).AfterReport(host);
         Assert.IsNotType<Step.CheckIn>(Next(state, host with { At = Given.Now.AddSeconds(7), BlockingTaskCount = 3 }));
     }
 
     [Fact]
     public void Apply_WhenTheCatalogueDoesNotListThePatch_RefusesIt()
     {
-        var state = Given.Enrolled(new Phase.Offered(Two.Manifest, Retry.Now), Two.Manifest);
+        var state = Given.Enrolled(new Phase.Offered(Two.ManifestDigest, Retry.Now), Two.ManifestDigest);
         var after = Decider.Apply(new Turn(state, Given.Host(), Given.Policy, Given.Now), new Step.FetchCatalogue(0), Given.CatalogueOf(5));
         Assert.Equal(ProblemCode.ManifestMismatch, Assert.IsType<Phase.Refused>(after.Phase).Problem.Code);
         Assert.Equal(5, after.Record.FloorFor(Given.Release).Catalogue);
@@ -314,7 +314,7 @@ public class DeciderTests
     public void Accept_DisableDuringATransition_WatchesItToItsEndAndKeepsThePatch()
     {
         var host = Given.Host((Two.Name, PatchSighting.Running, "aa"));
-        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now, false), Two.Manifest);
+        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now, false), Two.ManifestDigest);
         state = Decider.Accept(new Turn(state, host, Given.Policy, Given.Now), new Command.Disable()).Value;
         state = Assert.IsType<Step.Believe>(Next(state, host)).After;
         Assert.IsType<Phase.NotEnrolled>(state.Phase);
@@ -334,7 +334,7 @@ public class DeciderTests
     public void Accept_RefreshAfterARefusal_TriesAgain()
     {
         var host = Given.Host();
-        var state = Given.Enrolled(Given.Refused(Two.Manifest, Two, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure")), Two.Manifest).Told(host);
+        var state = Given.Enrolled(Given.Refused(Two.ManifestDigest, Two, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure")), Two.ManifestDigest).AfterReport(host);
         Assert.IsType<Step.Listen>(Next(state, host));
         state = Decider.Accept(new Turn(state, host, Given.Policy, Given.Now), new Command.Refresh()).Value;
         Assert.Equal("believe offered", Given.Word(Next(state, host)));
@@ -359,12 +359,12 @@ public class DeciderTests
     public void Apply_CatalogueLookedAtAgain_LetsARefusalStandAndShowsItMeanwhile()
     {
         var host = Given.Host();
-        var refused = Given.Refused(Two.Manifest, Two, new Problem(ProblemCode.KernelInvalidArgument, "cannot", "cure"));
-        var state = Given.Enrolled(refused, Two.Manifest).Told(host);
+        var refused = Given.Refused(Two.ManifestDigest, Two, new Problem(ProblemCode.KernelInvalidArgument, "cannot", "cure"));
+        var state = Given.Enrolled(refused, Two.ManifestDigest).AfterReport(host);
         state = state.With(conversation: c => c with { Assignment = state.Conversation.Assignment! with { Confirmed = false } });
         state = Assert.IsType<Step.Believe>(Next(state, host)).After;
         Assert.Equal(PatchState.ApplyFailed, Projection.State(state, host));
-        var entry = new CatalogueEntry { Manifest = Two.Manifest, Version = "2.0", Sequence = 2 };
+        var entry = new CatalogueEntry { ManifestDigest = Two.ManifestDigest, Version = "2.0", Sequence = 2 };
         state = Decider.Apply(new Turn(state, host, Given.Policy, Given.Now), new Step.FetchCatalogue(0), Given.CatalogueOf(6, entry));
         Assert.Equal(refused, state.Phase);
         Assert.IsType<Step.Listen>(Next(state, host));
@@ -374,8 +374,8 @@ public class DeciderTests
     public void Next_AfterARebootWithObserveOn_DoesNotCallThePatchAppliedAndGoesOnWhenItIsOff()
     {
         var host = Given.Host() with { KillSwitch = KillSwitch.Observe };
-        var state = Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = new RunningPatch(One, "boot-0", Given.Now, null) }, record: r => r with { LastGood = One });
-        state = Assert.IsType<Step.Believe>(Next(state, host)).After.Told(host);
+        var state = Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(kernel: k => k with { Running = new RunningPatch(One, "boot-0", Given.Now, null) }, record: r => r with { LastGood = One });
+        state = Assert.IsType<Step.Believe>(Next(state, host)).After.AfterReport(host);
         Assert.Equal(PatchState.Refused, Projection.State(state, host));
         Assert.IsType<Step.Listen>(Next(state, host));
         var free = Given.Host();
@@ -386,7 +386,7 @@ public class DeciderTests
     [Fact]
     public void Next_AfterARebootWithAWithdrawnPatch_LeavesItOut()
     {
-        var state = Given.Enrolled(new Phase.Resting(), One.Manifest).With(kernel: k => k with { Running = new RunningPatch(One, "boot-0", Given.Now, "it leaks") }, record: r => r with { LastGood = One });
+        var state = Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(kernel: k => k with { Running = new RunningPatch(One, "boot-0", Given.Now, "it leaks") }, record: r => r with { LastGood = One });
         var after = Assert.IsType<Step.Believe>(Next(state, Given.Host())).After;
         Assert.Equal(ProblemCode.PatchWithdrawn, Assert.IsType<Phase.Refused>(after.Phase).Problem.Code);
         Assert.Null(after.Record.LastGood);

@@ -181,7 +181,7 @@ public class DecisionTable
     public void Apply_AfterTheStepFailed_IsAState(string phase, string subject, string boot, PatchSighting sighting, string expected)
     {
         var host = Host(subject, boot, sighting);
-        var state = State(phase, subject, boot).Told(host);
+        var state = State(phase, subject, boot).AfterReport(host);
         var step = Decider.Next(new Turn(state, host, Given.Policy, Given.Now));
         Assert.Equal(expected, Word(phase, subject, boot, host));
         if (step is Step.Rest or Step.Believe) return;
@@ -200,7 +200,7 @@ public class DecisionTable
 
     private static string Word(AgentState state, HostSnapshot host)
     {
-        var step = Decider.Next(new Turn(state.Told(host), host, Given.Policy, Given.Now));
+        var step = Decider.Next(new Turn(state.AfterReport(host), host, Given.Policy, Given.Now));
         var which = step is Step.Believe { After.Phase: Phase.Downloaded or Phase.Transitioning } b ? " " + b.After.Phase.Target!.Name[^1] : "";
         return Given.Word(step) + which;
     }
@@ -226,18 +226,18 @@ public class DecisionTable
             "not-enrolled" => new Phase.NotEnrolled(null),
             "enrolling" => new Phase.Enrolling(new EnrolmentIntent("e", new Wire.TokenContent { Server = "https://s", Secret = "s", Tls = [], Catalogue = [], Publishers = [] }, "c"), Retry.Now),
             "resting" => new Phase.Resting(),
-            "offered" => new Phase.Offered(two.Manifest, Retry.Now),
-            "listed" => new Phase.Listed(two.Manifest, Retry.Now),
+            "offered" => new Phase.Offered(two.ManifestDigest, Retry.Now),
+            "listed" => new Phase.Listed(two.ManifestDigest, Retry.Now),
             "downloading" => new Phase.Downloading(two, Retry.Now),
             "downloaded" => new Phase.Downloaded(two),
             "verified" => new Phase.Verified(two, "aa"),
             "cleared" => new Phase.Cleared(two, "aa"),
             "loading" => new Phase.Loading(two, bootId),
             "transitioning" => new Phase.Transitioning(two, bootId, Given.Now.AddSeconds(-1), false),
-            "refused" => Given.Refused(two.Manifest, two, new Problem(ProblemCode.PreflightRefused, "cannot", "cure"), bootId),
+            "refused" => Given.Refused(two.ManifestDigest, two, new Problem(ProblemCode.PreflightRefused, "cannot", "cure"), bootId),
             _ => throw new ArgumentOutOfRangeException(nameof(phase), phase, null),
         };
-        var state = Given.Enrolled(p, phase != "resting" ? two.Manifest : subject == "nothing" ? null : one.Manifest).With(kernel: k => k with { StoppedCleanly = boot == "clean" });
+        var state = Given.Enrolled(p, phase != "resting" ? two.ManifestDigest : subject == "nothing" ? null : one.ManifestDigest).With(kernel: k => k with { StoppedCleanly = boot == "clean" });
         if (phase is "not-enrolled" or "enrolling") state = state.With(conversation: c => c with { Enrolment = null, Assignment = null });
         return subject is "target" or "nothing"
             ? state

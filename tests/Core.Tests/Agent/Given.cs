@@ -13,7 +13,7 @@ internal static class Given
 
     public static PatchRef Patch(int number) => new()
     {
-        Manifest = new string((char)('a' + number), 64),
+        ManifestDigest = new string((char)('a' + number), 64),
         Name = $"livepatch_{number}",
         Version = $"{number}.0",
         Notice = $"LPN-000{number}",
@@ -73,7 +73,7 @@ internal static class Given
     };
 
     /// <summary>The server knows what there is to know, so that no check-in is due for its sake.</summary>
-    public static AgentState Told(this AgentState state, HostSnapshot host) => state.With(checkIn: c => c with { LastReport = Projection.Report(state, host) });
+    public static AgentState AfterReport(this AgentState state, HostSnapshot host) => state.With(checkIn: c => c with { LastReport = Projection.Report(state, host) });
 
     public static StepResult.CatalogueRead CatalogueOf(long sequence, params CatalogueEntry[] entries) =>
         new(new Trust.VerifiedCatalogue(new Catalogue
@@ -101,7 +101,7 @@ internal static class Given
                 Fixes = patch.Fixes,
                 CoveredUntil = patch.CoveredUntil,
             },
-            patch.Manifest));
+            patch.ManifestDigest));
 
     /// <summary>A refusal of this boot, by whoever says so with such a code.</summary>
     public static Phase.Refused Refused(string manifest, PatchRef? patch, Problem problem, string boot = Boot) =>

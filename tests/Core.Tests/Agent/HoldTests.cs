@@ -31,7 +31,7 @@ public sealed class HoldTests
     [Fact]
     public void Hold_OfAHeldHost_ChangesNothing()
     {
-        var held = Held(Running(One.Manifest), RunsOne);
+        var held = Held(Running(One.ManifestDigest), RunsOne);
         Assert.Equal(new Hold(Carol, Given.Now), held.Record.Hold);
         Assert.Same(held, Accepted(held, RunsOne, new Command.Hold(null)));
     }
@@ -39,21 +39,21 @@ public sealed class HoldTests
     [Fact]
     public void Unhold_OfAHostThatIsNotHeld_ChangesNothing()
     {
-        var state = Running(One.Manifest);
+        var state = Running(One.ManifestDigest);
         Assert.Same(state, Accepted(state, RunsOne, new Command.Unhold()));
     }
 
     [Fact]
     public void Disable_OfAHeldHost_KeepsTheHold()
     {
-        var held = Held(Running(One.Manifest), RunsOne);
+        var held = Held(Running(One.ManifestDigest), RunsOne);
         Assert.NotNull(Accepted(held, RunsOne, new Command.Disable()).Record.Hold);
     }
 
     [Fact]
     public void NewPatch_OnAHeldHost_IsSaidAndNotLoaded()
     {
-        var held = Held(Running(Two.Manifest), RunsOne);
+        var held = Held(Running(Two.ManifestDigest), RunsOne);
         var (loads, rest) = Walk(held, RunsOne);
         Assert.Empty(loads);
         Assert.IsType<Phase.Resting>(rest.Phase);
@@ -67,7 +67,7 @@ public sealed class HoldTests
     [Fact]
     public void NewPatch_OnAHeldHostThatRunsNothing_LeavesNothingToApply()
     {
-        var (loads, rest) = Walk(Held(Given.Enrolled(new Phase.Resting(), Two.Manifest), Given.Host()), Given.Host());
+        var (loads, rest) = Walk(Held(Given.Enrolled(new Phase.Resting(), Two.ManifestDigest), Given.Host()), Given.Host());
         Assert.Empty(loads);
         var status = Status(rest, Given.Host());
         Assert.Equal((PatchState.NothingToApply, "2.0"), (status.State, status.Hold?.Available?.Version));
@@ -76,7 +76,7 @@ public sealed class HoldTests
     [Fact]
     public void Refresh_OfAHeldHost_LooksAgainAndLoadsNothing()
     {
-        var (_, rest) = Walk(Held(Running(Two.Manifest), RunsOne), RunsOne);
+        var (_, rest) = Walk(Held(Running(Two.ManifestDigest), RunsOne), RunsOne);
         var (loads, again) = Walk(Accepted(rest, RunsOne, new Command.Refresh()), RunsOne);
         Assert.Empty(loads);
         Assert.True(again.Conversation.Assignment?.Confirmed);
@@ -86,9 +86,9 @@ public sealed class HoldTests
     [Fact]
     public void Unhold_WithAPatchAssigned_LoadsItAtOnce()
     {
-        var (_, rest) = Walk(Held(Running(Two.Manifest), RunsOne), RunsOne);
+        var (_, rest) = Walk(Held(Running(Two.ManifestDigest), RunsOne), RunsOne);
         var free = Accepted(rest, RunsOne, new Command.Unhold());
-        Assert.Equal("believe listed", Given.Word(Decider.Next(Turn(free.Told(RunsOne), RunsOne))));
+        Assert.Equal("believe listed", Given.Word(Decider.Next(Turn(free.AfterReport(RunsOne), RunsOne))));
         Assert.Equal([Two.Name], Walk(free, RunsOne).Loads);
         Assert.Null(Status(free, RunsOne).Hold);
         Assert.Null(Projection.Report(free, RunsOne).Held);
@@ -100,8 +100,8 @@ public sealed class HoldTests
     {
         var other = Given.Patch(3);
         var unsigned = new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure");
-        var refused = Given.Refused(other.Manifest, other, unsigned);
-        var held = Held(Running(Two.Manifest).InPhase(refused), RunsOne);
+        var refused = Given.Refused(other.ManifestDigest, other, unsigned);
+        var held = Held(Running(Two.ManifestDigest).InPhase(refused), RunsOne);
         var (loads, rest) = Walk(held, RunsOne);
         Assert.Empty(loads);
         Assert.IsType<Phase.Resting>(rest.Phase);
@@ -118,7 +118,7 @@ public sealed class HoldTests
     [MemberData(nameof(Ends))]
     public void Reboot_OfAHeldHost_LoadsWhatRanAgain(string standing, bool cleanly)
     {
-        var held = Held(Running(Two.Manifest), RunsOne).With(
+        var held = Held(Running(Two.ManifestDigest), RunsOne).With(
             kernel: k => k with { StoppedCleanly = cleanly },
             record: r => r with { LastGood = standing == "proven" ? One : null });
         var boot = Given.Host() with { BootId = "boot-2" };
@@ -129,25 +129,25 @@ public sealed class HoldTests
     [Fact]
     public void Crash_OfAHeldHost_FallsBackToTheLastGoodPatch()
     {
-        var held = Held(Running(One.Manifest), RunsOne).With(
+        var held = Held(Running(One.ManifestDigest), RunsOne).With(
             kernel: k => k with { Running = Ran(Two), StoppedCleanly = false },
             record: r => r with { LastGood = One });
         var (loads, after) = Walk(held, Given.Host() with { BootId = "boot-2" });
         Assert.Equal([One.Name], loads);
-        Assert.Equal(Two.Manifest, Assert.Single(after.Record.Quarantine).Manifest);
+        Assert.Equal(Two.ManifestDigest, Assert.Single(after.Record.Quarantine).ManifestDigest);
     }
 
     /// <summary>The kernel is busy when what ran is loaded again, and another patch is assigned meanwhile.</summary>
     [Fact]
     public void NewAssignment_WhileAHeldHostLoadsAgain_DoesNotTakeItsPlace()
     {
-        var again = Held(Running(One.Manifest), RunsOne).With(
+        var again = Held(Running(One.ManifestDigest), RunsOne).With(
             kernel: k => k with { Running = null },
             pursuit: p => p with { Phase = new Phase.Downloading(One, Retry.Now) });
-        var answer = new Assignment { Tag = "tag-2", Manifest = Two.Manifest, CheckInSeconds = 900, Now = Given.Now };
+        var answer = new Assignment { Tag = "tag-2", ManifestDigest = Two.ManifestDigest, CheckInSeconds = 900, Now = Given.Now };
         var host = Given.Host() with { Listen = new ListenState.Answered(answer) };
         var taken = Assert.IsType<Step.Believe>(Decider.Next(Turn(again, host))).After;
-        Assert.Equal(Two.Manifest, taken.Conversation.Assignment?.Manifest);
+        Assert.Equal(Two.ManifestDigest, taken.Conversation.Assignment?.ManifestDigest);
         Assert.Equal([One.Name], Walk(taken, Given.Host()).Loads);
     }
 
@@ -155,7 +155,7 @@ public sealed class HoldTests
     [Fact]
     public void Refresh_AfterARemovalByHand_LoadsWhatRanAgain()
     {
-        var (_, gone) = Walk(Held(Running(One.Manifest), RunsOne), Given.Host());
+        var (_, gone) = Walk(Held(Running(One.ManifestDigest), RunsOne), Given.Host());
         Assert.Equal(ProblemCode.PatchRemovedByHand, Assert.IsType<Phase.Refused>(gone.Phase).Problem.Code);
         Assert.Equal([One.Name], Walk(Accepted(gone, Given.Host(), new Command.Refresh()), Given.Host()).Loads);
     }
@@ -164,7 +164,7 @@ public sealed class HoldTests
     [Fact]
     public void OlderPatch_OnAHeldHost_IsNotLoadedThoughItIsTheLastGoodOne()
     {
-        var state = Running(One.Manifest).With(
+        var state = Running(One.ManifestDigest).With(
             kernel: k => k with { Running = Ran(Two) with { WithdrawalReason = "stalls" } },
             record: r => r with { LastGood = One });
         var host = Given.Host((Two.Name, PatchSighting.Running, "a2"));
@@ -201,10 +201,10 @@ public sealed class HoldTests
             Step.Believe b => b.After,
             Step.CheckIn => Decider.Apply(turn, step, new StepResult.CheckedIn(new Assignment
             {
-                Tag = assigned!.Tag, Manifest = assigned.Manifest, CheckInSeconds = 900, Now = Given.Now,
+                Tag = assigned!.Tag, ManifestDigest = assigned.ManifestDigest, CheckInSeconds = 900, Now = Given.Now,
             })),
             Step.FetchCatalogue => Decider.Apply(turn, step, Given.CatalogueOf(5, Entry(One), Entry(Two))),
-            Step.FetchManifest s => Decider.Apply(turn, step, Given.ManifestOf(s.Manifest == One.Manifest ? One : Two)),
+            Step.FetchManifest s => Decider.Apply(turn, step, Given.ManifestOf(s.ManifestDigest == One.ManifestDigest ? One : Two)),
             // What only Trust can say.
             Step.Verify s => state.InPhase(new Phase.Verified(s.Patch, "aa")),
             Step.Preflight s => state.InPhase(new Phase.Cleared(s.Patch, "aa")),
@@ -213,7 +213,7 @@ public sealed class HoldTests
     }
 
     private static CatalogueEntry Entry(PatchRef patch) =>
-        new() { Manifest = patch.Manifest, Version = patch.Version, Sequence = patch.Sequence };
+        new() { ManifestDigest = patch.ManifestDigest, Version = patch.Version, Sequence = patch.Sequence };
 
     private static AgentStatus Status(AgentState state, HostSnapshot host) =>
         Projection.Status(state, host, new Step.Rest(DateTimeOffset.MaxValue), null, "1", Given.Now);

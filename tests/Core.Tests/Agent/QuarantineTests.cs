@@ -10,37 +10,37 @@ public sealed class QuarantineTests
     private static readonly Quarantined BadTwo = Bad(Two);
 
     private static Quarantined Bad(PatchRef patch) =>
-        new(patch.Manifest, patch.Version, "the host went down", Given.Now, patch.Name);
+        new(patch.ManifestDigest, patch.Version, "the host went down", Given.Now, patch.Name);
 
     private static Turn Turn(AgentState state) => new(state, Given.Host(), Given.Policy, Given.Now);
 
     private static AgentState Holding(Phase phase, params Quarantined[] quarantine) =>
-        Given.Enrolled(phase, Two.Manifest).With(record: r => r with { Quarantine = quarantine });
+        Given.Enrolled(phase, Two.ManifestDigest).With(record: r => r with { Quarantine = quarantine });
 
     private static Phase.Refused Refused(ProblemCode code = ProblemCode.PatchQuarantined) =>
-        Given.Refused(Two.Manifest, Two, new Problem(code, "cannot", "cure"));
+        Given.Refused(Two.ManifestDigest, Two, new Problem(code, "cannot", "cure"));
 
     private static Result<AgentState> Release(AgentState state, string name) =>
         Decider.Accept(Turn(state), new Command.ReleaseQuarantine(name));
 
     public static TheoryData<string> Names =>
-        ["livepatch_2", "2.0", Two.Manifest, Two.Manifest[..4], Two.Manifest.ToUpperInvariant()];
+        ["livepatch_2", "2.0", Two.ManifestDigest, Two.ManifestDigest[..4], Two.ManifestDigest.ToUpperInvariant()];
 
     [Theory]
     [MemberData(nameof(Names))]
     public void Release_ByNameVersionOrManifest_LiftsTheRefusalAndPursuesThePatch(string name)
     {
-        var state = Holding(Refused(), Bad(One), BadTwo).Told(Given.Host());
+        var state = Holding(Refused(), Bad(One), BadTwo).AfterReport(Given.Host());
         Assert.Equal("listen", Given.Word(Decider.Next(Turn(state))));
         var released = Release(state, name).Value;
-        Assert.Equal(One.Manifest, Assert.Single(released.Record.Quarantine).Manifest);
-        Assert.Equal("believe listed", Given.Word(Decider.Next(Turn(released.Told(Given.Host())))));
+        Assert.Equal(One.ManifestDigest, Assert.Single(released.Record.Quarantine).ManifestDigest);
+        Assert.Equal("believe listed", Given.Word(Decider.Next(Turn(released.AfterReport(Given.Host())))));
     }
 
     [Fact]
     public void Release_WhileTheCatalogueIsLookedAtAgain_LiftsTheRefusalThatWaits()
     {
-        var offered = new Phase.Offered(Two.Manifest, Retry.Now, Refused());
+        var offered = new Phase.Offered(Two.ManifestDigest, Retry.Now, Refused());
         var released = Release(Holding(offered, BadTwo), Two.Name).Value;
         Assert.Null(Assert.IsType<Phase.Offered>(released.Phase).Before);
     }

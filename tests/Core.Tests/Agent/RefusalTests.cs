@@ -47,9 +47,9 @@ public class RefusalTests
         var state = Refused(origin, Given.Boot);
         var host = Given.Host() with { KillSwitch = origin == RefusalOrigin.KillSwitch ? KillSwitch.Observe : KillSwitch.None };
         Assert.Equal(shown, Kebab.Of(Projection.State(state, host)));
-        Assert.Equal("listen", Given.Word(Next(state.Told(host), host)));
+        Assert.Equal("listen", Given.Word(Next(state.AfterReport(host), host)));
         var rebooted = host with { BootId = "boot-2" };
-        var next = Given.Word(Next(state.Told(rebooted), rebooted));
+        var next = Given.Word(Next(state.AfterReport(rebooted), rebooted));
         Assert.Equal(boot == "lifted" ? "believe listed" : "listen", next);
         Assert.Equal(catalogue == "lifted", Confirmed(state).Phase is Phase.Resting);
     }
@@ -59,9 +59,9 @@ public class RefusalTests
     public void KernelRefusal_AfterAReboot_IsTriedOnce()
     {
         var host = Given.Host() with { BootId = "boot-2" };
-        var state = Refused(RefusalOrigin.Kernel, Given.Boot).Told(host);
+        var state = Refused(RefusalOrigin.Kernel, Given.Boot).AfterReport(host);
         Assert.Equal("believe listed", Given.Word(Next(state, host)));
-        var again = Refused(RefusalOrigin.Kernel, "boot-2").Told(host);
+        var again = Refused(RefusalOrigin.Kernel, "boot-2").AfterReport(host);
         Assert.Equal("listen", Given.Word(Next(again, host)));
     }
 
@@ -71,10 +71,10 @@ public class RefusalTests
     {
         foreach (var code in Enum.GetValues<ProblemCode>())
         {
-            var listed = Given.Enrolled(new Phase.Listed(One.Manifest, Retry.Now), One.Manifest);
+            var listed = Given.Enrolled(new Phase.Listed(One.ManifestDigest, Retry.Now), One.ManifestDigest);
             var failed = new StepResult.Failed(new Problem(code, "cannot", "cure"), InPassing: false) { Origin = RefusalOrigin.Server };
             var turn = new Turn(listed, Given.Host(), Given.Policy, Given.Now);
-            var refused = Decider.Apply(turn, new Step.FetchManifest(One.Manifest), failed).Told(Given.Host());
+            var refused = Decider.Apply(turn, new Step.FetchManifest(One.ManifestDigest), failed).AfterReport(Given.Host());
             Assert.Equal(PatchState.Refused, Projection.State(refused, Given.Host()));
             // No way back to the server without a pause: the outcome is reported, and then the agent listens.
             Assert.Equal("check-in", Given.Word(Next(refused, Given.Host())));
@@ -85,14 +85,14 @@ public class RefusalTests
     private static AgentState Refused(RefusalOrigin origin, string boot)
     {
         var problem = new Problem(ProblemCode.ServerError, "cannot", "cure");
-        return Given.Enrolled(new Phase.Refused(One.Manifest, One, problem, origin, boot), One.Manifest);
+        return Given.Enrolled(new Phase.Refused(One.ManifestDigest, One, problem, origin, boot), One.ManifestDigest);
     }
 
     private static AgentState Confirmed(AgentState state)
     {
         var before = Assert.IsType<Phase.Refused>(state.Phase);
-        var offered = state.InPhase(new Phase.Offered(One.Manifest, Retry.Now, before));
-        var entry = new CatalogueEntry { Manifest = One.Manifest, Version = "1.0", Sequence = 1 };
+        var offered = state.InPhase(new Phase.Offered(One.ManifestDigest, Retry.Now, before));
+        var entry = new CatalogueEntry { ManifestDigest = One.ManifestDigest, Version = "1.0", Sequence = 1 };
         return Decider.Apply(
             new Turn(offered, Given.Host(), Given.Policy, Given.Now), new Step.FetchCatalogue(0), Given.CatalogueOf(6, entry));
     }

@@ -23,7 +23,7 @@ public class StateJsonTests
             {
                 Enrolment = Given.Enrolment,
                 Assignment = new AssignmentRef("t", null, false, 900),
-                Outcomes = [new Happening("id", Given.Now, HappeningKind.Loaded, One.Manifest, null)],
+                Outcomes = [new Outcome("id", Given.Now, OutcomeKind.Loaded, One.ManifestDigest, null)],
             },
             checkIn: c => c with { LastReport = new MachineReport { State = PatchState.Applied } },
             pursuit: p => p with { Phase = Example(phase) },
@@ -31,7 +31,7 @@ public class StateJsonTests
             record: r => r with
             {
                 Hold = new Hold(null, Given.Now) { Available = Two },
-                Quarantine = [new Quarantined(Two.Manifest, "2", "why", Given.Now)],
+                Quarantine = [new Quarantined(Two.ManifestDigest, "2", "why", Given.Now)],
                 Floors = new Dictionary<string, Floor> { [Given.Release] = new(3, 2) },
             });
         var text = StateJson.Write(state);
@@ -108,8 +108,8 @@ public class StateJsonTests
         var floor = new Floor(17, 0).With(One).With(Two);
         Phase phase = name switch
         {
-            "refused" => Given.Refused(Two.Manifest, Two, new Problem(ProblemCode.KernelKeyRejected, "cannot load", "enrol the key, then reboot"), boot: ""),
-            "offered" => new Phase.Offered(Two.Manifest, Retry.Now, Given.Refused(One.Manifest, null, away, boot: "")),
+            "refused" => Given.Refused(Two.ManifestDigest, Two, new Problem(ProblemCode.KernelKeyRejected, "cannot load", "enrol the key, then reboot"), boot: ""),
+            "offered" => new Phase.Offered(Two.ManifestDigest, Retry.Now, Given.Refused(One.ManifestDigest, null, away, boot: "")),
             "verified" => new Phase.Downloaded(Two),
             _ => new Phase.Transitioning(Two, "boot-1", Given.Now.AddSeconds(-30), true, TimeSpan.FromHours(1)),
         };
@@ -129,9 +129,9 @@ public class StateJsonTests
                     PinsVersion = 3,
                     Since = Given.Now.AddDays(-40),
                 },
-                Assignment = new AssignmentRef("tag-9", Two.Manifest, true, 900),
+                Assignment = new AssignmentRef("tag-9", Two.ManifestDigest, true, 900),
                 AskedBy = new HistoryBy(0, 18, "livepatch-agent"),
-                Outcomes = [new Happening("stalled-1", Given.Now, HappeningKind.Stalled, Two.Manifest, away)],
+                Outcomes = [new Outcome("stalled-1", Given.Now, OutcomeKind.Stalled, Two.ManifestDigest, away)],
                 CheckIn = new CheckInRecord
                 {
                     LastAttempt = Given.Now.AddMinutes(-1),
@@ -147,7 +147,7 @@ public class StateJsonTests
                 Pins = new PinsRecord { Newest = 5, Retry = new Retry(3, Given.Now.AddMinutes(5), away) },
                 Withdrawals = new WithdrawalsRecord
                 {
-                    Pending = [new PendingWithdrawal(new string('d', 64), One.Manifest)],
+                    Pending = [new PendingWithdrawal(new string('d', 64), One.ManifestDigest)],
                     Retry = new Retry(1, Given.Now.AddMinutes(4), away),
                 },
                 Catalogue = new CatalogueRecord { VerifiedAt = Given.Now.AddHours(-2), Expires = Given.Now.AddDays(6) },
@@ -164,13 +164,13 @@ public class StateJsonTests
                 Running = new RunningPatch(One, "boot-1", Given.Now.AddHours(-1), "it leaks", TimeSpan.FromMinutes(2), true),
                 Leftovers = ["livepatch_0"],
                 LeftoverPatches = [new HistoryPatch(new string('9', 64), "livepatch_0", "0.9", new string('8', 64), null)],
-                Strikes = new Strikes(One.Manifest, 2),
+                Strikes = new Strikes(One.ManifestDigest, 2),
                 StoppedCleanly = false,
             },
             Record = new HostRecord
             {
                 LastGood = One,
-                Quarantine = [new Quarantined(three.Manifest, "3.0", "the host went down while the patch was in its probation", Given.Now.AddDays(-3))],
+                Quarantine = [new Quarantined(three.ManifestDigest, "3.0", "the host went down while the patch was in its probation", Given.Now.AddDays(-3))],
                 Floors = new Dictionary<string, Floor> { [Given.Release] = floor, ["6.1.0"] = new(3, 2) },
                 SignedTime = Given.Now.AddHours(-3),
             },
@@ -208,7 +208,7 @@ public class StateJsonTests
     [Fact]
     public void Token_WithoutAThreshold_HasOne()
     {
-        var content = new TokenContent { Server = "https://s", Secret = new string('s', 43), Tls = [], Catalogue = [One.Manifest], Publishers = [One.Manifest] };
+        var content = new TokenContent { Server = "https://s", Secret = new string('s', 43), Tls = [], Catalogue = [One.ManifestDigest], Publishers = [One.ManifestDigest] };
         var json = JsonNode.Parse(JsonSerializer.SerializeToUtf8Bytes(content, WireJson.Default.TokenContent))!;
         Assert.True(json.AsObject().Remove("threshold") && json.AsObject().Remove("pinsVersion"));
         var head = "lpa1." + System.Buffers.Text.Base64Url.EncodeToString(Encoding.UTF8.GetBytes(json.ToJsonString()));
@@ -239,7 +239,7 @@ public class StateJsonTests
     [Fact]
     public void Read_OfAFileThatLacksAField_TakesItsDefaultOrSaysSo()
     {
-        var whole = JsonNode.Parse(StateJson.Write(new AgentState().With(conversation: c => c with { Enrolment = Given.Enrolment, Outcomes = [new Happening("id", Given.Now, HappeningKind.Loaded, One.Manifest, null)] }, pursuit: p => p with { Phase = new Phase.Downloaded(One) }, kernel: k => k with { Running = new RunningPatch(One, "b", Given.Now, null) })))!.AsObject();
+        var whole = JsonNode.Parse(StateJson.Write(new AgentState().With(conversation: c => c with { Enrolment = Given.Enrolment, Outcomes = [new Outcome("id", Given.Now, OutcomeKind.Loaded, One.ManifestDigest, null)] }, pursuit: p => p with { Phase = new Phase.Downloaded(One) }, kernel: k => k with { Running = new RunningPatch(One, "b", Given.Now, null) })))!.AsObject();
         foreach (var name in whole.Select(p => p.Key).ToList())
         {
             var lacking = whole.DeepClone().AsObject();
@@ -305,14 +305,14 @@ public class StateJsonTests
             nameof(Phase.Enrolling) => new Phase.Enrolling(new EnrolmentIntent("e", token, "c"), Retry.Now),
             nameof(Phase.Resting) => new Phase.Resting(),
             nameof(Phase.Offered) => new Phase.Offered(null, Retry.Now),
-            nameof(Phase.Listed) => new Phase.Listed(One.Manifest, new Retry(2, Given.Now, new Problem(ProblemCode.DiskFull, "cannot", "cure"))),
+            nameof(Phase.Listed) => new Phase.Listed(One.ManifestDigest, new Retry(2, Given.Now, new Problem(ProblemCode.DiskFull, "cannot", "cure"))),
             nameof(Phase.Downloading) => new Phase.Downloading(Two, Retry.Now),
             nameof(Phase.Downloaded) => new Phase.Downloaded(Two),
             nameof(Phase.Verified) => new Phase.Verified(Two, null),
             nameof(Phase.Cleared) => new Phase.Cleared(Two, null),
             nameof(Phase.Loading) => new Phase.Loading(Two, "b"),
             nameof(Phase.Transitioning) => new Phase.Transitioning(Two, "b", Given.Now, true),
-            nameof(Phase.Refused) => Given.Refused(Two.Manifest, null, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure")),
+            nameof(Phase.Refused) => Given.Refused(Two.ManifestDigest, null, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure")),
             _ => throw new JsonException(name),
         };
     }

@@ -26,7 +26,7 @@ public class StrikeTests
         }
 
         state = AfterTheBoot(state, 3);
-        Assert.Equal(One.Manifest, Assert.Single(state.Record.Quarantine).Manifest);
+        Assert.Equal(One.ManifestDigest, Assert.Single(state.Record.Quarantine).ManifestDigest);
         Assert.Contains("3 times in a row", state.Record.Quarantine[0].Reason, StringComparison.Ordinal);
         Assert.Null(state.Kernel.Strikes);
     }
@@ -77,12 +77,12 @@ public class StrikeTests
     [Fact]
     public void ProvenPatch_LoadedBesideAnother_KeepsItsStrikeWhileTheOtherComesBack()
     {
-        var state = Given.Enrolled(new Phase.Loading(One, "boot-0"), One.Manifest).With(
+        var state = Given.Enrolled(new Phase.Loading(One, "boot-0"), One.ManifestDigest).With(
             kernel: k => k with { Running = new RunningPatch(Two, "boot-0", Given.Now, null), StoppedCleanly = false },
             record: r => r with { LastGood = One });
         var after = AfterTheBoot(state, 1);
         Assert.Equal(Two, Assert.IsType<Phase.Downloaded>(after.Phase).Patch);
-        Assert.Equal(new Strikes(One.Manifest, 1), after.Kernel.Strikes);
+        Assert.Equal(new Strikes(One.ManifestDigest, 1), after.Kernel.Strikes);
         Assert.Empty(after.Record.Quarantine);
     }
 
@@ -92,7 +92,7 @@ public class StrikeTests
         Assert.IsType<Step.Believe>(Next(state, Given.Host() with { BootId = $"boot-{boot}" })).After;
 
     private static AgentState Ended(string place, bool proven, int boot) =>
-        At(Given.Enrolled(new Phase.Resting(), One.Manifest).With(record: r => r with { LastGood = proven ? One : null }), place, boot);
+        At(Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(record: r => r with { LastGood = proven ? One : null }), place, boot);
 
     /// <summary>A boot in which the patch stood there, and that has not ended in order.</summary>
     private static AgentState At(AgentState state, string place, int boot)

@@ -15,17 +15,17 @@ public class WithdrawalTests
 
     private static RunningPatch Runs(PatchRef patch, string? withdrawn = null) => new(patch, Given.Boot, Given.Now.AddMinutes(-1), withdrawn);
 
-    private static CatalogueEntry Entry(PatchRef patch, string? withdrawal = null) => new() { Manifest = patch.Manifest, Version = patch.Version, Sequence = patch.Sequence, Withdrawal = withdrawal };
+    private static CatalogueEntry Entry(PatchRef patch, string? withdrawal = null) => new() { ManifestDigest = patch.ManifestDigest, Version = patch.Version, Sequence = patch.Sequence, Withdrawal = withdrawal };
 
     private static AgentState Confirm(AgentState state, params CatalogueEntry[] entries) =>
-        Decider.Apply(new Turn(state.With(pursuit: p => p with { Phase = new Phase.Offered(state.Conversation.Assignment!.Manifest, Retry.Now) }), Given.Host(), Given.Policy, Given.Now), new Step.FetchCatalogue(0), Given.CatalogueOf(9, entries));
+        Decider.Apply(new Turn(state.With(pursuit: p => p with { Phase = new Phase.Offered(state.Conversation.Assignment!.ManifestDigest, Retry.Now) }), Given.Host(), Given.Policy, Given.Now), new Step.FetchCatalogue(0), Given.CatalogueOf(9, entries));
 
-    private static AgentState Read(AgentState state, PatchRef withdrawn) => Decider.Apply(new Turn(state, Given.Host(), Given.Policy, Given.Now), new Step.FetchWithdrawal(Document, withdrawn.Manifest), new StepResult.WithdrawalRead(new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, Manifest = withdrawn.Manifest, Reason = "it leaks" }));
+    private static AgentState Read(AgentState state, PatchRef withdrawn) => Decider.Apply(new Turn(state, Given.Host(), Given.Policy, Given.Now), new Step.FetchWithdrawal(Document, withdrawn.ManifestDigest), new StepResult.WithdrawalRead(new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, ManifestDigest = withdrawn.ManifestDigest, Reason = "it leaks" }));
 
     private static AgentState Having(AgentState state, params PatchRef[] ran) =>
         state.With(record: r => r with { Floors = new Dictionary<string, Floor> { [Given.Release] = ran.Aggregate(new Floor(0, 0), (f, p) => f.With(p)) } });
 
-    private static Problem? Manifest(AgentState state, PatchRef patch) => (Decider.Apply(new Turn(state.With(pursuit: p => p with { Phase = new Phase.Listed(patch.Manifest, Retry.Now) }), Given.Host(), Given.Policy, Given.Now), new Step.FetchManifest(patch.Manifest), Given.ManifestOf(patch)).Phase as Phase.Refused)?.Problem;
+    private static Problem? Manifest(AgentState state, PatchRef patch) => (Decider.Apply(new Turn(state.With(pursuit: p => p with { Phase = new Phase.Listed(patch.ManifestDigest, Retry.Now) }), Given.Host(), Given.Policy, Given.Now), new Step.FetchManifest(patch.ManifestDigest), Given.ManifestOf(patch)).Phase as Phase.Refused)?.Problem;
 
     [Theory]
     [InlineData(true)]
@@ -33,8 +33,8 @@ public class WithdrawalTests
     public void Completed_InThePlaceOfAWithdrawnPatch_LeavesNothingToFallBackTo(bool read)
     {
         var host = Given.Host((One.Name, PatchSighting.Lingering, "a1"), (Two.Name, PatchSighting.Running, "a2"));
-        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now, false), Two.Manifest).With(kernel: k => k with { Running = Runs(One, read ? "it leaks" : null) }, record: r => r with { LastGood = One });
-        if (!read) state = state.With(withdrawals: w => w with { Pending = [new(Document, One.Manifest)] });
+        var state = Given.Enrolled(new Phase.Transitioning(Two, Given.Boot, Given.Now, false), Two.ManifestDigest).With(kernel: k => k with { Running = Runs(One, read ? "it leaks" : null) }, record: r => r with { LastGood = One });
+        if (!read) state = state.With(withdrawals: w => w with { Pending = [new(Document, One.ManifestDigest)] });
         state = Assert.IsType<Step.Believe>(Next(state, host)).After;
         Assert.Equal(Two, state.Kernel.Running!.Patch);
         Assert.Null(state.Record.LastGood);
@@ -46,26 +46,26 @@ public class WithdrawalTests
     [Fact]
     public void Confirmed_WhenWhatIsFallenBackToWasWithdrawn_ForgetsIt()
     {
-        var state = Given.Enrolled(new Phase.Resting(), Two.Manifest).With(kernel: k => k with { Running = Runs(Two) }, record: r => r with { LastGood = One });
+        var state = Given.Enrolled(new Phase.Resting(), Two.ManifestDigest).With(kernel: k => k with { Running = Runs(Two) }, record: r => r with { LastGood = One });
         Assert.Null(Confirm(state, Entry(One, Document), Entry(Two)).Record.LastGood);
         Assert.Equal(One, Confirm(state, Entry(One), Entry(Two)).Record.LastGood);
         // What runs is kept until a reboot or a successor, and says so.
         state = state.With(kernel: k => k with { Running = Runs(One) });
         var kept = Confirm(state, Entry(One, Document), Entry(Two));
         Assert.Equal(One, kept.Record.LastGood);
-        Assert.Equal(new PendingWithdrawal(Document, One.Manifest), Assert.Single(kept.Conversation.Withdrawals.Pending));
+        Assert.Equal(new PendingWithdrawal(Document, One.ManifestDigest), Assert.Single(kept.Conversation.Withdrawals.Pending));
     }
 
     /// <summary>A crash took the newest out of the kernel, and its publisher took it back: then older ones are no rollback.</summary>
     [Fact]
     public void Rollback_AfterASignedWithdrawalOfWhatIsQuarantined_IsTaken()
     {
-        var state = Having(Given.Enrolled(new Phase.Resting(), One.Manifest), Two).With(record: r => r with { Quarantine = [new Quarantined(Two.Manifest, "2.0", "it crashed", Given.Now)] });
+        var state = Having(Given.Enrolled(new Phase.Resting(), One.ManifestDigest), Two).With(record: r => r with { Quarantine = [new Quarantined(Two.ManifestDigest, "2.0", "it crashed", Given.Now)] });
         Assert.Equal(ProblemCode.PatchRolledBack, Manifest(state, One)?.Code);
         state = Confirm(state, Entry(One), Entry(Two, Document));
         // The server's catalogue alone changes nothing.
         Assert.Equal(ProblemCode.PatchRolledBack, Manifest(state, One)?.Code);
-        Assert.Equal(new Step.FetchWithdrawal(Document, Two.Manifest), Next(state, Given.Host()));
+        Assert.Equal(new Step.FetchWithdrawal(Document, Two.ManifestDigest), Next(state, Given.Host()));
         state = Read(state, Two);
         Assert.Empty(state.Conversation.Withdrawals.Pending);
         Assert.Null(Manifest(state, One));
@@ -74,7 +74,7 @@ public class WithdrawalTests
     [Fact]
     public void Rollback_AfterAWithdrawal_GoesNoLowerThanWhatElseRan()
     {
-        var state = Having(Given.Enrolled(new Phase.Resting(), One.Manifest), Two, Three).With(kernel: k => k with { Running = Runs(Three) });
+        var state = Having(Given.Enrolled(new Phase.Resting(), One.ManifestDigest), Two, Three).With(kernel: k => k with { Running = Runs(Three) });
         state = Read(state, Three);
         Assert.Equal("it leaks", state.Kernel.Running!.WithdrawalReason);
         Assert.Null(Manifest(state, Two));
@@ -89,7 +89,7 @@ public class WithdrawalTests
     [Fact]
     public void Rollback_AfterAQuarantineAlone_GoesBackToTheLastGoodOneOnly()
     {
-        var state = Having(Given.Enrolled(new Phase.Resting(), One.Manifest), Two, Three).With(record: r => r with { LastGood = Two, Quarantine = [new Quarantined(Three.Manifest, "3.0", "it crashed", Given.Now)] });
+        var state = Having(Given.Enrolled(new Phase.Resting(), One.ManifestDigest), Two, Three).With(record: r => r with { LastGood = Two, Quarantine = [new Quarantined(Three.ManifestDigest, "3.0", "it crashed", Given.Now)] });
         Assert.Null(Manifest(state, Two));
         Assert.Equal(ProblemCode.PatchRolledBack, Manifest(state, One)?.Code);
     }
@@ -97,8 +97,8 @@ public class WithdrawalTests
     [Fact]
     public void Rollback_ThatWasRefusedBeforeTheWithdrawalCame_IsTriedAgain()
     {
-        var refused = Given.Refused(One.Manifest, One, new Problem(ProblemCode.PatchRolledBack, "cannot", "cure"));
-        var state = Having(Given.Enrolled(refused, One.Manifest), Two).With(withdrawals: w => w with { Pending = [new(Document, Two.Manifest)] });
+        var refused = Given.Refused(One.ManifestDigest, One, new Problem(ProblemCode.PatchRolledBack, "cannot", "cure"));
+        var state = Having(Given.Enrolled(refused, One.ManifestDigest), Two).With(withdrawals: w => w with { Pending = [new(Document, Two.ManifestDigest)] });
         Assert.Equal("fetch-withdrawal", Given.Word(Next(state, Given.Host())));
         state = Read(state, Two);
         Assert.Equal("believe listed", Given.Word(Next(state, Given.Host())));
@@ -107,7 +107,7 @@ public class WithdrawalTests
     [Fact]
     public void Floor_OfMorePatchesThanAreKept_FallsNoLowerThanTheRest()
     {
-        var floor = Enumerable.Range(1, 20).Aggregate(new Floor(0, 0), (f, n) => f.With(One with { Manifest = n.ToString("x64"), Sequence = n }));
+        var floor = Enumerable.Range(1, 20).Aggregate(new Floor(0, 0), (f, n) => f.With(One with { ManifestDigest = n.ToString("x64"), Sequence = n }));
         Assert.Equal((20, 16), (floor.Lowest, floor.Patches.Count));
         foreach (var n in Enumerable.Range(1, 20)) floor = floor.Without(n.ToString("x64"));
         Assert.Equal(4, floor.Lowest);
@@ -118,17 +118,17 @@ public class WithdrawalTests
     public void Withdrawal_ThatCannotBeFetchedInPassing_IsTriedAgainSoon()
     {
         var host = Given.Host((One.Name, PatchSighting.Running, "a1"));
-        var state = Given.Enrolled(new Phase.Resting(), One.Manifest).With(withdrawals: w => w with { Pending = [new(Document, One.Manifest)] }, kernel: k => k with { Running = Runs(One) }, record: r => r with { LastGood = One });
+        var state = Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(withdrawals: w => w with { Pending = [new(Document, One.ManifestDigest)] }, kernel: k => k with { Running = Runs(One) }, record: r => r with { LastGood = One });
         var step = Next(state, host);
-        Assert.Equal(new Step.FetchWithdrawal(Document, One.Manifest), step);
+        Assert.Equal(new Step.FetchWithdrawal(Document, One.ManifestDigest), step);
         var away = new Problem(ProblemCode.ServerUnreachable, "cannot", "cure");
         var failed = Decider.Apply(new Turn(state, host, Given.Policy, Given.Now), step, new StepResult.Failed(away, InPassing: true));
-        failed = failed.Told(host).With(heldCall: h => h with { NotBefore = Given.Now.AddMinutes(5) });
+        failed = failed.AfterReport(host).With(heldCall: h => h with { NotBefore = Given.Now.AddMinutes(5) });
         var wait = Assert.IsType<Step.Rest>(Next(failed, host)).Until;
         Assert.InRange(wait - Given.Now, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5));
         Assert.Equal(step, Decider.Next(new Turn(failed, host, Given.Policy, wait)));
         // And it does not stand before another.
-        var other = new PendingWithdrawal(new string('e', 64), Two.Manifest);
+        var other = new PendingWithdrawal(new string('e', 64), Two.ManifestDigest);
         var both = Decider.Apply(new Turn(state.With(withdrawals: w => w with { Pending = [.. state.Conversation.Withdrawals.Pending, other] }), host, Given.Policy, Given.Now), step, new StepResult.Failed(away, InPassing: true));
         Assert.Equal(other, both.Conversation.Withdrawals.Pending[0]);
         // What is no withdrawal is not asked for again; the next catalogue names it.
@@ -144,8 +144,8 @@ public class WithdrawalTests
     [InlineData("after another enrolment")]
     public void Withdrawn_OncePublishersSaidSo_IsNeverLoadedAgain(string how)
     {
-        var ran = Having(Given.Enrolled(new Phase.Resting(), Two.Manifest), One, Two);
-        var state = Read(ran.With(withdrawals: w => w with { Pending = [new(Document, Two.Manifest)] }), Two);
+        var ran = Having(Given.Enrolled(new Phase.Resting(), Two.ManifestDigest), One, Two);
+        var state = Read(ran.With(withdrawals: w => w with { Pending = [new(Document, Two.ManifestDigest)] }), Two);
         if (how == "after new pins")
         {
             var pins = new PinSet { Schema = PinSet.SchemaName, Version = 1, Threshold = 1, Publishers = [], Catalogue = [], Tls = [] };
@@ -156,7 +156,7 @@ public class WithdrawalTests
         if (how == "after another enrolment")
         {
             state = Decider.Accept(new Turn(state, Given.Host(), Given.Policy, Given.Now), new Command.Disable()).Value;
-            state = state.InPhase(new Phase.Resting()) with { Conversation = Given.Enrolled(new Phase.Resting(), Two.Manifest).Conversation };
+            state = state.InPhase(new Phase.Resting()) with { Conversation = Given.Enrolled(new Phase.Resting(), Two.ManifestDigest).Conversation };
         }
 
         state = Confirm(state, Entry(Two));

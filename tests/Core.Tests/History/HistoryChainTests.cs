@@ -159,23 +159,23 @@ public sealed class HistoryChainTests
         {
             var start = mark.Resume(there == 0 ? null : Line(lines[there - 1]), readable: true, torn: there == 3 ? 17 : 0);
             Assert.Equal((mark, there), (start.Mark, start.Written));
-            Assert.Equal((there == 3 ? 1 : 0) + (there < 5 ? 1 : 0), start.Told.Count(e => e.Kind == HistoryKind.Repaired));
+            Assert.Equal((there == 3 ? 1 : 0) + (there < 5 ? 1 : 0), start.Found.Count(e => e.Kind == HistoryKind.Repaired));
         }
 
         var later = mark.With(Events[..1], written: 5, null, At, "boot-2");
         var cut = later.Resume(Line(lines[3]), readable: true, torn: 0);
-        Assert.Equal(HistoryKind.Damaged, Assert.Single(cut.Told).Kind);
-        var goesOn = cut.Mark.With(cut.Told, cut.Written, null, At, "boot-2");
+        Assert.Equal(HistoryKind.Damaged, Assert.Single(cut.Found).Kind);
+        var goesOn = cut.Mark.With(cut.Found, cut.Written, null, At, "boot-2");
         Assert.False(Verify([.. lines[..4], .. goesOn.Pending], goesOn).Whole, "the break is there for ever");
 
         var lost = new HistoryMark().Resume(Line(lines[4]), readable: true, torn: 0);
-        Assert.Equal((5, HistoryKind.Repaired), (lost.Mark.Count, Assert.Single(lost.Told).Kind));
-        var further = lost.Mark.With(lost.Told, lost.Written, null, At, "boot-2");
+        Assert.Equal((5, HistoryKind.Repaired), (lost.Mark.Count, Assert.Single(lost.Found).Kind));
+        var further = lost.Mark.With(lost.Found, lost.Written, null, At, "boot-2");
         Assert.True(Verify([.. lines, .. further.Pending], further).Whole);
 
-        Assert.Equal(HistoryKind.Damaged, Assert.Single(mark.Resume(null, readable: false, torn: 0).Told).Kind);
+        Assert.Equal(HistoryKind.Damaged, Assert.Single(mark.Resume(null, readable: false, torn: 0).Found).Kind);
         var other = Chain(Events[1..]).Mark;
-        Assert.Equal(HistoryKind.Damaged, Assert.Single((other with { Count = 5 }).Resume(Line(lines[4]), readable: true, torn: 0).Told).Kind);
+        Assert.Equal(HistoryKind.Damaged, Assert.Single((other with { Count = 5 }).Resume(Line(lines[4]), readable: true, torn: 0).Found).Kind);
     }
 
     [Theory]

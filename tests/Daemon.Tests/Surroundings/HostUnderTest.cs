@@ -184,7 +184,7 @@ internal sealed class HostUnderTest : IAsyncDisposable
     }
 
     /// <summary>The problem as people get it: in one line, with its cure.</summary>
-    public static void AssertTold(Problem? problem, ProblemCode code, string? naming = null)
+    public static void AssertProblem(Problem? problem, ProblemCode code, string? naming = null)
     {
         Assert.NotNull(problem);
         Assert.Equal(code, problem.Code);

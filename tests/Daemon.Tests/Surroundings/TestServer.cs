@@ -95,11 +95,11 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
     {
         if (patch is not null) _patches = [.. _patches.Where(p => p.Digest != patch.Digest), patch];
         Assigned = patch;
-        Tell();
+        AnswerHeldCalls();
     }
 
     /// <summary>The catalogue has changed: held calls are answered.</summary>
-    public void Tell()
+    public void AnswerHeldCalls()
     {
         Interlocked.Increment(ref _sequence);
         Interlocked.Exchange(ref _news, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
@@ -182,7 +182,7 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
             if (known == Tag) await news.WaitAsync(call.Closing);
         }
 
-        await call.AnswerAsync(200, Assigning(new Assignment { Tag = Tag, Manifest = Assigned?.Digest, PinsVersion = Pins.IsEmpty ? null : Pins.Count, CheckInSeconds = 900, Now = time.GetUtcNow() }), WireJson.Default.Assignment);
+        await call.AnswerAsync(200, Assigning(new Assignment { Tag = Tag, ManifestDigest = Assigned?.Digest, PinsVersion = Pins.IsEmpty ? null : Pins.Count, CheckInSeconds = 900, Now = time.GetUtcNow() }), WireJson.Default.Assignment);
     }
 
     private static Task ModuleAsync(Call call, byte[] module) => call.RangeFrom is { } from
@@ -203,7 +203,7 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
                 ExpiresAt = time.GetUtcNow().AddDays(7),
                 Patches = [.. _patches.Select(p => new CatalogueEntry
                 {
-                    Manifest = p.Digest,
+                    ManifestDigest = p.Digest,
                     Version = p.Manifest.Version,
                     Sequence = p.Manifest.Sequence,
                     Withdrawal = Withdrawals.Where(w => w.Value is not null && WithdrawnManifest(w.Value) == p.Digest).Select(w => w.Key).FirstOrDefault(),
@@ -212,7 +212,7 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
             WireJson.Default.Catalogue),
         CatalogueSigner);
 
-    private static string WithdrawnManifest(byte[] envelope) => ManifestVerifier.VerifyWithdrawal(envelope, null, [Workshop.Publisher]).Value.Manifest;
+    private static string WithdrawnManifest(byte[] envelope) => ManifestVerifier.VerifyWithdrawal(envelope, null, [Workshop.Publisher]).Value.ManifestDigest;
 
     private static string Der(X509Certificate2 certificate) => Convert.ToBase64String(certificate.RawData);
 }

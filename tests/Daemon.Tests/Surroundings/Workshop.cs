@@ -40,7 +40,7 @@ internal static class Workshop
     }
 
     public static byte[] Withdraw(Published patch, string reason) => CmsEnvelope.Sign(
-        JsonSerializer.SerializeToUtf8Bytes(new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, Manifest = patch.Digest, Reason = reason }, WireJson.Default.PatchWithdrawal), Publisher);
+        JsonSerializer.SerializeToUtf8Bytes(new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, ManifestDigest = patch.Digest, Reason = reason }, WireJson.Default.PatchWithdrawal), Publisher);
 
     public static string Sha256(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
 

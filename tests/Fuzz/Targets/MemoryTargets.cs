@@ -14,8 +14,8 @@ internal static class MemoryTargets
     /// </summary>
     public static void Memory(ReadOnlySpan<byte> input)
     {
-        _ = CoreTexts.Symbols(input);
-        _ = CoreTexts.Symbols(Note(input));
+        _ = VmcoreinfoText.Symbols(input);
+        _ = VmcoreinfoText.Symbols(Note(input));
         if (input.Length < sizeof(ushort)) return;
         var letters = input[sizeof(ushort)..];
         var length = Math.Min(BinaryPrimitives.ReadUInt16LittleEndian(input), letters.Length);

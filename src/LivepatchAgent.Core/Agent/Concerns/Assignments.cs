@@ -14,13 +14,13 @@ internal static class Assignments
         var refused = turn.Phase as Phase.Refused;
         if (!assignment.Confirmed)
         {
-            var offered = new Phase.Offered(assignment.Manifest, Retry.Now, refused);
+            var offered = new Phase.Offered(assignment.ManifestDigest, Retry.Now, refused);
             return new Step.Believe(state.InPhase(offered), "to be confirmed by the catalogue");
         }
 
         if (refused?.Origin == RefusalOrigin.KillSwitch && turn.Host.KillSwitch == KillSwitch.None)
             return new Step.Believe(state.InPhase(new Phase.Resting()), "this host may load patches again");
-        return assignment.Manifest is { } manifest && manifest != turn.Running?.Patch.Manifest
+        return assignment.ManifestDigest is { } manifest && manifest != turn.Running?.Patch.ManifestDigest
             ? Pursue(turn, manifest, refused)
             : NothingToPursue(state, assignment, refused);
     }
@@ -32,7 +32,7 @@ internal static class Assignments
         var conversation = state.Conversation;
         var assignment = Assigned(turn, answer);
         var changed = assignment != conversation.Assignment;
-        var sameManifest = assignment.Manifest == conversation.Assignment?.Manifest;
+        var sameManifest = assignment.ManifestDigest == conversation.Assignment?.ManifestDigest;
         var taken = state with
         {
             Conversation = conversation with
@@ -53,14 +53,14 @@ internal static class Assignments
         state.Phase is Phase.Fetching p && !Holds.IsReload(state) ? state.InPhase(p.TurnedBack()) : state;
 
     private static Advice NothingToPursue(AgentState state, AssignmentRef assignment, Phase.Refused? refused) =>
-        refused is null || refused.Manifest == assignment.Manifest
+        refused is null || refused.ManifestDigest == assignment.ManifestDigest
             ? Advice.Nothing
             : new Step.Believe(state.InPhase(new Phase.Resting()), "what was refused is no longer assigned");
 
     private static Advice Pursue(Turn turn, string manifest, Phase.Refused? refused)
     {
         var state = turn.State;
-        if (refused?.Manifest == manifest && refused.Stands(turn.Host.BootId)) return Advice.Nothing;
+        if (refused?.ManifestDigest == manifest && refused.Stands(turn.Host.BootId)) return Advice.Nothing;
         if (!turn.Host.LivepatchSupported)
         {
             var problem = Problems.KernelWithoutLivepatch(turn.Host.KernelRelease);
@@ -85,8 +85,8 @@ internal static class Assignments
     private static AssignmentRef Assigned(Turn turn, Assignment answer)
     {
         var known = turn.State.Conversation.Assignment;
-        var isKnown = known is not null && known.Tag == answer.Tag && known.Manifest == answer.Manifest;
-        if (!isKnown) return new AssignmentRef(answer.Tag, answer.Manifest, Confirmed: false, answer.CheckInSeconds);
+        var isKnown = known is not null && known.Tag == answer.Tag && known.ManifestDigest == answer.ManifestDigest;
+        if (!isKnown) return new AssignmentRef(answer.Tag, answer.ManifestDigest, Confirmed: false, answer.CheckInSeconds);
         var verified = turn.State.Conversation.Catalogue.VerifiedAt;
         var stale = verified is not { } at || Cadence.IsDue(at + Cadence.CatalogueAge, turn.Now, Cadence.CatalogueAge);
         return known! with { CheckInSeconds = answer.CheckInSeconds, Confirmed = known.Confirmed && !stale };

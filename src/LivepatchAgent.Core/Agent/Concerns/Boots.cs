@@ -78,12 +78,12 @@ internal static class Boots
         if (running.WithdrawalReason is not null)
         {
             var withdrawn = new Phase.Refused(
-                patch.Manifest, patch, Problems.Withdrawn(patch.Version), RefusalOrigin.Withdrawal, turn.Host.BootId);
+                patch.ManifestDigest, patch, Problems.Withdrawn(patch.Version), RefusalOrigin.Withdrawal, turn.Host.BootId);
             return new Step.Believe(judged.InPhase(withdrawn), $"rebooted: {patch.Name} was withdrawn and stays out");
         }
 
         if (WhyNotHere(turn.Host, patch) is { } no)
-            return Refusals.RefuseQuietly(turn.After(judged), patch.Manifest, patch, no.Problem, no.Origin);
+            return Refusals.RefuseQuietly(turn.After(judged), patch.ManifestDigest, patch, no.Problem, no.Origin);
         return new Step.Believe(LoadedAgain(judged, patch), $"rebooted: {patch.Name} is to be loaded again");
     }
 
@@ -103,25 +103,25 @@ internal static class Boots
     private static (AgentState State, string? Blame) Blame(Turn turn, PatchRef patch, bool isProven, string fate)
     {
         var state = turn.State;
-        var count = state.Kernel.StrikesOf(patch.Manifest) + 1;
+        var count = state.Kernel.StrikesOf(patch.ManifestDigest) + 1;
         if (isProven && count < Cadence.MaxCrashes)
-            return (state with { Kernel = state.Kernel.WithStrikes(patch.Manifest, count) }, null);
+            return (state with { Kernel = state.Kernel.WithStrikes(patch.ManifestDigest, count) }, null);
         var blame = isProven ? $"the host went down {count} times in a row soon after the patch was loaded" : fate;
         return (Refusals.Quarantine(turn, patch, blame), blame);
     }
 
     /// <summary>It has survived a probation on this host, as the last one that did.</summary>
-    private static bool IsProven(AgentState state, PatchRef patch) => state.Record.LastGood?.Manifest == patch.Manifest;
+    private static bool IsProven(AgentState state, PatchRef patch) => state.Record.LastGood?.ManifestDigest == patch.ManifestDigest;
 
     /// <summary>The patch no longer runs: the boot that it ran in is over.</summary>
     private static AgentState Gone(AgentState state, RunningPatch running) => state with
     {
         Kernel = state.Kernel with { Running = null },
-        Record = running.WithdrawalReason is null ? state.Record : state.Record.WithoutGood(running.Patch.Manifest),
+        Record = running.WithdrawalReason is null ? state.Record : state.Record.WithoutGood(running.Patch.ManifestDigest),
     };
 
     private static AgentState Forgiven(AgentState state, PatchRef patch) =>
-        state with { Kernel = state.Kernel.Forgiving(patch.Manifest) };
+        state with { Kernel = state.Kernel.Forgiving(patch.ManifestDigest) };
 
     /// <summary>
     /// A load or a transition that the end of its boot cut short. What ran beside it comes first, if the patch is not to

@@ -24,19 +24,19 @@ internal static class Catalogues
         if (turn.State.Conversation.Assignment is not { } assignment) return turn.State.InPhase(new Phase.Resting());
         var before = (turn.Phase as Phase.Offered)?.Before;
         var read = Believe(turn, catalogue);
-        if (assignment.Manifest is not { } manifest) return read;
+        if (assignment.ManifestDigest is not { } manifest) return read;
         if (Objection(read, catalogue, manifest) is { } problem)
             return Refusals.RefuseAndReport(turn.After(read), manifest, null, problem, RefusalOrigin.Catalogue);
-        if (before is null || before.Manifest != manifest || !before.Stands(turn.Host.BootId)) return read;
+        if (before is null || before.ManifestDigest != manifest || !before.Stands(turn.Host.BootId)) return read;
         return before.Origin.OutlastsACatalogue() ? read.InPhase(before) : read;
     }
 
     /// <summary>Why the catalogue does not bear the assignment out.</summary>
     private static Problem? Objection(AgentState state, Catalogue catalogue, string manifest)
     {
-        var entry = catalogue.Patches.FirstOrDefault(p => p.Manifest == manifest);
+        var entry = catalogue.Patches.FirstOrDefault(p => p.ManifestDigest == manifest);
         if (entry is null) return Problems.NotInCatalogue(manifest, catalogue.Sequence);
-        var runs = state.Kernel.Running?.Patch.Manifest == manifest;
+        var runs = state.Kernel.Running?.Patch.ManifestDigest == manifest;
         return entry.Withdrawal is not null && !runs ? Problems.Withdrawn(entry.Version) : null;
     }
 

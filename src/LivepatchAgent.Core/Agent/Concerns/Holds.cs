@@ -27,9 +27,9 @@ internal static class Holds
     public static PatchRef? Available(AgentState state)
     {
         if (state.Record.Hold?.Available is not { } patch) return null;
-        var assigned = state.Conversation.Assignment?.Manifest == patch.Manifest;
-        var refused = state.Phase is Phase.Refused p && p.Manifest == patch.Manifest;
-        var runs = state.Kernel.Running?.Patch.Manifest == patch.Manifest;
+        var assigned = state.Conversation.Assignment?.ManifestDigest == patch.ManifestDigest;
+        var refused = state.Phase is Phase.Refused p && p.ManifestDigest == patch.ManifestDigest;
+        var runs = state.Kernel.Running?.Patch.ManifestDigest == patch.ManifestDigest;
         return assigned && !refused && !runs ? patch : null;
     }
 
@@ -39,14 +39,14 @@ internal static class Holds
         // Before that, only what is said of the patch is looked at.
         if (turn.Phase is Phase.OnTheWay { Target: { } target })
         {
-            if (!KeepsOut(turn, target.Manifest)) return null;
+            if (!KeepsOut(turn, target.ManifestDigest)) return null;
             return TurnedBack(turn.State, hold, target);
         }
 
-        var assigned = turn.State.Conversation.Assignment is { Confirmed: true } a ? a.Manifest : null;
-        if (!turn.State.AtRest || assigned is null || assigned != hold.Available?.Manifest) return null;
+        var assigned = turn.State.Conversation.Assignment is { Confirmed: true } a ? a.ManifestDigest : null;
+        if (!turn.State.AtRest || assigned is null || assigned != hold.Available?.ManifestDigest) return null;
         if (!KeepsOut(turn, assigned)) return null;
-        return turn.Phase is Phase.Refused refused && refused.Manifest != assigned
+        return turn.Phase is Phase.Refused refused && refused.ManifestDigest != assigned
             ? new Step.Believe(turn.State.InPhase(new Phase.Resting()), "what was refused is no longer assigned")
             : Advice.Nothing;
     }
@@ -59,9 +59,9 @@ internal static class Holds
     {
         var state = turn.State;
         if (state.Record.Hold is null || IsReload(state)) return false;
-        if (turn.Running is { } running) return running.Patch.Manifest != manifest;
-        var ranLast = state.Record.FloorFor(turn.Host.KernelRelease).Patches.MaxBy(p => p.Sequence)?.Manifest;
-        return manifest != ranLast && manifest != state.Record.LastGood?.Manifest;
+        if (turn.Running is { } running) return running.Patch.ManifestDigest != manifest;
+        var ranLast = state.Record.FloorFor(turn.Host.KernelRelease).Patches.MaxBy(p => p.Sequence)?.ManifestDigest;
+        return manifest != ranLast && manifest != state.Record.LastGood?.ManifestDigest;
     }
 
     private static Step.Believe TurnedBack(AgentState state, Hold hold, PatchRef patch)

@@ -27,7 +27,7 @@ internal static class Loads
         StepResult.Done => Loaded(turn, step.Patch),
         StepResult.Failed { InPassing: true } f => Downloads.Later(turn, step.Patch, f.Problem),
         StepResult.Failed f =>
-            Refusals.RefuseAndReport(turn, step.Patch.Manifest, step.Patch, f.Problem, RefusalOrigin.Kernel),
+            Refusals.RefuseAndReport(turn, step.Patch.ManifestDigest, step.Patch, f.Problem, RefusalOrigin.Kernel),
         _ => null,
     };
 
@@ -36,10 +36,10 @@ internal static class Loads
     {
         var (state, host) = (turn.State, turn.Host);
         if (host.KillSwitch == KillSwitch.Observe)
-            return Refusals.RefuseQuietly(turn, patch.Manifest, patch, Problems.SwitchedOff(patch), RefusalOrigin.KillSwitch);
+            return Refusals.RefuseQuietly(turn, patch.ManifestDigest, patch, Problems.SwitchedOff(patch), RefusalOrigin.KillSwitch);
         // Asked once more where every way to a load comes by, so that no way can forget it.
         if (Refusals.WhyNever(state.Record, patch) is { } never)
-            return Refusals.RefuseQuietly(turn, patch.Manifest, patch, never.Problem, never.Origin);
+            return Refusals.RefuseQuietly(turn, patch.ManifestDigest, patch, never.Problem, never.Origin);
         return host.Sight(patch.Name) switch
         {
             PatchSighting.Absent => next,
@@ -57,8 +57,8 @@ internal static class Loads
 
     private static AgentState Loaded(Turn turn, PatchRef patch)
     {
-        var about = patch.Manifest + turn.State.Pursuit.LoadAttempts;
-        var reported = Refusals.Report(turn, HappeningKind.Loaded, patch.Manifest, null, about);
+        var about = patch.ManifestDigest + turn.State.Pursuit.LoadAttempts;
+        var reported = Refusals.Report(turn, OutcomeKind.Loaded, patch.ManifestDigest, null, about);
         var begun = new Phase.Transitioning(patch, turn.Host.BootId, turn.Now, StallReported: false, turn.Uptime);
         return reported with { Pursuit = reported.Pursuit with { Phase = begun, BusyAnswers = 0 } };
     }
@@ -88,7 +88,7 @@ internal static class Loads
     private static Step.Believe Adopted(Turn turn, PatchRef patch)
     {
         var boot = turn.Host.BootId;
-        var reported = Refusals.Report(turn, HappeningKind.Adopted, patch.Manifest, null, boot);
+        var reported = Refusals.Report(turn, OutcomeKind.Adopted, patch.ManifestDigest, null, boot);
         // When it began is not known.
         var watched = new Phase.Transitioning(patch, boot, DateTimeOffset.MinValue, StallReported: false);
         return new Step.Believe(reported.InPhase(watched), $"the kernel has {patch.Name} already");
@@ -97,13 +97,13 @@ internal static class Loads
     private static Step.Believe GivenUp(Turn turn, PatchRef patch, int attempts)
     {
         var problem = Problems.LoadNeverEnded(patch, attempts);
-        return Refusals.RefuseQuietly(turn, patch.Manifest, patch, problem, RefusalOrigin.Kernel);
+        return Refusals.RefuseQuietly(turn, patch.ManifestDigest, patch, problem, RefusalOrigin.Kernel);
     }
 
     private static Step.Believe Taken(Turn turn, PatchRef patch, string why)
     {
         var problem = Problems.NameTaken(patch, why);
-        return Refusals.RefuseQuietly(turn, patch.Manifest, patch, problem, RefusalOrigin.Kernel);
+        return Refusals.RefuseQuietly(turn, patch.ManifestDigest, patch, problem, RefusalOrigin.Kernel);
     }
 
     private static bool IsOurs(Turn turn, string name) =>

@@ -4,14 +4,14 @@ namespace LivepatchAgent.Core.Agent.Concerns;
 internal static class Manifests
 {
     public static Advice Of(Turn turn) =>
-        turn.Phase is Phase.Listed p ? Advice.When(turn, p.Retry, new Step.FetchManifest(p.Manifest)) : Advice.Nothing;
+        turn.Phase is Phase.Listed p ? Advice.When(turn, p.Retry, new Step.FetchManifest(p.ManifestDigest)) : Advice.Nothing;
 
     public static AgentState? After(Turn turn, Step.FetchManifest step, StepResult result) => result switch
     {
         StepResult.ManifestRead r => Read(turn, r),
         StepResult.Failed { InPassing: true } f when turn.Phase is Phase.Listed p =>
             turn.State.InPhase(p.With(turn.Again(p.Retry, f.Problem))),
-        StepResult.Failed f => Refusals.RefuseAndReport(turn, step.Manifest, null, f.Problem, f.Origin),
+        StepResult.Failed f => Refusals.RefuseAndReport(turn, step.ManifestDigest, null, f.Problem, f.Origin),
         _ => null,
     };
 
@@ -27,12 +27,12 @@ internal static class Manifests
             return Refuse(turn, patch, Problems.WrongKernel(patch, host), RefusalOrigin.Host);
         if (Refusals.WhyNever(state.Record, patch) is { } never) return Refuse(turn, patch, never.Problem, never.Origin);
         var floor = state.Record.FloorFor(host.KernelRelease).Lowest;
-        var isFallback = state.Kernel.Running is null && state.Record.LastGood?.Manifest == patch.Manifest;
+        var isFallback = state.Kernel.Running is null && state.Record.LastGood?.ManifestDigest == patch.ManifestDigest;
         return patch.Sequence < floor && !isFallback
             ? Refuse(turn, patch, Problems.RolledBack(patch, floor), RefusalOrigin.Floor)
             : state.InPhase(new Phase.Downloading(patch, Retry.Now));
     }
 
     private static AgentState Refuse(Turn turn, PatchRef patch, Problem problem, RefusalOrigin origin) =>
-        Refusals.RefuseAndReport(turn, patch.Manifest, patch, problem, origin);
+        Refusals.RefuseAndReport(turn, patch.ManifestDigest, patch, problem, origin);
 }

@@ -25,7 +25,7 @@ internal static class PatchInForce
         var gone = state with { Kernel = (state.Kernel with { Running = null }).Leaving(patch) };
         var problem = Problems.RemovedByHand(patch);
         var refused = new Phase.Refused(
-            patch.Manifest, patch, problem, RefusalOrigin.Administrator, turn.Host.BootId);
+            patch.ManifestDigest, patch, problem, RefusalOrigin.Administrator, turn.Host.BootId);
         return new Step.Believe(Refusals.Refuse(gone, refused), $"{patch.Name} was switched off by somebody else");
     }
 }

@@ -11,7 +11,7 @@ internal static class Preflights
     {
         StepResult.Preflighted r => Judged(turn, step.Patch, r.Report),
         StepResult.Failed { InPassing: true } f => Downloads.Later(turn, step.Patch, f.Problem),
-        StepResult.Failed f => Refusals.RefuseAndReport(turn, step.Patch.Manifest, step.Patch, f.Problem, f.Origin),
+        StepResult.Failed f => Refusals.RefuseAndReport(turn, step.Patch.ManifestDigest, step.Patch, f.Problem, f.Origin),
         _ => null,
     };
 
@@ -21,6 +21,6 @@ internal static class Preflights
             return turn.State.InPhase(new Phase.Cleared(patch, (turn.Phase as Phase.Verified)?.BuildId));
         return inPassing
             ? Downloads.Later(turn, patch, problem)
-            : Refusals.RefuseAndReport(turn, patch.Manifest, patch, problem, RefusalOrigin.Host);
+            : Refusals.RefuseAndReport(turn, patch.ManifestDigest, patch, problem, RefusalOrigin.Host);
     }
 }

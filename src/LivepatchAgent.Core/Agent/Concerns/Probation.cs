@@ -16,7 +16,7 @@ internal static class Probation
         var survived = state with
         {
             Record = state.Record with { LastGood = running.Patch },
-            Kernel = state.Kernel.Forgiving(running.Patch.Manifest) with
+            Kernel = state.Kernel.Forgiving(running.Patch.ManifestDigest) with
             {
                 Running = running with { SurvivedProbation = true },
             },

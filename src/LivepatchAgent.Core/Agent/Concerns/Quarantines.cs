@@ -20,22 +20,22 @@ internal static class Quarantines
         if (meant.Length == 0) return Problems.NotQuarantined(Quoted(name));
         if (meant.Length > 1) return Problems.AmbiguousRelease(Quoted(name), meant.Select(InWords));
         var released = meant[0];
-        var others = state.Record.Quarantine.Where(q => q.Manifest != released.Manifest);
+        var others = state.Record.Quarantine.Where(q => q.ManifestDigest != released.ManifestDigest);
         return state with
         {
             Record = state.Record with { Quarantine = [.. others] },
-            Pursuit = state.Pursuit with { Phase = Lifted(state.Phase, released.Manifest) },
+            Pursuit = state.Pursuit with { Phase = Lifted(state.Phase, released.ManifestDigest) },
         };
     }
 
     /// <summary>What a person types to release it.</summary>
-    public static string NameOf(Quarantined quarantined) => quarantined.Name ?? Short(quarantined.Manifest);
+    public static string NameOf(Quarantined quarantined) => quarantined.Name ?? Short(quarantined.ManifestDigest);
 
     private static bool IsMeant(Quarantined quarantined, string name)
     {
         if (name.Length is 0 or > MaxName) return false;
         if (quarantined.Name == name || quarantined.Version == name) return true;
-        return quarantined.Manifest.StartsWith(name, StringComparison.OrdinalIgnoreCase);
+        return quarantined.ManifestDigest.StartsWith(name, StringComparison.OrdinalIgnoreCase);
     }
 
     /// <summary>Also where the refusal only waits while the catalogue is looked at again.</summary>
@@ -47,12 +47,12 @@ internal static class Quarantines
     };
 
     private static bool IsOf(Phase.Refused refused, string manifest) =>
-        refused.Manifest == manifest && refused.Origin == RefusalOrigin.Quarantine;
+        refused.ManifestDigest == manifest && refused.Origin == RefusalOrigin.Quarantine;
 
     private static string InWords(Quarantined quarantined)
     {
         var name = quarantined.Name is null ? "" : quarantined.Name + " ";
-        return $"{name}{quarantined.Version} (manifest {Short(quarantined.Manifest)})";
+        return $"{name}{quarantined.Version} (manifest {Short(quarantined.ManifestDigest)})";
     }
 
     private static string Short(string manifest) => manifest.Length > ShortDigest ? manifest[..ShortDigest] : manifest;

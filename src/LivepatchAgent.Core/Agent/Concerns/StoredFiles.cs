@@ -7,7 +7,7 @@ internal static class StoredFiles
     {
         if (!turn.State.AtRest || !turn.State.Pursuit.Untidy) return Advice.Nothing;
         PatchRef[] kept = [.. Kept(turn.State)];
-        return new Step.Tidy([.. kept.Select(p => p.Manifest)], [.. kept.Select(p => p.ModuleSha256)]);
+        return new Step.Tidy([.. kept.Select(p => p.ManifestDigest)], [.. kept.Select(p => p.ModuleSha256)]);
     }
 
     public static AgentState After(Turn turn) =>

@@ -35,7 +35,7 @@ internal static class Transitions
         if (!phase.StallReported && age >= turn.Policy.StallAfter)
         {
             var problem = Problems.Stalled(phase.Patch, turn.Host, age);
-            var reported = Refusals.Report(turn, HappeningKind.Stalled, phase.Patch.Manifest, problem, About(phase));
+            var reported = Refusals.Report(turn, OutcomeKind.Stalled, phase.Patch.ManifestDigest, problem, About(phase));
             return new Step.Believe(reported.InPhase(phase with { StallReported = true }), "the transition is stalled");
         }
 
@@ -49,20 +49,20 @@ internal static class Transitions
     {
         var patch = phase.Patch;
         var problem = Problems.Reversed(patch);
-        var reported = Refusals.Report(turn, HappeningKind.Reversed, patch.Manifest, problem, About(phase));
+        var reported = Refusals.Report(turn, OutcomeKind.Reversed, patch.ManifestDigest, problem, About(phase));
         var left = reported with { Kernel = reported.Kernel.Leaving(patch) };
-        var refused = new Phase.Refused(patch.Manifest, patch, problem, RefusalOrigin.Kernel, turn.Host.BootId);
+        var refused = new Phase.Refused(patch.ManifestDigest, patch, problem, RefusalOrigin.Kernel, turn.Host.BootId);
         return new Step.Believe(Refusals.Refuse(left, refused), "the transition was reversed");
     }
 
     private static AgentState Completed(Turn turn, PatchRef patch)
     {
         var (state, release) = (turn.State, turn.Host.KernelRelease);
-        var old = state.Kernel.Running is { } running && running.Patch.Manifest != patch.Manifest ? running : null;
-        var reported = Refusals.Report(turn, HappeningKind.Applied, patch.Manifest, null, patch.Manifest + turn.Host.BootId);
+        var old = state.Kernel.Running is { } running && running.Patch.ManifestDigest != patch.ManifestDigest ? running : null;
+        var reported = Refusals.Report(turn, OutcomeKind.Applied, patch.ManifestDigest, null, patch.ManifestDigest + turn.Host.BootId);
         var replaced = Replaced(turn.Host, reported.Kernel, old?.Patch, patch).Forgetting(patch.Name);
         // A patch that was withdrawn while it ran is nothing to fall back to once it is replaced.
-        var record = old is not null && IsWithdrawn(state, old) ? state.Record.WithoutGood(old.Patch.Manifest) : state.Record;
+        var record = old is not null && IsWithdrawn(state, old) ? state.Record.WithoutGood(old.Patch.ManifestDigest) : state.Record;
         return reported with
         {
             Kernel = replaced with { Running = new RunningPatch(patch, turn.Host.BootId, turn.Now, null, turn.Uptime) },
@@ -73,7 +73,7 @@ internal static class Transitions
 
     private static bool IsWithdrawn(AgentState state, RunningPatch running) =>
         running.WithdrawalReason is not null
-        || state.Conversation.Withdrawals.Pending.Any(p => p.Manifest == running.Patch.Manifest);
+        || state.Conversation.Withdrawals.Pending.Any(p => p.ManifestDigest == running.Patch.ManifestDigest);
 
     /// <summary>
     /// One look may have caught the old patch just before it was disabled, where the kernel does not say that the new one
@@ -89,5 +89,5 @@ internal static class Transitions
         return kernel.Leftovers.Contains(old.Name) ? kernel : kernel with { Leftovers = [.. kernel.Leftovers, old.Name] };
     }
 
-    private static string About(Phase.Transitioning phase) => phase.Patch.Manifest + phase.Since.ToUnixTimeSeconds();
+    private static string About(Phase.Transitioning phase) => phase.Patch.ManifestDigest + phase.Since.ToUnixTimeSeconds();
 }

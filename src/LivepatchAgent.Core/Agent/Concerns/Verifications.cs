@@ -17,10 +17,10 @@ internal static class Verifications
             case StepResult.Failed { InPassing: true } f:
                 // A file is gone from the store or cannot be read, be it the manifest: fetch it again, more slowly each time.
                 var retry = turn.Again(new Retry(pursuit.BusyAnswers, DateTimeOffset.MinValue, null), f.Problem);
-                var listed = new Phase.Listed(patch.Manifest, retry);
+                var listed = new Phase.Listed(patch.ManifestDigest, retry);
                 return turn.State with { Pursuit = pursuit with { Phase = listed, BusyAnswers = pursuit.BusyAnswers + 1 } };
             case StepResult.Failed f:
-                return Refusals.RefuseAndReport(turn, patch.Manifest, patch, f.Problem, f.Origin);
+                return Refusals.RefuseAndReport(turn, patch.ManifestDigest, patch, f.Problem, f.Origin);
             default:
                 return null;
         }

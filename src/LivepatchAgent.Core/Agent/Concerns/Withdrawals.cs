@@ -12,7 +12,7 @@ internal static class Withdrawals
         var record = turn.State.Conversation.Withdrawals;
         var talks = turn.State.AtRest && turn.State.Enrolment is not null;
         if (!talks || record.Pending is not [var pending, ..]) return Advice.Nothing;
-        return Advice.When(turn, record.Retry, new Step.FetchWithdrawal(pending.Document, pending.Manifest));
+        return Advice.When(turn, record.Retry, new Step.FetchWithdrawal(pending.Document, pending.ManifestDigest));
     }
 
     public static AgentState? After(Turn turn, Step.FetchWithdrawal step, StepResult result)
@@ -24,12 +24,12 @@ internal static class Withdrawals
                 return Withdraw(turn.State, step, r.Withdrawal);
             case StepResult.Failed { InPassing: true } f:
                 // One that cannot be fetched does not stand before the others.
-                var last = record.Pending.OrderBy(p => p.Manifest == step.Manifest);
+                var last = record.Pending.OrderBy(p => p.ManifestDigest == step.ManifestDigest);
                 var later = record with { Pending = [.. last], Retry = turn.Again(record.Retry, f.Problem) };
                 return turn.State with { Conversation = turn.State.Conversation with { Withdrawals = later } };
             case StepResult.Failed:
                 // The next catalogue names it again.
-                return NoLongerPending(turn.State, step.Manifest);
+                return NoLongerPending(turn.State, step.ManifestDigest);
             default:
                 return null;
         }
@@ -43,14 +43,14 @@ internal static class Withdrawals
     {
         var withdrawn = catalogue.Patches
             .Where(p => p.Withdrawal is not null)
-            .DistinctBy(p => p.Manifest)
-            .ToDictionary(p => p.Manifest, p => p.Withdrawal!);
+            .DistinctBy(p => p.ManifestDigest)
+            .ToDictionary(p => p.ManifestDigest, p => p.Withdrawal!);
         var running = state.Kernel.Running;
-        var unheeded = running is { WithdrawalReason: null } ? new[] { running.Patch.Manifest } : [];
-        var ran = unheeded.Concat(floor.Patches.Select(p => p.Manifest)).Distinct();
+        var unheeded = running is { WithdrawalReason: null } ? new[] { running.Patch.ManifestDigest } : [];
+        var ran = unheeded.Concat(floor.Patches.Select(p => p.ManifestDigest)).Distinct();
         PendingWithdrawal[] pending = [.. ran.Where(withdrawn.ContainsKey).Select(m => new PendingWithdrawal(withdrawn[m], m))];
-        var good = state.Record.LastGood?.Manifest;
-        var spent = good is not null && good != running?.Patch.Manifest && withdrawn.ContainsKey(good);
+        var good = state.Record.LastGood?.ManifestDigest;
+        var spent = good is not null && good != running?.Patch.ManifestDigest && withdrawn.ContainsKey(good);
         var conversation = state.Conversation;
         return state with
         {
@@ -63,13 +63,13 @@ internal static class Withdrawals
     /// <summary>It is no ground to refuse an older patch any more, and nothing to fall back to.</summary>
     private static AgentState Withdraw(AgentState state, Step.FetchWithdrawal step, PatchWithdrawal withdrawal)
     {
-        var manifest = withdrawal.Manifest;
+        var manifest = withdrawal.ManifestDigest;
         var running = state.Kernel.Running;
-        var runs = running?.Patch.Manifest == manifest;
+        var runs = running?.Patch.ManifestDigest == manifest;
         var floors = state.Record.Floors.ToDictionary(f => f.Key, f => f.Value.Without(manifest));
         var record = runs ? state.Record : state.Record.WithoutGood(manifest);
         var rolledBack = state.Phase is Phase.Refused { Origin: RefusalOrigin.Floor };
-        return NoLongerPending(state, step.Manifest) with
+        return NoLongerPending(state, step.ManifestDigest) with
         {
             Kernel = runs
                 ? state.Kernel with { Running = running! with { WithdrawalReason = withdrawal.Reason } }
@@ -81,7 +81,7 @@ internal static class Withdrawals
 
     private static AgentState NoLongerPending(AgentState state, string manifest)
     {
-        var others = state.Conversation.Withdrawals.Pending.Where(p => p.Manifest != manifest);
+        var others = state.Conversation.Withdrawals.Pending.Where(p => p.ManifestDigest != manifest);
         var record = new WithdrawalsRecord { Pending = [.. others], Retry = Retry.Now };
         return state with { Conversation = state.Conversation with { Withdrawals = record } };
     }

@@ -15,7 +15,7 @@ public sealed record HostQuestions(IReadOnlySet<string> Names, IReadOnlySet<stri
 
     public static HostQuestions Of(ModuleFacts module)
     {
-        HashSet<string> names = [.. Traits.Symbols], objects = [];
+        HashSet<string> names = [.. KernelFeatures.Symbols], objects = [];
         HashSet<string> functions = [.. module.Functions.Select(f => f.Name)];
         HashSet<string> exports = [.. module.NeededSymbols];
         names.UnionWith(functions);

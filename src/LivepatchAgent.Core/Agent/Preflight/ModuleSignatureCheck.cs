@@ -17,7 +17,7 @@ internal static class ModuleSignatureCheck
 
     public static CheckResult Run(ModuleFacts module, HostFacts host)
     {
-        if (Traits.ChecksSignatures(host) == false) return CheckResult.Ok("this kernel was built without CONFIG_MODULE_SIG and checks none");
+        if (KernelFeatures.ChecksSignatures(host) == false) return CheckResult.Ok("this kernel was built without CONFIG_MODULE_SIG and checks none");
         var insists = host.SignaturesEnforced == true ? "module.sig_enforce is set"
             : host.Lockdown is "integrity" or "confidentiality" ? $"the kernel is locked down ({host.Lockdown}, as under Secure Boot)" : null;
         if (module.Signatures is not [var signature, ..]) return Unsigned(module.BytesBehindSignature > 0 ? "there are bytes behind its signature, so that it counts as unsigned" : "it is not signed", insists);

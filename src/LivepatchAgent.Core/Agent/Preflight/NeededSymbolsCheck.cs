@@ -9,7 +9,7 @@ internal static class NeededSymbolsCheck
     {
         if (module.NeededSymbols.Count == 0) return CheckResult.Ok("it needs none");
         if (host.Symbols is null) return CheckResult.CannotTell("the kernel's symbols could not be read", "run it on the host itself, as root");
-        var showsExports = Traits.ShowsExports(host);
+        var showsExports = KernelFeatures.ShowsExports(host);
         List<string> missing = [], unexported = [];
         foreach (var name in module.NeededSymbols)
         {

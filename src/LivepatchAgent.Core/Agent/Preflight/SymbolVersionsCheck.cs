@@ -12,7 +12,7 @@ internal static class SymbolVersionsCheck
 
     public static CheckResult Run(ModuleFacts module, HostFacts host)
     {
-        switch (Traits.HasModuleVersions(host))
+        switch (KernelFeatures.HasModuleVersions(host))
         {
             case null:
                 return CheckResult.CannotTell("whether this kernel compares CRCs is not known", "run it on the host itself, as root");
@@ -22,7 +22,7 @@ internal static class SymbolVersionsCheck
                 break;
         }
 
-        if (Traits.Versions(module, host) is not { } versions)
+        if (KernelFeatures.Versions(module, host) is not { } versions)
             return CheckResult.Refused($"{(module.ExtendedSymbolVersions is null ? "it was built without CRCs" : "its CRCs are all of the kind that Linux 6.14 brought")}: this kernel refuses it, or takes it by force and is tainted (F) (CONFIG_MODVERSIONS, CONFIG_MODULE_FORCE_LOAD)", Rebuild);
         if (host.SymbolVersions is null) return CheckResult.CannotTell("the kernel's CRCs could not be read", "run it on the host itself, as root, with livepatch-agentd of this version");
         var needed = module.NeededSymbols.Append(Layout).ToHashSet();
@@ -38,7 +38,7 @@ internal static class SymbolVersionsCheck
         if (needed.Count > 0)
         {
             var without = $"it has CRCs, and none for {Listing.Of(needed)}";
-            return Traits.InsistsOnVersions(host) ? CheckResult.Refused(without, Rebuild) : CheckResult.CannotTell($"{without}, which this kernel then takes unseen", Rebuild);
+            return KernelFeatures.InsistsOnVersions(host) ? CheckResult.Refused(without, Rebuild) : CheckResult.CannotTell($"{without}, which this kernel then takes unseen", Rebuild);
         }
 
         return unknown.Count > 0

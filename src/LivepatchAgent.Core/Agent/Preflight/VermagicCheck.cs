@@ -15,8 +15,8 @@ internal static class VermagicCheck
         var (release, options) = Parts(module.Vermagic);
         // Whether this kernel's own text ends with a hash of its build as well, only that text or its options tell.
         var isShuffled = options.Contains("RANDSTRUCT_", StringComparison.Ordinal);
-        var isOpen = isShuffled && host.Config is null && Traits.OwnVermagic(host) is null;
-        List<string>? expected = isOpen ? null : Traits.Vermagics(host)?.Select(text => Parts(text).Options).ToList();
+        var isOpen = isShuffled && host.Config is null && KernelFeatures.OwnVermagic(host) is null;
+        List<string>? expected = isOpen ? null : KernelFeatures.Vermagics(host)?.Select(text => Parts(text).Options).ToList();
         if (expected?.Contains(options) == false)
         {
             var own = string.Join("\" or \"", expected);
@@ -32,7 +32,7 @@ internal static class VermagicCheck
 
         // For this it looks at __versions alone, also where it goes by the other section.
         if (module.SymbolVersions is null) return CheckResult.Refused($"it was built for {release}, this host runs {host.KernelRelease}", Rebuild);
-        return Traits.HasModuleVersions(host) switch
+        return KernelFeatures.HasModuleVersions(host) switch
         {
             true => CheckResult.Warning($"it was built for {release}, this host runs {host.KernelRelease}: the kernel goes by the symbols' CRCs instead, the agent loads no such patch", Rebuild),
             false => CheckResult.Refused($"it was built for {release}, this host runs {host.KernelRelease}", Rebuild),

@@ -4,7 +4,7 @@ using LivepatchAgent.Core.Modules;
 namespace LivepatchAgent.Core.Agent;
 
 /// <summary>What a kernel can do, by its build options where they can be read, else by the symbols that they bring.</summary>
-internal static class Traits
+internal static class KernelFeatures
 {
     private const string StackWalk = "arch_stack_walk_reliable", Layout = "module_layout", Exported = "__ksymtab_klp_enable_patch", Enable = "klp_enable_patch";
 

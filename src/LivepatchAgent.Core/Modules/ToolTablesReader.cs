@@ -9,7 +9,7 @@ namespace LivepatchAgent.Core.Modules;
 /// (include/linux/livepatch_external.h). Their module init makes the kernel's structures of them, and decides then
 /// whether the patch replaces: that is not visible.
 /// </summary>
-internal static class ToolTables
+internal static class ToolTablesReader
 {
     public static LivepatchTables? Find(scoped ref ElfFile elf, scoped in ElfSymbols symbols, ElfPointers pointers) =>
         KpatchBuild(ref elf, symbols, pointers) ?? KlpBuild(ref elf, symbols, pointers);

@@ -9,7 +9,7 @@ namespace LivepatchAgent.Core.Modules;
 /// between kernels, their first members do not (include/linux/livepatch.h, "external"); so entries are found by the
 /// pointers that they must hold, never by a stride.
 /// </summary>
-internal ref struct PlainTables
+internal ref struct KlpPatchReader
 {
     /// <summary>Structures that begin with a pointer to __this_module are few; a hostile file gets no more tries than this.</summary>
     private const int MaxCandidates = 64;
@@ -27,7 +27,7 @@ internal ref struct PlainTables
     private readonly ElfSymbols _symbols;
     private int _visits;
 
-    private PlainTables(ElfPointers pointers, ElfSymbols symbols)
+    private KlpPatchReader(ElfPointers pointers, ElfSymbols symbols)
     {
         _pointers = pointers;
         _symbols = symbols;
@@ -39,7 +39,7 @@ internal ref struct PlainTables
     /// <param name="layout">What is known of this kernel's struct klp_patch.</param>
     public static LivepatchTables? Find(scoped ref ElfFile elf, ElfSymbols symbols, ElfPointers pointers, int thisModule, PatchLayout layout)
     {
-        var reader = new PlainTables(pointers, symbols);
+        var reader = new KlpPatchReader(pointers, symbols);
         var candidates = 0;
         LivepatchTables? withoutFunctions = null;
         for (var i = 0; i + 1 < pointers.Count && candidates < MaxCandidates && elf.Fault is null; i++)

@@ -5,7 +5,7 @@ using System.Text;
 namespace LivepatchAgent.Core.Kernel;
 
 /// <summary>What the kernel says of itself to those who read its memory: the note VMCOREINFO of /proc/kcore.</summary>
-public static class CoreTexts
+public static class VmcoreinfoText
 {
     private const int NoteHeader = 12;
 
