@@ -41,7 +41,7 @@ internal sealed class HostPaths(string root)
     public string StateFolder => Under("var/lib/livepatch-agent");
 
     /// <summary>
-    /// The boot id of the boot that ended last in order. livepatch-agent-clean-end.service writes it, and the daemon
+    /// The boot ids of the last boots that ended in order. livepatch-agent-clean-end.service writes it, and the daemon
     /// reads it.
     /// </summary>
     public string CleanEnd => Path.Combine(StateFolder, "clean-end");

@@ -13,6 +13,7 @@ namespace LivepatchAgent.Model;
 /// </remarks>
 internal sealed class Disk
 {
+    private const int MaxCleanEnds = 13;
     private readonly List<string> _manifests = [];
     private readonly List<string> _modules = [];
     private readonly List<string> _rotten = [];
@@ -42,14 +43,20 @@ internal sealed class Disk
 
     public AgentState? Older { get; private set; }
 
-    /// <summary>Boot id of the boot that ended last in order.</summary>
-    public string? CleanEnd { get; set; }
+    /// <summary>The boots that ended in order, the newest first, as far as the mark has room for them.</summary>
+    public IReadOnlyList<string> CleanEnds { get; private set; } = [];
 
     /// <summary>How often the journal was written.</summary>
     public int Writes { get; private set; }
 
     /// <summary>How many entries the history's file has.</summary>
     public long HistoryCount { get; private set; }
+
+    /// <summary>The mark of a boot that ends in order. It needs room on the disk no more than the journal does.</summary>
+    public void Note(string bootId)
+    {
+        if (!Failing) CleanEnds = [bootId, .. CleanEnds.Take(MaxCleanEnds - 1)];
+    }
 
     /// <summary>False when the disk fails. What is on it already is not written again.</summary>
     public bool Save(AgentState state)

@@ -9,16 +9,7 @@ namespace LivepatchAgent.Model;
 /// <param name="Fault">In plain words.</param>
 internal sealed record KnownOpen(string Kind, string Sequence, string Fault)
 {
-    private const string Overwritten =
-        "the mark of an orderly end names the last boot alone: after another boot in which no daemon ran, an end that "
-        + "the daemon could not save counts as a crash";
-
-    public static readonly IReadOnlyList<KnownOpen> All =
-    [
-        new("orderly-end/loading", "mark-overwritten-loading", Overwritten),
-        new("orderly-end/running", "mark-overwritten-running", Overwritten),
-        new("orderly-end/transitioning", "mark-overwritten-transition", Overwritten),
-    ];
+    public static readonly IReadOnlyList<KnownOpen> All = [];
 
     public static bool Has(string kind) => All.Any(known => known.Kind == kind);
 }

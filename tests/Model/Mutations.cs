@@ -38,7 +38,7 @@ internal sealed class OneStrike() : Mutation(
         var (state, host) = (turn.State, turn.Host);
         var step = base.Next(turn);
         if (Beliefs.Switching(state) is not { } switching || switching.BootId == host.BootId) return step;
-        if (Beliefs.StoppedCleanly(state) || host.CleanEnd == switching.BootId) return step;
+        if (Beliefs.StoppedCleanly(state) || host.CleanEnds.Contains(switching.BootId)) return step;
         return Believing(step, Beliefs.QuarantinedAtOnce(state, switching.Patch, host));
     }
 }
@@ -81,7 +81,7 @@ internal sealed class CleanEndIgnored() : Mutation(
     "an orderly end that the daemon could not save counts as a crash",
     "orderly-end")
 {
-    public override Step Next(Turn turn) => base.Next(turn with { Host = turn.Host with { CleanEnd = null } });
+    public override Step Next(Turn turn) => base.Next(turn with { Host = turn.Host with { CleanEnds = [] } });
 }
 
 internal sealed class NoIntent() : Mutation(

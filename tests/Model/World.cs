@@ -142,7 +142,7 @@ internal sealed partial class World
         Daemon?.Stop();
         // An end that the disk does not take the mark of cannot be told from a crash.
         Oracle.BootEnds(orderly: !Disk.Failing, null);
-        if (!Disk.Failing) Disk.CleanEnd = Kernel.BootId;
+        Disk.Note(Kernel.BootId);
         Boot(release);
     }
 
@@ -160,7 +160,7 @@ internal sealed partial class World
         At = Now,
         Uptime = Kernel.Uptime,
         BootId = Kernel.BootId,
-        CleanEnd = Disk.CleanEnd,
+        CleanEnds = Disk.CleanEnds,
         KernelRelease = Papers.Releases[Kernel.Release],
         Architecture = Papers.Architecture,
         LivepatchSupported = true,

@@ -10,11 +10,10 @@ public sealed record HostSnapshot
     public required string BootId { get; init; }
 
     /// <summary>
-    /// The boot id of the boot that ended last in order (reboot, poweroff, halt, kexec), as the system noted it when
-    /// all services had stopped. It needs neither a living daemon nor room on the disk. Null when there is
-    /// no such mark.
+    /// The boot ids of the last boots that ended in order (reboot, poweroff, halt, kexec). The system noted each when
+    /// all services had stopped: that needs neither a living daemon nor room on the disk.
     /// </summary>
-    public string? CleanEnd { get; init; }
+    public IReadOnlyList<string> CleanEnds { get; init; } = [];
 
     public required string KernelRelease { get; init; }
 

@@ -11,9 +11,13 @@ namespace LivepatchAgent.Daemon.Kernel;
 internal sealed class HostObserver(HostPaths paths, TimeProvider time)
 {
     private const string Unknown = "unknown";
+
+    /// <summary>As many lines as packaging/agent/clean-end writes.</summary>
+    private const int MaxCleanEnds = 13;
+
     private readonly BlockingTasks _tasks = new(paths);
 
-    private readonly string? _cleanEnd = CleanEnd(SmallFile.Read(paths.CleanEnd));
+    private readonly IReadOnlyList<string> _cleanEnds = CleanEnds(SmallFile.Read(paths.CleanEnd) ?? "");
 
     // These do not change while the kernel runs; /proc/cmdline least of all, though a livepatch may change what it
     // shows.
@@ -53,7 +57,7 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
         At = time.GetUtcNow(),
         Uptime = time.GetElapsedTime(0), // the origin of the monotonic clock is the boot
         BootId = _bootId ?? Unknown,
-        CleanEnd = _cleanEnd,
+        CleanEnds = _cleanEnds,
         KernelRelease = _release ?? Unknown,
         Architecture = Architecture,
         LivepatchSupported = Directory.Exists(paths.Livepatch),
@@ -95,12 +99,14 @@ internal sealed class HostObserver(HostPaths paths, TimeProvider time)
         BootId = _bootId ?? Unknown,
     };
 
-    /// <summary>36 dashes stand for no boot. Whatever else is not a boot id is equal to none.</summary>
-    private static string? CleanEnd(string? mark)
+    /// <summary>One boot id a line; 36 dashes stand for no boot. Older versions wrote one line.</summary>
+    private static string[] CleanEnds(string mark)
     {
-        var namesABoot = mark is { Length: > 0 and <= 64 } && mark.Any(char.IsAsciiLetterOrDigit);
-        return namesABoot ? mark : null;
+        var boots = mark.Split('\n').Take(MaxCleanEnds).Where(IsBootId);
+        return [.. boots];
     }
+
+    private static bool IsBootId(string line) => Guid.TryParseExact(line, "D", out _);
 
     /// <summary>
     /// Somebody put something there to hold the agent back. If it cannot be read, it says the strongest thing it could.

@@ -52,24 +52,35 @@ public class StrikeTests
     public void NewPatch_OfABootThatTheSystemMarkedAsEnded_IsLoadedAgain(string place)
     {
         var state = Ended(place, proven: false, boot: 0);
-        var host = Given.Host() with { BootId = "boot-1", CleanEnd = "boot-0" };
+        var host = Given.Host() with { BootId = "boot-1", CleanEnds = ["boot-0"] };
         var after = Assert.IsType<Step.Believe>(Next(state, host)).After;
         Assert.Equal(One, Assert.IsType<Phase.Downloaded>(after.Phase).Patch);
         Assert.Empty(after.Record.Quarantine);
-        // A mark of any other boot says nothing of this one.
-        Assert.Single(Assert.IsType<Step.Believe>(Next(state, host with { CleanEnd = "boot-9" })).After.Record.Quarantine);
+        // A mark of other boots says nothing of this one.
+        var other = Next(state, host with { CleanEnds = ["boot-9", "boot-8"] });
+        Assert.Single(Assert.IsType<Step.Believe>(other).After.Record.Quarantine);
     }
 
-    /// <summary>The mark names one boot: what it said is kept while nothing may be judged, as the next end overwrites it.</summary>
+    /// <summary>The boots after it ended in order too, and ran no daemon or one that could save nothing.</summary>
+    [Theory]
+    [MemberData(nameof(Places))]
+    public void NewPatch_OfABootThatTheSystemMarkedBeforeOthers_IsLoadedAgain(string place)
+    {
+        var state = Ended(place, proven: false, boot: 0);
+        var host = Given.Host() with { BootId = "boot-3", CleanEnds = ["boot-2", "boot-1", "boot-0"] };
+        Assert.Empty(Assert.IsType<Step.Believe>(Next(state, host)).After.Record.Quarantine);
+    }
+
+    /// <summary>The mark names the last boots: what it said is kept while nothing may be judged.</summary>
     [Fact]
     public void Mark_SeenByABootThatMayNotJudge_IsRemembered()
     {
         var state = Ended("running", proven: false, boot: 0);
-        var off = Given.Host() with { BootId = "boot-1", CleanEnd = "boot-0", KillSwitch = KillSwitch.Off };
+        var off = Given.Host() with { BootId = "boot-1", CleanEnds = ["boot-0"], KillSwitch = KillSwitch.Off };
         var turn = new Turn(state, off, Given.Policy, Given.Now);
         var saved = Decider.Begin(turn, Decider.Next(turn));
         Assert.True(saved.Kernel.StoppedCleanly);
-        var on = Given.Host() with { BootId = "boot-2", CleanEnd = "boot-1" };
+        var on = Given.Host() with { BootId = "boot-2", CleanEnds = ["boot-1"] };
         Assert.Empty(Assert.IsType<Step.Believe>(Next(saved, on)).After.Record.Quarantine);
     }
 

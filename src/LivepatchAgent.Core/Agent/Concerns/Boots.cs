@@ -25,7 +25,7 @@ internal static class Boots
     public static AgentState Begin(Turn turn, Step step)
     {
         var hasJudged = HasJudgedTheBoot(turn.State, turn.Host.BootId);
-        // The system's mark names one boot: it is kept until that boot is judged, as the end of this one overwrites it.
+        // The system's mark names the last boots alone: what it said is kept until that boot is judged.
         var clean = hasJudged ? turn.State.Kernel.StoppedCleanly : EndedCleanly(turn);
         var onlyJudges = step is Step.Believe || !hasJudged;
         var stays = clean && step is not Step.Load && onlyJudges;
@@ -56,7 +56,7 @@ internal static class Boots
     private static bool EndedCleanly(Turn turn)
     {
         var boot = (turn.Phase as Phase.InKernel)?.BootId ?? turn.Running?.BootId;
-        return turn.State.Kernel.StoppedCleanly || (boot is not null && boot == turn.Host.CleanEnd);
+        return turn.State.Kernel.StoppedCleanly || (boot is not null && turn.Host.CleanEnds.Contains(boot));
     }
 
     /// <summary>
