@@ -2,7 +2,7 @@ namespace LivepatchAgent.Core.Agent;
 
 /// <summary>What one concern says to a turn: a step now, or when to ask it again.</summary>
 /// <param name="Step">The step it wants now; null when it wants none.</param>
-/// <param name="AskAgain">When it may want one, if nothing else happens before; the end of time when it cannot say.</param>
+/// <param name="AskAgain">When it may want one, if nothing else happens before; the end of time if not known.</param>
 internal readonly record struct Advice(Step? Step, DateTimeOffset AskAgain)
 {
     /// <summary>No step, and no time at which that would change.</summary>

@@ -3,7 +3,9 @@ namespace LivepatchAgent.Core.Agent;
 /// <summary>The host administrator's settings, read from agent.conf once and validated.</summary>
 public sealed record AgentPolicy
 {
-    /// <summary>A transition older than this is called stalled. The kernel itself sends its fake signal after 15 s.</summary>
+    /// <summary>
+    /// A transition older than this is called stalled. The kernel itself sends its fake signal after 15 s.
+    /// </summary>
     public TimeSpan StallAfter { get; init; } = TimeSpan.FromSeconds(20);
 
     /// <summary>Reverse a stalled transition after this time; null waits as long as it takes.</summary>
@@ -12,7 +14,7 @@ public sealed record AgentPolicy
     /// <summary>A patch that ran this long without the host going down is trusted at the next boot.</summary>
     public TimeSpan Probation { get; init; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>How often a load that never came to an end is begun anew.</summary>
+    /// <summary>How often a load that never came to an end is started over.</summary>
     public int MaxLoadAttempts { get; init; } = 3;
 }
 
@@ -25,45 +27,59 @@ public static class Cadence
     /// <summary>An `enable` at a terminal is answered, not retried for ever.</summary>
     public const int MaxEnrolAttempts = 3;
 
-    /// <summary>So many boots in a row that end uncleanly soon after the load are put down to a patch that had survived before: chance rarely strikes so often, and a boot loop always.</summary>
+    /// <summary>
+    /// After this many boots in a row that end uncleanly soon after the load, a patch that had survived before is held
+    /// responsible: chance rarely strikes so often, and a boot loop always does.
+    /// </summary>
     public const int MaxCrashes = 3;
 
-    /// <summary>What a server that was away for long is told when it is back.</summary>
+    /// <summary>How many outcomes are kept for a server that was away for long.</summary>
     public const int MaxOutcomes = 64;
 
-    /// <summary>How long a replaced module is looked after by the clock; after that whatever wakes the daemon will do.</summary>
+    /// <summary>
+    /// How long the clock looks after a replaced module; after that, whatever wakes the daemon is enough.
+    /// </summary>
     public static readonly TimeSpan LeftoverWatch = TimeSpan.FromMinutes(10);
 
     /// <summary>A verified catalogue is looked at again after this time, long before it expires.</summary>
     public static readonly TimeSpan CatalogueAge = TimeSpan.FromHours(24);
 
-    /// <summary>Full jitter (a random part of a doubling bound), so that a fleet does not come back in one wave.</summary>
+    /// <summary>
+    /// Full jitter (a random part of a doubling bound), so that a fleet does not come back in one wave.
+    /// </summary>
     public static TimeSpan Backoff(int failures, double jitter)
     {
-        var bound = Math.Min(BackoffCap.TotalSeconds, BackoffStart.TotalSeconds * Math.Pow(2, Math.Clamp(failures - 1, 0, 20)));
+        var doubled = BackoffStart.TotalSeconds * Math.Pow(2, Math.Clamp(failures - 1, 0, 20));
+        var bound = Math.Min(BackoffCap.TotalSeconds, doubled);
         return TimeSpan.FromSeconds(Math.Max(1, bound * jitter));
     }
 
-    /// <summary>No time that is written down lies farther ahead; one that does comes of a clock that was wrong.</summary>
+    /// <summary>
+    /// No time that is written down lies farther ahead; one that does comes from a clock that was wrong.
+    /// </summary>
     public static readonly TimeSpan LongestWait = TimeSpan.FromDays(8);
 
-    /// <summary>A held check-in that ends sooner is held by nobody: the server or something in between does not do it.</summary>
+    /// <summary>
+    /// A held check-in that ends sooner is not held at all: the server, or something in between, does not do it.
+    /// </summary>
     public static readonly TimeSpan ShortestHold = TimeSpan.FromSeconds(10);
 
     /// <summary>So many held check-ins may end at once, one after the other, before the next one waits.</summary>
     private const int FreeShortHolds = 2;
 
     /// <summary>Whether it is time, also when the clock was put back since the time was set.</summary>
-    public static bool IsDue(DateTimeOffset at, DateTimeOffset now, TimeSpan farthest) => now >= at || at - now > farthest;
+    public static bool IsDue(DateTimeOffset at, DateTimeOffset now, TimeSpan farthest) =>
+        now >= at || at - now > farthest;
 
     /// <summary>A server that answers at once what it should hold is polled, ever more slowly.</summary>
-    public static TimeSpan HoldPause(int shortHolds, double jitter) => shortHolds <= FreeShortHolds ? TimeSpan.Zero : Backoff(shortHolds - FreeShortHolds, jitter);
+    public static TimeSpan HoldPause(int shortHolds, double jitter) =>
+        shortHolds <= FreeShortHolds ? TimeSpan.Zero : Backoff(shortHolds - FreeShortHolds, jitter);
 
     /// <summary>Somebody waits at a terminal.</summary>
     public static TimeSpan EnrolBackoff(int failures, double jitter) => TimeSpan.FromSeconds(0.5 + failures * jitter);
 
     /// <summary>
-    /// /dev/kmsg tells when a transition ends; looking is the net below it, and it finds the tasks that hold it up.
+    /// /dev/kmsg shows when a transition ends; looking is the net below it, and it finds the tasks that hold it up.
     /// </summary>
     public static TimeSpan TransitionPace(TimeSpan age) => age switch
     {
@@ -74,9 +90,10 @@ public static class Cadence
     };
 
     /// <summary>
-    /// How soon the kernel's patches are looked at again, whoever brought them; null where each is applied and stays so.
-    /// The kernel writes its log lines just before it changes what sysfs shows (klp_start_transition and
-    /// klp_complete_transition in kernel/livepatch/transition.c): what is seen at a line may be the opposite of what is.
+    /// How soon the kernel's patches are looked at again, no matter who loaded them; null where each is applied and
+    /// stays so. The kernel writes its log lines just before it changes what sysfs shows (klp_start_transition and
+    /// klp_complete_transition in kernel/livepatch/transition.c): what is seen at a line may be the opposite of what
+    /// is.
     /// </summary>
     /// <param name="patches">As they were seen.</param>
     /// <param name="age">Since the last line, or since they began to move.</param>

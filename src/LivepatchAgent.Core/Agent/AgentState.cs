@@ -5,8 +5,8 @@ namespace LivepatchAgent.Core.Agent;
 
 /// <summary>
 /// Everything the agent remembers, in one value and one file (journal.json, 0600). The kernel is the truth and this a
-/// hint: what is wrong here is put right by what is seen there.
-/// The reader of JSON gives null to what a file does not have, an older agent's for instance: lists take that for empty.
+/// hint: what is wrong here is put right by what is seen there. The reader of JSON gives null to what a file does not
+/// have, an older agent's for instance: lists take that for empty.
 /// </summary>
 public sealed record AgentState
 {
@@ -46,7 +46,8 @@ public sealed record AgentState
     public AgentState InPhase(Phase phase) => this with { Pursuit = Pursuit with { Phase = phase } };
 
     /// <summary>
-    /// The running patch, if the kernel still has it. A patch from an earlier boot, or one disabled by hand, does not count.
+    /// The running patch, if the kernel still has it. A patch from an earlier boot, or one disabled by hand, does not
+    /// count.
     /// </summary>
     public RunningPatch? InForce(HostSnapshot host) =>
         Kernel.Running is { } running && running.BootId == host.BootId && host.Sight(running.Patch.Name).IsInForce()
@@ -82,7 +83,9 @@ public sealed record KernelBelief
     /// <summary>Which patches those are, as far as it is known: for the history.</summary>
     public IReadOnlyList<HistoryPatch> LeftoverPatches { get; init => field = value ?? []; } = [];
 
-    /// <summary>Boots in a row that ended uncleanly soon after a patch was loaded that had survived here before.</summary>
+    /// <summary>
+    /// Boots in a row that ended uncleanly soon after a patch was loaded that had survived here before.
+    /// </summary>
     public Strikes? Strikes { get; init; }
 
     /// <summary>False while the daemon runs; a boot that still finds it false was not shut down.</summary>
@@ -97,7 +100,9 @@ public sealed record KernelBelief
     internal KernelBelief Forgiving(string manifest) =>
         Strikes?.ManifestDigest == manifest ? this with { Strikes = null } : this;
 
-    /// <summary>This module of ours patches nothing any more; which patch it was is kept until the module is gone.</summary>
+    /// <summary>
+    /// This module of ours patches nothing any more; which patch it was is kept until the module is gone.
+    /// </summary>
     internal KernelBelief Leaving(PatchRef patch) => this with
     {
         Leftovers = Leftovers.Contains(patch.Name) ? Leftovers : [.. Leftovers, patch.Name],

@@ -1,29 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using LivepatchAgent.Core.History;
-using LivepatchAgent.Core.Trust;
-using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Agent;
-
-/// <summary>Why the state changed.</summary>
-public abstract record Cause
-{
-    private Cause()
-    {
-    }
-
-    public sealed record Started(string AgentVersion, string KernelRelease) : Cause;
-
-    public sealed record Stopped : Cause;
-
-    /// <summary>Somebody asked, and the command was taken.</summary>
-    public sealed record Asked(Command Command, HistoryBy? By) : Cause;
-
-    /// <summary>About to be done.</summary>
-    public sealed record Begun(Step Step) : Cause;
-
-    public sealed record Performed(Step Step, StepResult Result) : Cause;
-}
 
 /// <summary>
 /// What the history is to say of a change of state. It follows from what was believed before and after, so nothing that
@@ -32,90 +10,31 @@ public abstract record Cause
 public static class Chronicle
 {
     public static IReadOnlyList<HistoryEvent> Between(AgentState before, AgentState after, Cause cause) =>
-        [.. OfCause(before, after, cause), .. OfServer(before, after), .. OfPhase(before, after), .. OfKernel(before, after)];
-
-    private static IEnumerable<HistoryEvent> OfCause(AgentState before, AgentState after, Cause cause)
-    {
-        switch (cause)
-        {
-            case Cause.Started s:
-                yield return new(HistoryKind.Started) { Note = $"livepatch-agentd {s.AgentVersion} on {s.KernelRelease}" };
-                break;
-            case Cause.Stopped:
-                yield return new(HistoryKind.Stopped);
-                break;
-            case Cause.Asked { Command: Command.Enable c } a:
-                yield return new(HistoryKind.EnableAsked) { By = a.By, Note = $"with {c.Intent.Token.Server}" };
-                break;
-            case Cause.Asked { Command: Command.Disable } a:
-                yield return new(HistoryKind.Disabled) { By = a.By, Note = before.Enrolment is { } e ? $"no longer with {e.Server}" : null };
-                break;
-            case Cause.Asked { Command: Command.Hold } a:
-                yield return new(HistoryKind.HoldAsked) { By = a.By };
-                break;
-            case Cause.Asked { Command: Command.Unhold } a:
-                yield return new(HistoryKind.UnholdAsked) { By = a.By };
-                break;
-            case Cause.Asked { Command: Command.ReleaseQuarantine } a:
-                foreach (var released in before.Record.Quarantine.Except(after.Record.Quarantine))
-                {
-                    var patch = new HistoryPatch(released.ManifestDigest, released.Name, released.Version);
-                    var reason = released.Reason;
-                    yield return new(HistoryKind.QuarantineReleased) { By = a.By, Patch = patch, Note = reason };
-                }
-
-                break;
-            case Cause.Asked { Command: Command.Refresh } a:
-                yield return new(HistoryKind.RefreshAsked) { By = a.By };
-                break;
-            case Cause.Performed { Step: Step.FetchCatalogue, Result: StepResult.Failed f } when IsDistrust(f.Problem.Code) && (before.Phase as Phase.Offered)?.Retry.Problem?.Code != f.Problem.Code:
-                yield return new(HistoryKind.CatalogueRefused) { By = Server(before), Problem = f.Problem };
-                break;
-            case Cause.Performed { Step: Step.FetchPins s, Result: StepResult.Failed f } when IsDistrust(f.Problem.Code) && before.Conversation.Pins.Retry.Problem?.Code != f.Problem.Code:
-                yield return new(HistoryKind.PinsRefused) { By = Server(before), Problem = f.Problem };
-                break;
-            case Cause.Performed { Step: Step.FetchPins, Result: StepResult.PinsRead { Pins.Content: var pins } }:
-                yield return new(HistoryKind.PinsChanged)
-                {
-                    By = Server(before),
-                    Note = $"version {pins.Version}: {pins.Threshold} of {pins.Publishers.Count} publishers ({string.Join(", ", PinSetVerifier.Certificates(pins.Publishers).Select(c => Certificates.Fingerprint(c)[..12]))})",
-                };
-                break;
-            case Cause.Performed { Step: Step.FetchWithdrawal s, Result: StepResult.Failed f } when IsDistrust(f.Problem.Code):
-                yield return new(HistoryKind.Refused) { By = Server(before), Problem = f.Problem, Note = $"a withdrawal: {f.Problem.Message}", Patch = new HistoryPatch(s.ManifestDigest) };
-                break;
-            case Cause.Performed { Step: Step.Reverse s }:
-                yield return new(HistoryKind.Reversing) { Patch = Of(before.Phase.Target), Note = $"{s.Name}: stall-policy" };
-                break;
-            case Cause.Performed { Step: Step.RemoveModule s, Result: StepResult.Done }:
-                yield return new(HistoryKind.ModuleRemoved) { Patch = before.Kernel.LeftoverPatches.FirstOrDefault(p => p.Name == s.Name) ?? (before.Phase.Target is { } t && t.Name == s.Name ? Of(t) : null), Note = s.Name };
-                break;
-            default:
-                break;
-        }
-    }
+    [
+        .. CauseChronicle.Of(before, after, cause),
+        .. OfServer(before, after),
+        .. OfPhase(before, after),
+        .. OfKernel(before, after),
+    ];
 
     private static IEnumerable<HistoryEvent> OfServer(AgentState before, AgentState after)
     {
+        var server = after.Conversation.Server;
         if (after.Enrolment is { } enrolment && before.Enrolment?.MachineId != enrolment.MachineId)
-            yield return new(HistoryKind.Enrolled) { By = Server(after), Note = $"as {enrolment.MachineId}" };
+            yield return new(HistoryKind.Enrolled) { By = server, Note = $"as {enrolment.MachineId}" };
         if (before.Phase is Phase.Enrolling && after.Phase is Phase.NotEnrolled { Problem: { } why })
             yield return new(HistoryKind.EnrolFailed) { Problem = why };
-        if (after.Conversation.Assignment?.ManifestDigest is { } offered && offered != before.Conversation.Assignment?.ManifestDigest)
-            yield return new(HistoryKind.Offered) { By = Server(after), Patch = new HistoryPatch(offered) };
-        if (after.Conversation.CheckIn.Problem is { } talk && talk.Code != before.Conversation.CheckIn.Problem?.Code && IsDistrust(talk.Code))
-            yield return new(HistoryKind.ServerDistrusted) { By = Server(after), Problem = talk };
+        var (past, present) = (before.Conversation, after.Conversation);
+        if (present.Assignment?.ManifestDigest is { } offered && offered != past.Assignment?.ManifestDigest)
+            yield return new(HistoryKind.Offered) { By = server, Patch = new HistoryPatch(offered) };
+        if (present.CheckIn.Problem is { } problem && IsNewDistrust(problem, past.CheckIn.Problem))
+            yield return new(HistoryKind.ServerDistrusted) { By = server, Problem = problem };
     }
 
     private static IEnumerable<HistoryEvent> OfPhase(AgentState before, AgentState after)
     {
         if (after.Record.Quarantine.Count > before.Record.Quarantine.Count)
-        {
-            var bad = after.Record.Quarantine[^1];
-            var which = new[] { before.Phase.Target, before.Kernel.Running?.Patch }.FirstOrDefault(p => p?.ManifestDigest == bad.ManifestDigest);
-            yield return new(HistoryKind.Quarantined) { Patch = Of(which) ?? new HistoryPatch(bad.ManifestDigest, Version: bad.Version), Note = bad.Reason };
-        }
-
+            yield return OfQuarantine(before, after.Record.Quarantine[^1]);
         switch (after.Phase)
         {
             case Phase.Verified v when before.Phase is not Phase.Verified:
@@ -130,7 +49,8 @@ public static class Chronicle
             case Phase.Transitioning t when before.Phase is Phase.AtHand:
                 yield return Wanted(HistoryKind.Adopted, after, t.Patch) with { Note = "the kernel had it already" };
                 break;
-            case Phase.Transitioning { StallReported: true } t when before.Phase is Phase.Transitioning { StallReported: false }:
+            case Phase.Transitioning { StallReported: true } t
+                when before.Phase is Phase.Transitioning { StallReported: false }:
                 yield return new(HistoryKind.Stalled) { Patch = Of(t.Patch) };
                 break;
             case Phase.Refused r when NewRefusal(before, r) && !IsRecordedElsewhere(before, after, r):
@@ -146,13 +66,25 @@ public static class Chronicle
         }
     }
 
-    /// <summary>A removal by hand and a new quarantine have entries of their own.</summary>
-    private static bool IsRecordedElsewhere(AgentState before, AgentState after, Phase.Refused refused) => refused.Origin switch
+    private static HistoryEvent OfQuarantine(AgentState before, Quarantined quarantined)
     {
-        RefusalOrigin.Administrator => true,
-        RefusalOrigin.Quarantine => after.Record.Quarantine.Count > before.Record.Quarantine.Count,
-        _ => false,
-    };
+        PatchRef?[] candidates = [before.Phase.Target, before.Kernel.Running?.Patch];
+        var patch = candidates.FirstOrDefault(p => p?.ManifestDigest == quarantined.ManifestDigest);
+        return new(HistoryKind.Quarantined)
+        {
+            Patch = Of(patch) ?? new HistoryPatch(quarantined.ManifestDigest, Version: quarantined.Version),
+            Note = quarantined.Reason,
+        };
+    }
+
+    /// <summary>A removal by hand and a new quarantine have entries of their own.</summary>
+    private static bool IsRecordedElsewhere(AgentState before, AgentState after, Phase.Refused refused) =>
+        refused.Origin switch
+        {
+            RefusalOrigin.Administrator => true,
+            RefusalOrigin.Quarantine => after.Record.Quarantine.Count > before.Record.Quarantine.Count,
+            _ => false,
+        };
 
     /// <summary>A step on the way, and who set that way in motion.</summary>
     private static HistoryEvent Wanted(HistoryKind kind, AgentState state, PatchRef patch) => new(kind)
@@ -164,32 +96,61 @@ public static class Chronicle
             : null,
     };
 
-    /// <summary>Who wanted what was refused: whoever set the way in motion, or the server when it only offered it.</summary>
-    private static HistoryBy? Refused(AgentState before, AgentState after) => before.Phase switch
+    /// <summary>
+    /// Who wanted what was refused: the one who set the way in motion, or the server if it only offered it.
+    /// </summary>
+    private static HistoryBy? Refused(AgentState before, AgentState after)
     {
-        _ when before.Kernel.Running is not null && after.Kernel.Running is null => null, // a reboot
-        Phase.Resting or Phase.Refused or Phase.Offered => Server(after),
-        _ => before.Pursuit.WantedBy,
-    };
+        var isReboot = before.Kernel.Running is not null && after.Kernel.Running is null;
+        if (isReboot) return null;
+        return before.Phase is Phase.Resting or Phase.Refused or Phase.Offered
+            ? after.Conversation.Server
+            : before.Pursuit.WantedBy;
+    }
 
     private static IEnumerable<HistoryEvent> OfKernel(AgentState before, AgentState after)
     {
-        if (after.Kernel.Running is { } running && (before.Kernel.Running?.Patch.ManifestDigest != running.Patch.ManifestDigest || before.Kernel.Running.BootId != running.BootId))
+        var (past, present) = (before.Kernel, after.Kernel);
+        var server = after.Conversation.Server;
+        if (present.Running is { } running && !IsSame(past.Running, running))
         {
             yield return Wanted(HistoryKind.Applied, after, running.Patch);
-            if (before.Kernel.Running is { } old && after.Kernel.LeftoverPatches.FirstOrDefault(p => p.ManifestDigest == old.Patch.ManifestDigest) is { } replaced && !before.Kernel.LeftoverPatches.Contains(replaced))
-                yield return new(HistoryKind.Replaced) { By = after.Pursuit.WantedBy, Patch = replaced, Note = $"by {running.Patch.Name} {running.Patch.Version}" };
+            if (NewLeftover(past, present) is { } replaced)
+            {
+                var note = $"by {running.Patch.Name} {running.Patch.Version}";
+                yield return new(HistoryKind.Replaced) { By = after.Pursuit.WantedBy, Patch = replaced, Note = note };
+            }
         }
 
-        if (after.Kernel.Running is { WithdrawalReason: { } reason } withdrawn && before.Kernel.Running is { WithdrawalReason: null })
-            yield return new(HistoryKind.Withdrawn) { By = Server(after), Patch = Of(withdrawn.Patch), Note = reason };
-        var recalled = after.Record.Withdrawn.Except(before.Record.Withdrawn).Where(m => m != after.Kernel.Running?.Patch.ManifestDigest);
-        foreach (var manifest in recalled)
-            yield return new(HistoryKind.Withdrawn) { By = Server(after), Patch = new HistoryPatch(manifest) };
-        // It joins those that may be removed, while the boot is the same: somebody switched it off. After a reboot it is only gone.
-        if (before.Kernel.Running is { } gone && after.Kernel.Running is null && after.Kernel.Leftovers.Contains(gone.Patch.Name) && !before.Kernel.Leftovers.Contains(gone.Patch.Name))
+        if (present.Running is { WithdrawalReason: { } reason } withdrawn && past.Running is { WithdrawalReason: null })
+            yield return new(HistoryKind.Withdrawn) { By = server, Patch = Of(withdrawn.Patch), Note = reason };
+        var recalled = after.Record.Withdrawn.Except(before.Record.Withdrawn);
+        foreach (var manifest in recalled.Where(m => m != present.Running?.Patch.ManifestDigest))
+            yield return new(HistoryKind.Withdrawn) { By = server, Patch = new HistoryPatch(manifest) };
+        if (past.Running is { } gone && IsRemovedByHand(past, present, gone.Patch.Name))
             yield return new(HistoryKind.RemovedByHand) { Patch = Of(gone.Patch) };
     }
+
+    /// <summary>The same patch, seen in the same boot.</summary>
+    private static bool IsSame(RunningPatch? before, RunningPatch after) =>
+        before is not null
+        && before.Patch.ManifestDigest == after.Patch.ManifestDigest
+        && before.BootId == after.BootId;
+
+    /// <summary>The patch that ran before, if its module is among the leftovers only now.</summary>
+    private static HistoryPatch? NewLeftover(KernelBelief before, KernelBelief after)
+    {
+        if (before.Running is not { Patch.ManifestDigest: var manifest }) return null;
+        var leftover = after.LeftoverPatches.FirstOrDefault(p => p.ManifestDigest == manifest);
+        return leftover is null || before.LeftoverPatches.Contains(leftover) ? null : leftover;
+    }
+
+    /// <summary>
+    /// It joins the modules that may be removed while the boot is the same: somebody switched it off. A reboot only
+    /// makes it disappear.
+    /// </summary>
+    private static bool IsRemovedByHand(KernelBelief before, KernelBelief after, string name) =>
+        after.Running is null && after.Leftovers.Contains(name) && !before.Leftovers.Contains(name);
 
     private static bool NewRefusal(AgentState before, Phase.Refused now)
     {
@@ -204,12 +165,19 @@ public static class Chronicle
         return refused.Origin == RefusalOrigin.Kernel ? HistoryKind.LoadFailed : HistoryKind.Refused;
     }
 
-    /// <summary>Somebody may be cheating; an outage is everyday life and is told in the log alone.</summary>
-    private static bool IsDistrust(ProblemCode code) =>
-        code is (>= ProblemCode.CatalogueSignatureInvalid and <= ProblemCode.PinsInvalid) or ProblemCode.ServerCertificateMismatch or ProblemCode.ClockWrong or ProblemCode.MachineUnknown;
+    /// <summary>Distrust, and not the same that the attempt before met.</summary>
+    internal static bool IsNewDistrust(Problem problem, Problem? before) =>
+        IsDistrust(problem.Code) && problem.Code != before?.Code;
 
-    private static HistoryBy? Server(AgentState state) => state.Enrolment is { } e ? new HistoryBy(Server: e.Server) : null;
+    /// <summary>Somebody may be cheating; an outage is everyday life and is only logged.</summary>
+    internal static bool IsDistrust(ProblemCode code) => code is
+        (>= ProblemCode.CatalogueSignatureInvalid and <= ProblemCode.PinsInvalid)
+        or ProblemCode.ServerCertificateMismatch
+        or ProblemCode.ClockWrong
+        or ProblemCode.MachineUnknown;
 
     [return: NotNullIfNotNull(nameof(patch))]
-    internal static HistoryPatch? Of(PatchRef? patch) => patch is null ? null : new(patch.ManifestDigest, patch.Name, patch.Version, patch.ModuleSha256, patch.Signer);
+    internal static HistoryPatch? Of(PatchRef? patch) => patch is null
+        ? null
+        : new(patch.ManifestDigest, patch.Name, patch.Version, patch.ModuleSha256, patch.Signer);
 }

@@ -57,7 +57,9 @@ public sealed record Enrolment
     /// <summary>How many different publishers must sign.</summary>
     public int Threshold { get; init => field = Math.Max(1, value); } = 1;
 
-    /// <summary>Version of the pin set that these pins are of; 0 for those of a token that was made before any.</summary>
+    /// <summary>
+    /// Version of the pin set that these pins are of; 0 for those of a token that was made before any.
+    /// </summary>
     public long PinsVersion { get; init; }
 
     public required DateTimeOffset Since { get; init; }
@@ -69,7 +71,11 @@ public sealed record Enrolment
 /// <param name="ManifestDigest">SHA-256 of the manifest assigned; null for none.</param>
 /// <param name="Confirmed">Whether a verified catalogue was read for this tag.</param>
 /// <param name="CheckInSeconds">The interval between check-ins that are not held.</param>
-public sealed record AssignmentRef(string Tag, [property: JsonPropertyName("manifest")] string? ManifestDigest, bool Confirmed, int CheckInSeconds);
+public sealed record AssignmentRef(
+    string Tag,
+    [property: JsonPropertyName("manifest")] string? ManifestDigest,
+    bool Confirmed,
+    int CheckInSeconds);
 
 /// <summary>How check-ins go.</summary>
 public sealed record CheckInRecord

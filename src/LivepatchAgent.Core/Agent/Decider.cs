@@ -5,10 +5,10 @@ using LivepatchAgent.Core.Kernel;
 namespace LivepatchAgent.Core.Agent;
 
 /// <summary>
-/// What to do next, from what is believed and what is seen. Pure, synchronous, clockless: a list of concerns, and the rule
-/// that the first step any of them wants is done, else the agent rests until the earliest time that any of them names.
-/// <see cref="Next"/> decides, <see cref="Begin"/> is what to save before the effect, <see cref="Apply"/> what to believe
-/// after it, <see cref="Accept"/> what a command changes.
+/// What to do next, from what is believed and what is seen. Pure, synchronous, clockless: a list of concerns, and the
+/// rule that the first step any of them wants is done, else the agent rests until the earliest time that any of them
+/// names. <see cref="Next"/> decides, <see cref="Begin"/> is what to save before the effect, <see cref="Apply"/> what
+/// to believe after it, <see cref="Accept"/> what a command changes.
 /// </summary>
 public static class Decider
 {
@@ -35,7 +35,9 @@ public static class Decider
         CheckIns.Of,
     ];
 
-    /// <summary>With the kill switch at off nothing is touched, and yet what runs well meanwhile has survived.</summary>
+    /// <summary>
+    /// With the kill switch at off nothing is touched, and yet what runs well meanwhile has survived.
+    /// </summary>
     private static readonly Func<Turn, Advice>[] HandsOff = [Probation.Of];
 
     public static Step Next(Turn turn)
@@ -79,8 +81,8 @@ public static class Decider
     };
 
     /// <summary>
-    /// What to save when the daemon is asked to stop: the boot ends cleanly, if it is this boot that the next one will ask
-    /// about.
+    /// What to save when the daemon is asked to stop: the boot ends cleanly, if it is this boot that the next one will
+    /// ask about.
     /// </summary>
     public static AgentState Stopped(AgentState state, string bootId) => Boots.Stopped(state, bootId);
 

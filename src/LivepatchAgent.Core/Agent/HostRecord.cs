@@ -71,7 +71,11 @@ public sealed record Hold(HistoryBy? By, DateTimeOffset At)
 /// <param name="At">When that was judged.</param>
 /// <param name="Name">The module's name; null in older journals.</param>
 public sealed record Quarantined(
-    [property: JsonPropertyName("manifest")] string ManifestDigest, string Version, string Reason, DateTimeOffset At, string? Name = null);
+    [property: JsonPropertyName("manifest")] string ManifestDigest,
+    string Version,
+    string Reason,
+    DateTimeOffset At,
+    string? Name = null);
 
 /// <summary>What a host does not go back below.</summary>
 /// <param name="Catalogue">The highest catalogue believed.</param>
@@ -91,16 +95,15 @@ public sealed record Floor(long Catalogue, long Patch)
 
     public Floor With(PatchRef patch)
     {
+        var others = Patches.Where(p => p.ManifestDigest != patch.ManifestDigest);
         var added = new FloorPatch(patch.ManifestDigest, patch.Sequence);
-        FloorPatch[] patches =
-        [
-            .. Patches.Where(p => p.ManifestDigest != patch.ManifestDigest).Append(added).OrderByDescending(p => p.Sequence),
-        ];
+        FloorPatch[] patches = [.. others.Append(added).OrderByDescending(p => p.Sequence)];
         var forgotten = patches.Skip(MaxPatches).Select(p => p.Sequence);
         return this with { Patches = [.. patches.Take(MaxPatches)], Patch = forgotten.Append(Patch).Max() };
     }
 
-    public Floor Without(string manifest) => this with { Patches = [.. Patches.Where(p => p.ManifestDigest != manifest)] };
+    public Floor Without(string manifest) =>
+        this with { Patches = [.. Patches.Where(p => p.ManifestDigest != manifest)] };
 }
 
 public sealed record FloorPatch([property: JsonPropertyName("manifest")] string ManifestDigest, long Sequence);

@@ -47,7 +47,10 @@ public sealed record HostSnapshot
     /// <summary>When it was looked.</summary>
     public required DateTimeOffset At { get; init; }
 
-    /// <summary>How long the host has run then (CLOCK_MONOTONIC): no hand and no server sets it, and it counts on while the daemon restarts.</summary>
+    /// <summary>
+    /// How long the host has run then (CLOCK_MONOTONIC): no person and no server sets it, and it counts on while the
+    /// daemon restarts.
+    /// </summary>
     public TimeSpan Uptime { get; init; }
 
     /// <summary>The uptime a little later, when an effect is over.</summary>
@@ -57,7 +60,10 @@ public sealed record HostSnapshot
         return later > TimeSpan.Zero && later < TimeSpan.FromMinutes(1) ? Uptime + later : Uptime;
     }
 
-    /// <summary>How long ago it was within this boot; by the clock where the uptime of then is not known, and never less than nothing.</summary>
+    /// <summary>
+    /// How long ago it was within this boot; by the clock where the uptime of that moment is not known, and never
+    /// negative.
+    /// </summary>
     public static TimeSpan Elapsed(TimeSpan? then, DateTimeOffset at, TimeSpan uptime, DateTimeOffset now)
     {
         if (then is { } begun && begun <= uptime) return uptime - begun;
@@ -87,7 +93,9 @@ public sealed record HostSnapshot
 /// <param name="References">refcnt.</param>
 public sealed record LoadedModule(string? BuildId, int References);
 
-/// <summary>The closed list of what can be seen of one patch (Documentation/ABI/testing/sysfs-kernel-livepatch).</summary>
+/// <summary>
+/// The closed list of what can be seen of one patch (Documentation/ABI/testing/sysfs-kernel-livepatch).
+/// </summary>
 public enum PatchSighting
 {
     /// <summary>No such module.</summary>

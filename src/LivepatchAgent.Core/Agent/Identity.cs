@@ -6,5 +6,9 @@ namespace LivepatchAgent.Core.Agent;
 internal static class Identity
 {
     /// <summary>The same 16 hex digits for the same thing, on every run.</summary>
-    public static string Of(string about) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(about)).AsSpan(0, 8));
+    public static string Of(string about)
+    {
+        var digest = SHA256.HashData(Encoding.UTF8.GetBytes(about));
+        return Convert.ToHexStringLower(digest.AsSpan(0, 8));
+    }
 }

@@ -3,8 +3,8 @@ using System.Text.Json.Serialization;
 namespace LivepatchAgent.Core.Agent;
 
 /// <summary>
-/// What the agent has to know of a patch without its manifest at hand. A projection: trust comes from the stored manifest
-/// alone.
+/// What the agent has to know of a patch without its manifest at hand. A projection: trust comes from the stored
+/// manifest alone.
 /// </summary>
 public sealed record PatchRef
 {

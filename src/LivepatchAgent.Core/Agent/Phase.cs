@@ -4,9 +4,9 @@ using LivepatchAgent.Core.Wire;
 namespace LivepatchAgent.Core.Agent;
 
 /// <summary>
-/// Where the agent stands on the way of one patch. What the kernel runs meanwhile is <see cref="KernelBelief.Running"/>:
-/// an old patch stays in force while a new one is on its way or was refused.
-/// Three closed groups: nothing is under way (<see cref="Idle"/>), a patch is on its way to the kernel
+/// Where the agent stands on the way of one patch. What the kernel runs meanwhile is
+/// <see cref="KernelBelief.Running"/>: an old patch stays in force while a new one is on its way or was refused. Three
+/// closed groups: nothing is under way (<see cref="Idle"/>), a patch is on its way to the kernel
 /// (<see cref="OnTheWay"/>), the kernel has it or is about to (<see cref="InKernel"/>).
 /// </summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
@@ -32,7 +32,9 @@ public abstract record Phase
     [JsonIgnore]
     public virtual PatchRef? Target => null;
 
-    /// <summary>What a person sees the agent do in this phase whatever its next step is; null when that depends on the step.</summary>
+    /// <summary>
+    /// What a person sees the agent do in this phase whatever its next step is; null when that depends on the step.
+    /// </summary>
     internal abstract ActivityKind? Activity { get; }
 
     /// <summary>What failed in passing and is tried again in this phase.</summary>
@@ -110,9 +112,15 @@ public abstract record Phase
     /// <param name="Origin">Who said no: how long it stands.</param>
     /// <param name="BootId">The boot in which it was refused.</param>
     public sealed record Refused(
-        [property: JsonPropertyName("manifest")] string ManifestDigest, PatchRef? Patch, Problem Problem, RefusalOrigin Origin, string BootId) : Idle
+        [property: JsonPropertyName("manifest")] string ManifestDigest,
+        PatchRef? Patch,
+        Problem Problem,
+        RefusalOrigin Origin,
+        string BootId) : Idle
     {
-        /// <summary>Another boot is no chance for what publishers or the crash guard said; for all else it is one.</summary>
+        /// <summary>
+        /// Another boot gives no new chance after what publishers or the crash guard said; it does after all else.
+        /// </summary>
         internal bool Stands(string bootId) => BootId == bootId || !Origin.EndsWithTheBoot();
 
         [JsonIgnore]
@@ -123,7 +131,10 @@ public abstract record Phase
     /// <param name="ManifestDigest">SHA-256 of the manifest; null when the server assigns none.</param>
     /// <param name="Retry">Of fetching the catalogue.</param>
     /// <param name="Before">The refusal that stands while the catalogue is only looked at again.</param>
-    public sealed record Offered([property: JsonPropertyName("manifest")] string? ManifestDigest, Retry Retry, Refused? Before = null) : Fetching(Retry)
+    public sealed record Offered(
+        [property: JsonPropertyName("manifest")] string? ManifestDigest,
+        Retry Retry,
+        Refused? Before = null) : Fetching(Retry)
     {
         internal override ActivityKind? Activity => ActivityKind.FetchingManifest;
 
@@ -131,7 +142,9 @@ public abstract record Phase
     }
 
     /// <summary>The catalogue lists the manifest; it has yet to be fetched and verified.</summary>
-    public sealed record Listed([property: JsonPropertyName("manifest")] string ManifestDigest, Retry Retry) : Fetching(Retry)
+    public sealed record Listed(
+        [property: JsonPropertyName("manifest")] string ManifestDigest,
+        Retry Retry) : Fetching(Retry)
     {
         internal override ActivityKind? Activity => ActivityKind.FetchingManifest;
     }
@@ -161,7 +174,8 @@ public abstract record Phase
     }
 
     /// <summary>
-    /// Preflight found nothing against it. Like <see cref="Verified"/> never read back: the host may have changed since.
+    /// Preflight found nothing against it. Like <see cref="Verified"/> never read back: the host may have changed
+    /// since.
     /// </summary>
     public sealed record Cleared(PatchRef Patch, string? BuildId) : AtHand(Patch)
     {

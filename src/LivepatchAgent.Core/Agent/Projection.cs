@@ -6,7 +6,9 @@ using ActivityKind = LivepatchAgent.Core.Wire.ActivityKind;
 
 namespace LivepatchAgent.Core.Agent;
 
-/// <summary>What status, metrics and the report to the server say: all of it follows from state, snapshot and the next step.</summary>
+/// <summary>
+/// What status, metrics and the report to the server say: all of it follows from state, snapshot and the next step.
+/// </summary>
 public static class Projection
 {
     public static PatchState State(AgentState state, HostSnapshot host)
@@ -16,7 +18,7 @@ public static class Projection
         return state.Phase switch
         {
             // What is in force stays so while its catalogue is looked at again.
-            Phase.Offered p when p.ManifestDigest is null || p.ManifestDigest == state.Kernel.Running?.Patch.ManifestDigest => AtRest(state, host),
+            Phase.Offered p when IsConfirmation(state, p) => AtRest(state, host),
             Phase.Offered { Before: { } r } => Refused(r),
             Phase.Transitioning p when IsStalled(p, host) => PatchState.Stalled,
             Phase.Listed when state.Record.Hold is not null && !Holds.IsReload(state) => AtRest(state, host),
@@ -26,6 +28,10 @@ public static class Projection
             _ => throw new UnreachableException($"phase {state.Phase.GetType().Name}"),
         };
     }
+
+    /// <summary>What is in force is looked up in the catalogue again, or no patch is assigned any more.</summary>
+    private static bool IsConfirmation(AgentState state, Phase.Offered phase) =>
+        phase.ManifestDigest is null || phase.ManifestDigest == state.Kernel.Running?.Patch.ManifestDigest;
 
     public static MachineReport Report(AgentState state, HostSnapshot host) => new()
     {
@@ -37,9 +43,15 @@ public static class Projection
         Held = state.Record.Hold is null ? null : true,
     };
 
-    /// <param name="step">What is decided for now: it tells whether the agent has come to rest.</param>
+    /// <param name="step">What is decided for now: it shows whether the agent has come to rest.</param>
     /// <param name="progress">Bytes of a download under way.</param>
-    public static AgentStatus Status(AgentState state, HostSnapshot host, Step step, DownloadProgress? progress, string agentVersion, DateTimeOffset now)
+    public static AgentStatus Status(
+        AgentState state,
+        HostSnapshot host,
+        Step step,
+        DownloadProgress? progress,
+        string agentVersion,
+        DateTimeOffset now)
     {
         var target = state.Phase is Phase.Refused ? null : state.Phase.Target;
         var shown = state.InForce(host)?.Patch ?? (state.Phase is Phase.Transitioning ? target : null);
@@ -54,7 +66,7 @@ public static class Projection
             Enrolment = state.Enrolment is { } e ? new EnrolmentStatus(e.Server, e.MachineId, e.Since) : null,
             CheckIn = CheckIn(state, host),
             State = State(state, host),
-            Activity = Activity(state, host, step, progress, now),
+            Activity = Activities.Of(state, host, step, progress, now),
             Patch = shown is null ? null : Patch(shown, state),
             Loaded = host.Patches,
             Problem = CurrentProblem(state, host),
@@ -66,20 +78,23 @@ public static class Projection
     /// <summary>At rest, asked to do nothing, or waiting to try again what failed more than once.</summary>
     private static bool IsSettled(AgentState state, HostSnapshot host, Step step) => step switch
     {
-        Step.Rest { Until: var until } when until == DateTimeOffset.MaxValue || host.KillSwitch == KillSwitch.Off => true,
+        Step.Rest r when r.Until == DateTimeOffset.MaxValue || host.KillSwitch == KillSwitch.Off => true,
         Step.Rest or Step.Listen => state.AtRest || state.Phase is Phase.Fetching { Retry.Failures: > 1 },
         _ => false,
     };
 
     /// <summary>
-    /// A stall that an earlier boot reported is over, and so is one that the kernel has ended while the disk took no news.
+    /// A stall that an earlier boot reported is over, and so is one that the kernel has ended while the disk took no
+    /// news.
     /// </summary>
     private static bool IsStalled(Phase.Transitioning phase, HostSnapshot host) =>
         phase.StallReported
         && phase.BootId == host.BootId
         && host.Sight(phase.Patch.Name) is (PatchSighting.Switching or PatchSighting.Reverting);
 
-    /// <summary>What is believed and the kernel does not have is on its way back, or about to be reported as gone.</summary>
+    /// <summary>
+    /// What is believed and the kernel does not have is on its way back, or about to be reported as gone.
+    /// </summary>
     private static PatchState AtRest(AgentState state, HostSnapshot host)
     {
         if (state.Kernel.Running is { } running)
@@ -98,7 +113,8 @@ public static class Projection
     private static PatchState Refused(Phase.Refused refused) =>
         refused.Origin.OutlastsACatalogue() ? PatchState.ApplyFailed : PatchState.Refused;
 
-    private static Problem? SwitchedOff(HostSnapshot host) => host.KillSwitch == KillSwitch.Off ? Problems.SwitchedOff() : null;
+    private static Problem? SwitchedOff(HostSnapshot host) =>
+        host.KillSwitch == KillSwitch.Off ? Problems.SwitchedOff() : null;
 
     private static Problem? CurrentProblem(AgentState state, HostSnapshot host) => state.Phase switch
     {
@@ -131,9 +147,6 @@ public static class Projection
     private static KernelStatus Kernel(AgentState state, HostSnapshot host, DateTimeOffset now)
     {
         var until = state.InForce(host)?.Patch.CoveredUntil ?? state.Phase.Target?.CoveredUntil;
-        var coverage = !host.LivepatchSupported ? CoverageState.NotCovered
-            : until is { } day ? (DateOnly.FromDateTime(now.UtcDateTime) > day ? CoverageState.Ended : CoverageState.Covered)
-            : CoverageState.Unknown;
         return new KernelStatus
         {
             Release = host.KernelRelease,
@@ -142,9 +155,16 @@ public static class Projection
             Lockdown = host.Lockdown,
             Taint = host.Taint,
             TaintFlags = TaintFlags.Letters(host.Taint),
-            Coverage = coverage,
+            Coverage = Coverage(host, until, now),
             CoveredUntil = until,
         };
+    }
+
+    private static CoverageState Coverage(HostSnapshot host, DateOnly? until, DateTimeOffset now)
+    {
+        if (!host.LivepatchSupported) return CoverageState.NotCovered;
+        if (until is not { } day) return CoverageState.Unknown;
+        return DateOnly.FromDateTime(now.UtcDateTime) > day ? CoverageState.Ended : CoverageState.Covered;
     }
 
     private static CheckInStatus CheckIn(AgentState state, HostSnapshot host)
@@ -205,59 +225,6 @@ public static class Projection
             Available = available is null ? null : Patch(available, state),
         };
     }
-
-    private static ActivityStatus? Activity(AgentState state, HostSnapshot host, Step step, DownloadProgress? progress, DateTimeOffset now)
-    {
-        if (state.Phase is Phase.Transitioning t) return Transition(t, host, step, now);
-        if (OthersTransition(state, host, now) is { } others) return others;
-        if ((OfStep(step) ?? state.Phase.Activity ?? Beside(step)) is not { } kind) return null;
-        return new ActivityStatus { Kind = kind, Since = now, Bytes = progress?.Bytes, TotalBytes = progress?.Total };
-    }
-
-    private static ActivityStatus Transition(Phase.Transitioning phase, HostSnapshot host, Step step, DateTimeOffset now)
-    {
-        var reverses = host.Sight(phase.Patch.Name) is PatchSighting.Reverting || step is Step.Reverse;
-        var kind = reverses ? ActivityKind.Reversing : ActivityKind.WaitingForTasks;
-        return OfTasks(kind, phase.Since == DateTimeOffset.MinValue ? now : phase.Since, host);
-    }
-
-    private static ActivityStatus OfTasks(ActivityKind kind, DateTimeOffset since, HostSnapshot host) => new()
-    {
-        Kind = kind,
-        Since = since,
-        Tasks = host.BlockingTasks.Count > 0 ? host.BlockingTasks : null,
-        TaskCount = host.BlockingTaskCount,
-    };
-
-    /// <summary>At rest, and somebody else switches the running patch off or on.</summary>
-    private static ActivityStatus? OthersTransition(AgentState state, HostSnapshot host, DateTimeOffset now)
-    {
-        if (!state.AtRest || state.InForce(host) is not { } running) return null;
-        return host.Sight(running.Patch.Name) switch
-        {
-            PatchSighting.Reverting => OfTasks(ActivityKind.Reversing, now, host),
-            PatchSighting.Switching => OfTasks(ActivityKind.WaitingForTasks, now, host),
-            _ => null,
-        };
-    }
-
-    /// <summary>What a step is to people, whatever the phase.</summary>
-    private static ActivityKind? OfStep(Step step) => step switch
-    {
-        Step.Download => ActivityKind.Downloading,
-        Step.Verify or Step.Preflight => ActivityKind.Verifying,
-        Step.Load => ActivityKind.Loading,
-        Step.FetchManifest or Step.FetchCatalogue => ActivityKind.FetchingManifest,
-        _ => null,
-    };
-
-    /// <summary>What a step is to people where no patch is under way.</summary>
-    private static ActivityKind? Beside(Step step) => step switch
-    {
-        Step.CheckIn => ActivityKind.CheckingIn,
-        Step.RemoveModule => ActivityKind.RemovingOldModule,
-        _ => null,
-    };
 }
 
 public sealed record DownloadProgress(long Bytes, long Total);

@@ -6,8 +6,8 @@ using LivepatchAgent.Core.Wire;
 namespace LivepatchAgent.Core.Agent;
 
 /// <summary>
-/// Who or what said no to a patch. It decides how long the no stands; the problem's code is for people, and may be words
-/// of a server.
+/// Who or what said no to a patch. It decides how long the no stands; the problem's code is for people, and may be
+/// words of a server.
 /// </summary>
 [JsonConverter(typeof(KebabEnumConverter<RefusalOrigin>))]
 public enum RefusalOrigin
@@ -46,8 +46,8 @@ public enum RefusalOrigin
 internal static class RefusalOrigins
 {
     /// <summary>
-    /// Another boot is another chance: a key may have been enrolled, a module be there. What publishers, this host's floor or
-    /// its crash guard said stays so.
+    /// Another boot is another chance: a key may have been enrolled, a module be there. What publishers, this host's
+    /// floor or its crash guard said stays so.
     /// </summary>
     public static bool EndsWithTheBoot(this RefusalOrigin origin) => origin switch
     {

@@ -25,8 +25,8 @@ internal static class Refusals
     }
 
     /// <summary>
-    /// A refusal, and what is loaded in the patch's place. Without an enrolment nobody could lift the one or vouch for the
-    /// other.
+    /// A refusal, and what is loaded in the patch's place. Without an enrolment nobody could lift the one or vouch for
+    /// the other.
     /// </summary>
     public static AgentState Refuse(AgentState state, Phase.Refused refused, PatchRef? instead = null)
     {
@@ -62,7 +62,8 @@ internal static class Refusals
     }
 
     /// <summary>
-    /// One more outcome for the server to hear; its id is made of what it is about, so that reporting it twice counts once.
+    /// One more outcome for the server to hear; its id is made of what it is about, so that reporting it twice counts
+    /// once.
     /// </summary>
     public static AgentState Report(Turn turn, OutcomeKind kind, string manifest, Problem? problem, string about)
     {
@@ -74,7 +75,9 @@ internal static class Refusals
         return state with { Conversation = state.Conversation with { Outcomes = [.. others, outcome] } };
     }
 
-    /// <summary>Why this host never loads the patch, whoever offers it; null when nothing is known against it.</summary>
+    /// <summary>
+    /// Why this host never loads the patch, no matter who offers it; null if nothing is known against it.
+    /// </summary>
     public static (Problem Problem, RefusalOrigin Origin)? WhyNever(HostRecord record, PatchRef patch) =>
         WhyNever(record, patch.ManifestDigest, patch.Version);
 

@@ -67,8 +67,8 @@ public static class StateJson
     }
 
     /// <summary>
-    /// The text is whole, and the reader stopped right behind a string: it does not know that word. Of a phase's kind it
-    /// stops elsewhere, so that one is looked up.
+    /// The text is whole, and the reader stopped right behind a string: it does not know that word. Of a phase's kind
+    /// it stops elsewhere, so that one is looked up.
     /// </summary>
     private static bool IsUnknownWord(ReadOnlySpan<byte> text, JsonException e)
     {
@@ -127,5 +127,6 @@ public static class StateJson
     private static Problem Invalid(string file, string why) => new(
         ProblemCode.StateInvalid,
         $"cannot use {file}: {why}",
-        "the kernel keeps what it runs; it was moved aside, and if the host shows as not enrolled run `livepatch-agent enable TOKEN`");
+        "the kernel keeps what it runs; it was moved aside, "
+        + "and if the host shows as not enrolled run `livepatch-agent enable TOKEN`");
 }

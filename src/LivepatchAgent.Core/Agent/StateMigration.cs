@@ -81,8 +81,8 @@ internal static class StateMigration
     }
 
     /// <summary>
-    /// Version 1 knew neither who refused nor in which boot: the code says who, and no boot has an empty id, so that what
-    /// another boot can mend is tried once more.
+    /// Version 1 knew neither who refused nor in which boot: the code says who, and no boot has an empty id, so that
+    /// what another boot can mend is tried once more.
     /// </summary>
     private static void Refusal(JsonNode? phase)
     {

@@ -1,6 +1,8 @@
 namespace LivepatchAgent.Core.Agent;
 
-/// <summary>All that a decision may depend on: what is believed, what was seen, the administrator's settings, the time.</summary>
+/// <summary>
+/// All that a decision may depend on: what is believed, what was seen, the administrator's settings, the time.
+/// </summary>
 /// <param name="State">What the agent believes.</param>
 /// <param name="Host">One look at kernel and host.</param>
 /// <param name="Policy">agent.conf.</param>
