@@ -2,7 +2,7 @@ using LivepatchAgent.EndToEnd.Tests.Harness;
 
 namespace LivepatchAgent.EndToEnd.Tests;
 
-/// <summary>Whose word the host takes for its server: the system's CAs where the token pins no key, and else nobody's.</summary>
+/// <summary>Which CAs the host trusts for its server: the system's if the token pins no key, and else none.</summary>
 public sealed class AuthoritiesTests(Workshop workshop)
 {
     private const string Bundle = "/etc/ssl/certs/ca-certificates.crt";
@@ -43,5 +43,9 @@ public sealed class AuthoritiesTests(Workshop workshop)
         until grep -q 'TracerPid:.[1-9]' /proc/$pid/status; do sleep 0.1; done
         """);
 
-    private static async Task<bool> OpenedAsync(LabHost host) => await host.DoAsync("pkill strace; grep -c -E '/etc/(ssl|pki)/|/usr/lib/ssl/cert|/usr/share/ca-' /run/opened; true") != "0";
+    private static async Task<bool> OpenedAsync(LabHost host)
+    {
+        const string folders = "/etc/(ssl|pki)/|/usr/lib/ssl/cert|/usr/share/ca-";
+        return await host.DoAsync($"pkill strace; grep -c -E '{folders}' /run/opened; true") != "0";
+    }
 }

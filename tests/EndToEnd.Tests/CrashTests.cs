@@ -6,17 +6,22 @@ using LivepatchAgent.EndToEnd.Tests.Harness;
 
 namespace LivepatchAgent.EndToEnd.Tests;
 
-/// <summary>The daemon dies as by kill -9, at every step of its journal and at moments of no choice; the end is always the right one.</summary>
+/// <summary>
+/// The daemon dies as by kill -9, at every step of its journal and at random moments.
+/// The end is always the right one.
+/// </summary>
 public sealed class CrashTests(Workshop workshop)
 {
     /// <summary>
-    /// On the way of one patch from the token to rest, in the order in which they come. Enrolment's "after" is the first:
-    /// its "before" could come between a command and its answer, where nobody can watch on.
+    /// On the way of one patch from the token to rest, in the order in which they come. Enrolment's "after" is the
+    /// first: its "before" could come between a command and its answer, where nobody can watch on.
     /// </summary>
     private static readonly string[] Points =
     [
-        "enrol:after", "enrol:before", .. Both("check-in"), .. Both("believe"), .. Both("fetch-catalogue"), .. Both("fetch-manifest"),
-        .. Both("download"), .. Both("verify"), .. Both("preflight"), .. Both("load"), .. Both("tidy"), .. Both("listen"),
+        "enrol:after", "enrol:before",
+        .. Both("check-in"), .. Both("believe"), .. Both("fetch-catalogue"), .. Both("fetch-manifest"),
+        .. Both("download"), .. Both("verify"), .. Both("preflight"), .. Both("load"), .. Both("tidy"),
+        .. Both("listen"),
     ];
 
     private static readonly string[] Removal = Both("remove-module");
@@ -25,8 +30,8 @@ public sealed class CrashTests(Workshop workshop)
     private static readonly string[] Reversal = Both("reverse");
 
     /// <summary>
-    /// Each death arms the next: the unit's environment is read at each start, and what runs after each stop puts the next
-    /// fail point there. No race against the restart.
+    /// Each death arms the next: the unit's environment is read at each start, and what runs after each stop puts the
+    /// next fail point there. No race against the restart.
     /// </summary>
     private const string DiesInTurn = """
         touch /run/failpoints
@@ -51,8 +56,11 @@ public sealed class CrashTests(Workshop workshop)
     [Fact]
     public void Points_AreBeforeAndAfterEachStep()
     {
-        var steps = typeof(Step).GetNestedTypes().Where(t => t.IsSubclassOf(typeof(Step)) && t != typeof(Step.Rest)).Select(t => JsonNamingPolicy.KebabCaseLower.ConvertName(t.Name));
-        Assert.Equal(steps.SelectMany(Both).Order(), ((string[])[.. Points, .. Removal, .. Withdrawal, .. Pins, .. Reversal]).Order());
+        var steps = typeof(Step).GetNestedTypes()
+            .Where(t => t.IsSubclassOf(typeof(Step)) && t != typeof(Step.Rest))
+            .Select(t => JsonNamingPolicy.KebabCaseLower.ConvertName(t.Name));
+        string[] points = [.. Points, .. Removal, .. Withdrawal, .. Pins, .. Reversal];
+        Assert.Equal(steps.SelectMany(Both).Order(), points.Order());
     }
 
     [Fact]
@@ -79,10 +87,10 @@ public sealed class CrashTests(Workshop workshop)
         await server.PublishAsync(two);
         await AllPassedAsync(host, Removal);
         await host.UntilAppliedAsync("2.0");
-        await host.DoAsync("for i in $(seq 40); do [ ! -e /sys/module/livepatch_cmdline ] && exit; sleep 0.3; done; exit 1");
+        await host.UntilUnloadedAsync("livepatch_cmdline");
         await LoadedOnceAsync(host, "livepatch_cmdline_v2");
 
-        // What is heard of it later: that it is withdrawn, with none left to go back to, and whom to trust from now on.
+        // Later news: both are withdrawn, so that there is nothing to go back to, and other keys are to be trusted.
         (await server.PublisherAsync(["withdraw", one.Manifest, "--reason", "it is old", .. Workshop.Signing])).Good();
         await ArmAsync(host, Withdrawal);
         (await server.PublisherAsync(["withdraw", two.Manifest, "--reason", "it stalls", .. Workshop.Signing])).Good();
@@ -92,9 +100,9 @@ public sealed class CrashTests(Workshop workshop)
         await ArmAsync(host, Pins);
         (await server.PublisherAsync("pins", "publish", await workshop.PinsAsync(server, 1))).Good();
         await AllPassedAsync(host, Pins);
-        await host.DoAsync("for i in $(seq 50); do [ $(livepatch-agent history | grep -c pins-changed) = 1 ] && exit; sleep 0.3; done; exit 1");
+        await host.UntilHoldsAsync("[ $(livepatch-agent history | grep -c pins-changed) = 1 ]", tries: 50);
         await LoadedOnceAsync(host, "livepatch_cmdline_v2");
-        Assert.StartsWith("✓ whole: ", (await host.TryAsync("LANG=C.UTF-8 livepatch-agent history --verify")).Good(), StringComparison.Ordinal);
+        await host.HistoryIsWholeAsync();
     });
 
     [Fact]
@@ -104,13 +112,16 @@ public sealed class CrashTests(Workshop workshop)
         await server.PublishAsync(await workshop.PatchAsync(HostKind.Plain, "livepatch_stall", "1.0", 1));
         var host = await s.HostAsync(HostKind.Plain);
         await host.DoAsync(DiesInTurn);
-        await host.DoAsync("printf 'stall-policy = reverse\\nstall-reverse-after-minutes = 1\\n' >>/etc/livepatch-agent/agent.conf");
+        await host.DoAsync(
+            """
+            printf 'stall-policy = reverse\nstall-reverse-after-minutes = 1\n' >>/etc/livepatch-agent/agent.conf
+            """);
         await ArmAsync(host, Reversal);
         await host.EnableAsync(await server.TokenAsync(), "--timeout 1");
         await AllPassedAsync(host, Reversal, seconds: 110);
         var reversed = await host.UntilAsync("reversed", x => x is { State: PatchState.ApplyFailed, Settled: true });
         Assert.Equal(ProblemCode.TransitionReversed, reversed.Problem!.Code);
-        await host.DoAsync("for i in $(seq 40); do [ ! -e /sys/module/livepatch_stall ] && exit; sleep 0.3; done; exit 1");
+        await host.UntilUnloadedAsync("livepatch_stall");
         Assert.Equal("1", await host.DoAsync("dmesg | grep -c \"livepatch: enabling patch 'livepatch_stall'\""));
     });
 
@@ -123,7 +134,7 @@ public sealed class CrashTests(Workshop workshop)
         var host = await s.HostAsync(HostKind.Plain);
         await host.DoAsync(DiesInTurn);
         await host.DoAsync("cat >/run/token", await server.TokenAsync());
-        var moments = string.Join(' ', Enumerable.Range(0, rounds).Select(_ => $"{Random.Shared.Next(0, 15) / 10}.{Random.Shared.Next(0, 1000):D3}"));
+        var moments = string.Join(' ', Enumerable.Range(0, rounds).Select(_ => Moment()));
         Scenario.Say($"killed after {moments} s");
         var ran = await host.TryAsync(
             $$"""
@@ -136,9 +147,13 @@ public sealed class CrashTests(Workshop workshop)
                 wait
                 for i in $(seq 50); do livepatch-agent status >/dev/null 2>&1; [ $? != 4 ] && break; sleep 0.3; done
                 # A daemon that was killed before it had heard of the token was asked for nothing.
-                livepatch-agent status --format json | grep -q '"enrolment"' || livepatch-agent enable --token-file /run/token >/run/said 2>&1
+                livepatch-agent status --format json | grep -q '"enrolment"' ||
+                    livepatch-agent enable --token-file /run/token >/run/said 2>&1
                 for i in $(seq 50); do applied && break; sleep 0.3; done
-                applied || { echo "round $round ($moment): not applied"; cat /run/said; livepatch-agent status; exit 1; }
+                applied || {
+                    echo "round $round ($moment): not applied"
+                    cat /run/said; livepatch-agent status; exit 1
+                }
                 loaded=$(dmesg | grep -c "livepatch: enabling patch 'livepatch_cmdline'")
                 [ $loaded = $round ] || { echo "round $round ($moment): loaded $loaded times"; exit 1; }
                 livepatch-agent disable && echo 0 >/sys/kernel/livepatch/livepatch_cmdline/enabled || exit 1
@@ -150,6 +165,9 @@ public sealed class CrashTests(Workshop workshop)
         Assert.True(ran.Status == 0, $"{ran}\n{await host.JournalAsync()}");
     });
 
+    /// <summary>In seconds, most of them below one.</summary>
+    private static string Moment() => $"{Random.Shared.Next(0, 15) / 10}.{Random.Shared.Next(0, 1000):D3}";
+
     private static string[] Both(string step) => [$"{step}:before", $"{step}:after"];
 
     private static Task ArmAsync(LabHost host, string[] points) => host.DoAsync(
@@ -158,7 +176,16 @@ public sealed class CrashTests(Workshop workshop)
 
     private static async Task AllPassedAsync(LabHost host, string[] points, int seconds = 30)
     {
-        var ran = await host.TryAsync($"for i in $(seq {seconds * 4}); do [ ! -s /run/failpoints ] && [ ! -s /run/failpoint.env ] && exit; sleep 0.3; done; cat /run/failpoint.env /run/failpoints; exit 1", seconds: seconds + 90);
+        var ran = await host.TryAsync(
+            $"""
+            for i in $(seq {seconds * 4}); do
+                [ ! -s /run/failpoints ] && [ ! -s /run/failpoint.env ] && exit
+                sleep 0.3
+            done
+            cat /run/failpoint.env /run/failpoints
+            exit 1
+            """,
+            seconds: seconds + 90);
         Assert.True(ran.Status == 0, $"not all fail points were passed\n{ran}\n{await host.JournalAsync()}");
         Assert.Equal($"NRestarts={points.Length}", await host.DoAsync("systemctl show -p NRestarts livepatch-agentd"));
     }

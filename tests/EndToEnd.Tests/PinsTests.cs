@@ -2,7 +2,9 @@ using LivepatchAgent.EndToEnd.Tests.Harness;
 
 namespace LivepatchAgent.EndToEnd.Tests;
 
-/// <summary>A publisher's key is exchanged for two others, both of whom must sign, while the host runs; nobody touches the host.</summary>
+/// <summary>
+/// A publisher's key is exchanged for two others, which must both sign, while the host runs. Nobody touches the host.
+/// </summary>
 public sealed class PinsTests(Workshop workshop)
 {
     [Fact]
@@ -16,39 +18,55 @@ public sealed class PinsTests(Workshop workshop)
         var (a, b) = (await KeysAsync(), await KeysAsync());
         var pins = workshop.Fresh("pins-1");
         await Workshop.ToolAsync(
-            "pins", "create", "--version", "1", "--threshold", "2", "--publisher", Certificate(a), "--publisher", Certificate(b), "--catalogue", Path.Combine(server.Data, "catalogue.crt"), "--tls", await server.PinAsync(),
-            "--out", pins, "--key", Workshop.PublisherKey, "--cert", Workshop.PublisherCertificate);
+        [
+            "pins", "create", "--version", "1", "--threshold", "2",
+            "--publisher", Certificate(a), "--publisher", Certificate(b),
+            "--catalogue", Path.Combine(server.Data, "catalogue.crt"), "--tls", await server.PinAsync(),
+            "--out", pins, .. Workshop.Signing,
+        ]);
         (await server.PublisherAsync("pins", "publish", pins)).Good();
-        await host.DoAsync("for i in $(seq 150); do livepatch-agent history | grep -q 'pins-changed.*2 of 2 publishers' && exit; sleep 0.2; done; exit 1");
+        await host.UntilHoldsAsync(
+            "livepatch-agent history | grep -q 'pins-changed.*2 of 2 publishers'", tries: 100);
         await host.UntilAppliedAsync("1.0");
 
         // The old key speaks for nothing any more, on the server as on the host.
         var old = await workshop.PatchAsync(HostKind.Plain, "livepatch_cmdline_v2", "2.0", 2);
-        Assert.Contains("no key that this host trusts has signed it", (await server.PublisherAsync("publish", old.Module, old.Manifest)).Error, StringComparison.Ordinal);
+        var untrusted = await server.PublisherAsync("publish", old.Module, old.Manifest);
+        Assert.Contains("no key that this host trusts has signed it", untrusted.Error, StringComparison.Ordinal);
 
         var module = workshop.Fresh("livepatch_cmdline_v2.ko");
-        await Workshop.ToolAsync(["sign", await workshop.BuiltAsync(HostKind.Plain, "livepatch_cmdline_v2"), "--out", module, .. Signing(a)]);
-        await Workshop.ToolAsync(["manifest", module, "--version", "3.0", "--sequence", "3", "--notice", "LPN-0003", "--covered-until", "2099-06-30", .. Signing(a)]);
+        var built = await workshop.BuiltAsync(HostKind.Plain, "livepatch_cmdline_v2");
+        await Workshop.ToolAsync(["sign", built, "--out", module, .. Signing(a)]);
+        await ManifestAsync(module, 3, a);
         var manifest = Path.ChangeExtension(module, ".manifest");
-        Assert.Contains("and 2 are needed", (await server.PublisherAsync("publish", module, manifest)).Error, StringComparison.Ordinal);
+        var half = await server.PublisherAsync("publish", module, manifest);
+        Assert.Contains("and 2 are needed", half.Error, StringComparison.Ordinal);
         await host.UntilAppliedAsync("1.0");
 
         File.Delete(manifest);
-        await Workshop.ToolAsync(["manifest", module, "--version", "4.0", "--sequence", "4", "--notice", "LPN-0004", "--covered-until", "2099-06-30", .. Signing(a)]);
+        await ManifestAsync(module, 4, a);
         await Workshop.ToolAsync(["cosign", manifest, .. Signing(b)]);
         (await server.PublisherAsync("publish", module, manifest)).Good();
         await host.UntilAppliedAsync("4.0");
-        Assert.StartsWith("✓ whole: ", (await host.TryAsync("LANG=C.UTF-8 livepatch-agent history --verify")).Good(), StringComparison.Ordinal);
+        await host.HistoryIsWholeAsync();
     });
+
+    private static Task ManifestAsync(string module, int sequence, string keys) => Workshop.ToolAsync(
+    [
+        "manifest", module, "--version", $"{sequence}.0", "--sequence", $"{sequence}", "--notice", $"LPN-{sequence:D4}",
+        "--covered-until", "2099-06-30", .. Signing(keys),
+    ]);
 
     private async Task<string> KeysAsync()
     {
         var keys = workshop.Fresh("keys");
-        await Workshop.ToolAsync("keygen", "--out", keys, "--name", "Another publisher", "--no-passphrase", "--bits", "3072");
+        string[] words = ["keygen", "--out", keys, "--name", "Another publisher", "--no-passphrase", "--bits", "3072"];
+        await Workshop.ToolAsync(words);
         return keys;
     }
 
     private static string Certificate(string keys) => Path.Combine(keys, "publisher.pem");
 
-    private static string[] Signing(string keys) => ["--key", Path.Combine(keys, "publisher.key"), "--cert", Certificate(keys)];
+    private static string[] Signing(string keys) =>
+        ["--key", Path.Combine(keys, "publisher.key"), "--cert", Certificate(keys)];
 }

@@ -13,7 +13,11 @@ public sealed class StallTests(Workshop workshop)
         var server = await s.ServerAsync();
         await server.PublishAsync(await workshop.PatchAsync(HostKind.Plain, "livepatch_stall", "1.0", 1));
         var host = await s.HostAsync(HostKind.Plain);
-        await host.DoAsync("printf 'stall-policy = reverse\\nstall-reverse-after-minutes = 1\\n' >>/etc/livepatch-agent/agent.conf; systemctl reload livepatch-agentd");
+        await host.DoAsync(
+            """
+            printf 'stall-policy = reverse\nstall-reverse-after-minutes = 1\n' >>/etc/livepatch-agent/agent.conf
+            systemctl reload livepatch-agentd
+            """);
 
         var enabled = await host.EnableAsync(await server.TokenAsync(), "--timeout 35");
         Assert.Equal(2, enabled.Status);
@@ -22,18 +26,21 @@ public sealed class StallTests(Workshop workshop)
         var text = await host.StatusTextAsync();
         Assert.Equal(1, text.Status);
         Assert.Matches("the kernel has been switching over for [0-9]+ seconds, and 1 task holds it up", text.Out);
-        Assert.Matches(@"task [0-9]+ \(oom_reaper\).*, in (oom_reaper|kthread|schedule|__schedule)", text.Out); // its stack is readable under the unit's limits
+        // Its stack is readable under the unit's limits.
+        Assert.Matches(@"task [0-9]+ \(oom_reaper\).*, in (oom_reaper|kthread|schedule|__schedule)", text.Out);
         Assert.Contains("transition-stalled", await server.MachinesAsync(), StringComparison.Ordinal);
-        Assert.Contains("livepatch_problem{code=\"transition-stalled\"} 1", await host.DoAsync("curl -s --unix-socket /run/livepatch-agent/agent.sock http://localhost/metrics"), StringComparison.Ordinal);
+        var metrics = await host.MetricsAsync();
+        Assert.Contains("livepatch_problem{code=\"transition-stalled\"} 1", metrics, StringComparison.Ordinal);
 
         await host.StopsAtOnceAsync("in a stalled transition");
         await host.DoAsync("systemctl start livepatch-agentd");
         await host.UntilAsync("it is watched again", x => x.Problem?.Code == ProblemCode.TransitionStalled);
 
-        var reversed = await host.UntilAsync("reversed", x => x is { State: PatchState.ApplyFailed, Settled: true }, 90);
+        var reversed = await host.UntilAsync(
+            "reversed", x => x is { State: PatchState.ApplyFailed, Settled: true }, 90);
         Assert.Equal(ProblemCode.TransitionReversed, reversed.Problem!.Code);
         await host.UntilAsync("nothing is patched", x => x.Loaded.Count == 0);
-        await host.DoAsync("for i in $(seq 40); do [ ! -e /sys/module/livepatch_stall ] && exit; sleep 0.3; done; exit 1");
+        await host.UntilUnloadedAsync("livepatch_stall");
 
         // And the host takes the next one.
         await server.PublishAsync(await workshop.PatchAsync(HostKind.Plain, "livepatch_cmdline", "2.0", 2));

@@ -1,8 +1,6 @@
-using System.Buffers.Binary;
-using System.Security.Cryptography;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
-using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
 
@@ -22,13 +20,19 @@ internal static class BadPatches
             Notice = $"LPN-{sequence:D4}",
             KernelRelease = kernelRelease,
             Architecture = "x86_64",
-            Module = new ManifestModule { Name = name, Sha256 = Workshop.Sha256(module), Size = new FileInfo(module).Length },
+            Module = new ManifestModule
+            {
+                Name = name,
+                Sha256 = Workshop.Sha256(module),
+                Size = new FileInfo(module).Length,
+            },
             Fixes = [],
             CoveredUntil = new DateOnly(2099, 6, 30),
         };
         using var signer = X509Certificate2.CreateFromPemFile(Workshop.PublisherCertificate, Workshop.PublisherKey);
         var path = module + ".manifest";
-        File.WriteAllBytes(path, CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(manifest, WireJson.Default.PatchManifest), signer));
+        var json = JsonSerializer.SerializeToUtf8Bytes(manifest, WireJson.Default.PatchManifest);
+        File.WriteAllBytes(path, CmsEnvelope.Sign(json, signer));
         return new Patch(module, path);
     }
 
@@ -40,7 +44,8 @@ internal static class BadPatches
         return workshop.Written(module, bytes);
     }
 
-    public static string Truncated(this Workshop workshop, string module) => workshop.Written(module, File.ReadAllBytes(module)[..^1000]);
+    public static string Truncated(this Workshop workshop, string module) =>
+        workshop.Written(module, File.ReadAllBytes(module)[..^1000]);
 
     /// <summary>livepatch_init_fails with another default of its parameter: finit_module is given none.</summary>
     public static string FailingWith(this Workshop workshop, string initFails, int errno)
@@ -48,18 +53,16 @@ internal static class BadPatches
         var bytes = File.ReadAllBytes(initFails);
         // The one int of .data that is 16 (EBUSY), right where objcopy says .data is.
         var table = Command.RunAsync("readelf", ["-SW", initFails]).GetAwaiter().GetResult().Good();
-        var line = table.Split('\n').Single(l => l.Contains("] .data ", StringComparison.Ordinal)).Split(']')[1].Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        var data = bytes.AsSpan(Convert.ToInt32(line[3], 16), Convert.ToInt32(line[4], 16));
-        var places = Enumerable.Range(0, data.Length / 4).Where(i => BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(Convert.ToInt32(line[3], 16) + (i * 4))) == 16).ToArray();
-        BinaryPrimitives.WriteInt32LittleEndian(data[(Assert.Single(places) * 4)..], errno);
+        var line = table.Split('\n').Single(l => l.Contains("] .data ", StringComparison.Ordinal));
+        var columns = line.Split(']')[1].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        var data = bytes.AsSpan(Convert.ToInt32(columns[3], 16), Convert.ToInt32(columns[4], 16));
+        var values = MemoryMarshal.Cast<byte, int>(data);
+        Assert.Equal(1, values.Count(16));
+        values[values.IndexOf(16)] = errno;
         return workshop.Written(initFails, bytes);
     }
 
-    /// <summary>Where the module's own bytes end and its signature begins.</summary>
-    public static long SignatureStart(string signed) =>
-        ModuleReader.Read(File.ReadAllBytes(signed)).TryGet(out var facts, out var problem) ? facts.Signature!.Value.ContentLength : throw new InvalidOperationException($"{problem}");
-
-    public static string Digest(this Patch patch) => Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(patch.Manifest)));
+    public static string Digest(this Patch patch) => Workshop.Sha256(patch.Manifest);
 
     private static string Written(this Workshop workshop, string like, byte[] bytes)
     {

@@ -11,18 +11,22 @@ internal static class Checkout
 
     public static string Server => Published("server", "livepatch-server");
 
-    /// <summary>Keys and built modules outlive a run: a new key would be a new Secure Boot fixture, 20 to 50 s each time.</summary>
+    /// <summary>
+    /// Keys and built modules outlive a run: a new key would be a new Secure Boot fixture, 20 to 50 s each time.
+    /// </summary>
     public static string Cache { get; } = FindCache();
 
     public static string At(string path) => Path.Combine(Root, path);
 
-    public static string Package(string name) => Directory.EnumerateFiles(At("out/deb"), $"{name}_*_amd64.deb").MaxBy(File.GetLastWriteTimeUtc)
+    public static string Package(string name) =>
+        Directory.EnumerateFiles(At("out/deb"), $"{name}_*_amd64.deb").MaxBy(File.GetLastWriteTimeUtc)
         ?? throw new FileNotFoundException($"no package {name} in out/deb; run `make deb`");
 
     private static string Published(string folder, string program)
     {
         var path = At($"out/publish/{folder}/{program}");
-        return File.Exists(path) ? path : throw new FileNotFoundException($"no published {program} in out/publish; run `make publish`");
+        if (File.Exists(path)) return path;
+        throw new FileNotFoundException($"no published {program} in out/publish; run `make publish`");
     }
 
     private static string FindRoot()
@@ -37,7 +41,9 @@ internal static class Checkout
 
     private static string FindCache()
     {
-        var labs = Environment.GetEnvironmentVariable("LIVEPATCH_LAB_CACHE") ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache/livepatch-agent-lab");
+        var home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+        var labs = Environment.GetEnvironmentVariable("LIVEPATCH_LAB_CACHE")
+            ?? Path.Combine(home, ".cache/livepatch-agent-lab");
         return Directory.CreateDirectory(labs.TrimEnd('/') + "-tests").FullName;
     }
 }

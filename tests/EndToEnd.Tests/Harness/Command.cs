@@ -19,10 +19,11 @@ internal sealed record Ran(string What, int Status, string Out, string Error)
 /// <summary>Programs of this machine.</summary>
 internal static class Command
 {
-    public static async Task<Ran> RunAsync(string program, IEnumerable<string> arguments, string? input = null, TimeSpan? atMost = null)
+    public static async Task<Ran> RunAsync(
+        string program, IEnumerable<string> arguments, string? input = null, TimeSpan? atMost = null)
     {
         var words = arguments.ToArray();
-        using var process = Process.Start(Starting(program, words, input is not null)) ?? throw new InvalidOperationException($"cannot start {program}");
+        using var process = Start(program, words, input is not null);
         using var limit = new CancellationTokenSource(atMost ?? TimeSpan.FromMinutes(5));
         var output = process.StandardOutput.ReadToEndAsync(limit.Token);
         var error = process.StandardError.ReadToEndAsync(limit.Token);
@@ -44,14 +45,18 @@ internal static class Command
         }
     }
 
-    public static ProcessStartInfo Starting(string program, IEnumerable<string> arguments, bool withInput = false) => new(program, arguments)
+    public static Process Start(string program, IEnumerable<string> arguments, bool withInput = false)
     {
-        RedirectStandardOutput = true,
-        RedirectStandardError = true,
-        RedirectStandardInput = withInput,
-        StandardOutputEncoding = Encoding.UTF8,
-        StandardErrorEncoding = Encoding.UTF8,
-    };
+        var starting = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = withInput,
+            StandardOutputEncoding = Encoding.UTF8,
+            StandardErrorEncoding = Encoding.UTF8,
+        };
+        return Process.Start(starting) ?? throw new InvalidOperationException($"cannot start {program}");
+    }
 
     public static string Shown(string program, string[] words)
     {

@@ -11,7 +11,7 @@ internal sealed class ExecLines : IDisposable
 
     public ExecLines(string host)
     {
-        _process = Process.Start(Command.Starting(Checkout.Lab, ["exec", host, "--lines"], withInput: true)) ?? throw new InvalidOperationException($"cannot start {Checkout.Lab}");
+        _process = Command.Start(Checkout.Lab, ["exec", host, "--lines"], withInput: true);
         _process.ErrorDataReceived += static (_, _) => { };
         _process.BeginErrorReadLine();
     }
@@ -19,14 +19,20 @@ internal sealed class ExecLines : IDisposable
     /// <exception cref="TimeoutException">It can be asked nothing more.</exception>
     public async Task<Ran> RunAsync(string[] words, string? input, int seconds)
     {
-        var asked = new JsonObject { ["words"] = new JsonArray([.. words.Select(word => (JsonNode)word)]), ["input"] = input, ["timeout"] = seconds };
+        var asked = new JsonObject
+        {
+            ["words"] = new JsonArray([.. words.Select(word => (JsonNode)word)]),
+            ["input"] = input,
+            ["timeout"] = seconds,
+        };
         var shown = Command.Shown(words[0], words[1..]);
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(seconds + 90));
         try
         {
             await _process.StandardInput.WriteLineAsync(asked.ToJsonString().AsMemory(), limit.Token);
             await _process.StandardInput.FlushAsync(limit.Token);
-            var answer = await _process.StandardOutput.ReadLineAsync(limit.Token) ?? throw new InvalidOperationException("lab exec --lines ended");
+            var answer = await _process.StandardOutput.ReadLineAsync(limit.Token)
+                ?? throw new InvalidOperationException("lab exec --lines ended");
             var said = JsonNode.Parse(answer)!;
             return new Ran(shown, (int)said["status"]!, (string)said["out"]!, (string)said["error"]!);
         }

@@ -11,8 +11,8 @@ using System.Text;
 namespace LivepatchAgent.EndToEnd.Tests.Harness;
 
 /// <summary>
-/// Whoever has stolen the server's TLS key and stands before it: hosts see the key that they pin. Passes every call on,
-/// until a test says what to do <see cref="Instead"/>.
+/// Somebody who has stolen the server's TLS key and stands before it: hosts see the key that they pin. Passes every
+/// call on, until a test says what to do <see cref="Instead"/>.
 /// </summary>
 internal sealed class HostileServer : IAsyncDisposable
 {
@@ -26,19 +26,26 @@ internal sealed class HostileServer : IAsyncDisposable
     /// <param name="behind">Port of the real server on loopback, once it is known.</param>
     public HostileServer(Func<int> behind)
     {
-        _behind = new HttpClient(new SocketsHttpHandler
+        var handler = new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
             UseProxy = false,
-            SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is not null && certificate.Equals(_stolen) },
+            SslOptions = new SslClientAuthenticationOptions
+            {
+                RemoteCertificateValidationCallback = (_, shown, _, _) => shown is not null && shown.Equals(_stolen),
+            },
             ConnectCallback = async (_, ct) =>
             {
                 var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
                 await socket.ConnectAsync(IPAddress.Loopback, behind(), ct);
                 return new NetworkStream(socket, ownsSocket: true);
             },
-        })
-        { BaseAddress = new Uri("https://localhost"), Timeout = Timeout.InfiniteTimeSpan };
+        };
+        _behind = new HttpClient(handler)
+        {
+            BaseAddress = new Uri("https://localhost"),
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
         _listener.Start();
         _lines.Add(AcceptAsync());
     }
@@ -118,14 +125,16 @@ internal sealed class HostileServer : IAsyncDisposable
         {
             using var _ = client;
             await using var line = new SslStream(client.GetStream());
-            await line.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = Certificate }, _closing.Token);
+            var options = new SslServerAuthenticationOptions { ServerCertificate = Certificate };
+            await line.AuthenticateAsServerAsync(options, _closing.Token);
             while (await StolenCall.ReadAsync(line, _closing.Token) is { } call)
             {
                 if (Instead is { } instead && await instead(call)) return;
                 await PassAsync(call);
             }
         }
-        catch (Exception e) when (e is IOException or SocketException or AuthenticationException or OperationCanceledException or HttpRequestException or ObjectDisposedException)
+        catch (Exception e) when (e is IOException or SocketException or AuthenticationException
+            or OperationCanceledException or HttpRequestException or ObjectDisposedException)
         {
             // the other side hung up, or we did
         }
@@ -134,7 +143,13 @@ internal sealed class HostileServer : IAsyncDisposable
     private async Task PassAsync(StolenCall call)
     {
         using var request = new HttpRequestMessage(new HttpMethod(call.Method), call.Path);
-        if (call.Body.Length > 0) request.Content = new ByteArrayContent(call.Body) { Headers = { { "Content-Type", "application/json" } } };
+        if (call.Body.Length > 0)
+        {
+            var content = new ByteArrayContent(call.Body);
+            content.Headers.Add("Content-Type", "application/json");
+            request.Content = content;
+        }
+
         foreach (var name in Passed)
         {
             if (call.Headers.TryGetValue(name, out var value)) request.Headers.TryAddWithoutValidation(name, value);
@@ -146,16 +161,25 @@ internal sealed class HostileServer : IAsyncDisposable
         var body = await response.Content.ReadAsByteArrayAsync(gone.Token);
         if (response.StatusCode == HttpStatusCode.OK) Recorded[call.Path] = body;
         var range = response.Content.Headers.ContentRange is { } r ? $"Content-Range: {r}\r\n" : "";
-        await call.AnswerAsync((int)response.StatusCode, body, response.Content.Headers.ContentType?.MediaType ?? "application/octet-stream", range);
+        var type = response.Content.Headers.ContentType?.MediaType ?? "application/octet-stream";
+        await call.AnswerAsync((int)response.StatusCode, body, type, range);
     }
 }
 
 /// <summary>One call, and the line to answer it on.</summary>
-internal sealed record StolenCall(SslStream Line, string Method, string Path, IReadOnlyDictionary<string, string> Headers, byte[] Body, CancellationToken Closing)
+internal sealed record StolenCall(
+    SslStream Line,
+    string Method,
+    string Path,
+    IReadOnlyDictionary<string, string> Headers,
+    byte[] Body,
+    CancellationToken Closing)
 {
     public bool IsHeld => Headers.ContainsKey("prefer");
 
-    public int? RangeFrom => Headers.TryGetValue("range", out var range) ? int.Parse(range["bytes=".Length..].TrimEnd('-'), CultureInfo.InvariantCulture) : null;
+    public int? RangeFrom => Headers.TryGetValue("range", out var range)
+        ? int.Parse(range["bytes=".Length..].TrimEnd('-'), CultureInfo.InvariantCulture)
+        : null;
 
     public static async Task<StolenCall?> ReadAsync(SslStream line, CancellationToken closing)
     {
@@ -168,8 +192,10 @@ internal sealed record StolenCall(SslStream Line, string Method, string Path, IR
         }
 
         var lines = Encoding.ASCII.GetString([.. head]).Split("\r\n", StringSplitOptions.RemoveEmptyEntries);
-        var headers = lines.Skip(1).Select(l => l.Split(':', 2)).ToDictionary(p => p[0].ToLowerInvariant(), p => p[1].Trim());
-        var body = new byte[headers.TryGetValue("content-length", out var length) ? int.Parse(length, CultureInfo.InvariantCulture) : 0];
+        var headers = lines.Skip(1).Select(l => l.Split(':', 2))
+            .ToDictionary(p => p[0].ToLowerInvariant(), p => p[1].Trim());
+        var length = headers.TryGetValue("content-length", out var given) ? given : "0";
+        var body = new byte[int.Parse(length, CultureInfo.InvariantCulture)];
         await line.ReadExactlyAsync(body, closing);
         var words = lines[0].Split(' ');
         return new StolenCall(line, words[0], words[1], headers, body, closing);
@@ -185,7 +211,8 @@ internal sealed record StolenCall(SslStream Line, string Method, string Path, IR
 
     public async Task AnswerAsync(int status, byte[] body, string type = "application/json", string headers = "")
     {
-        await RawAsync($"HTTP/1.1 {status} X\r\nContent-Type: {type}\r\nContent-Length: {body.Length}\r\n{headers}\r\n");
+        var head = $"HTTP/1.1 {status} X\r\nContent-Type: {type}\r\nContent-Length: {body.Length}\r\n";
+        await RawAsync($"{head}{headers}\r\n");
         await RawAsync(body);
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Text.Json;
 using LivepatchAgent.Core.Wire;
 
@@ -22,15 +23,26 @@ internal sealed class LabHost : IAsyncDisposable
     public static async Task<LabHost> UpAsync(HostKind kind, string? mok, params string[] options)
     {
         var host = new LabHost($"e2e-{Environment.ProcessId}-{Guid.NewGuid().ToString("N")[..6]}");
-        var words = new List<string> { "up", "--name", host._name, "--owner-pid", Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture), "--kernel", kind.Kernel, "--cpus", $"{kind.Cpus}", "--lifetime", "1200" };
-        if (kind.SecureBoot) words.AddRange(["--secure-boot", "--mok", mok ?? throw new ArgumentNullException(nameof(mok))]);
+        var owner = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
+        List<string> words =
+        [
+            "up", "--name", host._name, "--owner-pid", owner,
+            "--kernel", kind.Kernel, "--cpus", $"{kind.Cpus}", "--lifetime", "1200",
+        ];
+        if (kind.SecureBoot)
+        {
+            ArgumentNullException.ThrowIfNull(mok);
+            words.AddRange(["--secure-boot", "--mok", mok]);
+        }
+
         words.AddRange(options);
         (await Command.RunAsync(Checkout.Lab, words, atMost: TimeSpan.FromMinutes(8))).Good();
         return host;
     }
 
     /// <summary>A shell script in the host, whatever its status.</summary>
-    public Task<Ran> TryAsync(string script, string? input = null, int seconds = 120) => RunAsync(["sh", "-c", script], input, seconds);
+    public Task<Ran> TryAsync(string script, string? input = null, int seconds = 120) =>
+        RunAsync(["sh", "-c", script], input, seconds);
 
     private async Task<Ran> RunAsync(string[] words, string? input = null, int seconds = 120)
     {
@@ -46,7 +58,15 @@ internal sealed class LabHost : IAsyncDisposable
     }
 
     /// <summary>Its standard output; its status must be 0.</summary>
-    public async Task<string> DoAsync(string script, string? input = null, int seconds = 120) => (await TryAsync(script, input, seconds)).Good();
+    public async Task<string> DoAsync(string script, string? input = null, int seconds = 120) =>
+        (await TryAsync(script, input, seconds)).Good();
+
+    /// <summary>Waits until a condition of the host's shell holds: so many tries, 0.3 s apart.</summary>
+    public Task UntilHoldsAsync(string condition, int tries) =>
+        DoAsync($"for i in $(seq {tries}); do {condition} && exit; sleep 0.3; done; exit 1");
+
+    /// <summary>Waits until the module is out of the kernel.</summary>
+    public Task UntilUnloadedAsync(string module) => UntilHoldsAsync($"[ ! -e /sys/module/{module} ]", tries: 40);
 
     public async Task PutAsync(string local, string remote) => (await LabAsync("put", _name, local, remote)).Good();
 
@@ -57,16 +77,39 @@ internal sealed class LabHost : IAsyncDisposable
 
     public async Task<string> ConsoleAsync() => (await LabAsync("console", _name)).Out;
 
-    public Task<Ran> EnableAsync(string token, string options = "", int seconds = 150) => TryAsync($"{Agent} enable - {options}", token, seconds);
+    public Task<Ran> EnableAsync(string token, string options = "", int seconds = 150) =>
+        TryAsync($"{Agent} enable - {options}", token, seconds);
 
     public Task<Ran> RefreshAsync(params string[] options) => RunAsync([Agent, "refresh", .. options]);
 
     public Task<Ran> StatusTextAsync() => RunAsync([Agent, "status"]);
 
-    /// <summary>The same, of a host whose kernel must still run a patch of /proc/cmdline.</summary>
+    /// <summary>The kernel runs a patch of /proc/cmdline.</summary>
+    public async Task CmdlineIsPatchedAsync() =>
+        Assert.Contains("this has been live patched", await DoAsync("cat /proc/cmdline"), StringComparison.Ordinal);
+
+    /// <summary>The history's chain is proven, to its end.</summary>
+    public async Task HistoryIsWholeAsync()
+    {
+        var verified = await TryAsync($"LANG=C.UTF-8 {Agent} history --verify");
+        Assert.StartsWith("✓ whole: ", verified.Good(), StringComparison.Ordinal);
+    }
+
+    /// <summary>Options of curl, for a call to the daemon.</summary>
+    public const string OnSocket = "--unix-socket /run/livepatch-agent/agent.sock";
+
+    public Task<string> MetricsAsync() => DoAsync($"curl -s {OnSocket} http://localhost/metrics");
+
+    /// <summary>The text of status, of a host whose kernel must still run a patch of /proc/cmdline.</summary>
     public async Task<Ran> StatusTextOfPatchedAsync()
     {
-        var ran = await TryAsync($"grep -q 'live patched' /proc/cmdline || echo gone; read enabled </sys/kernel/livepatch/livepatch_cmdline/enabled; echo enabled=$enabled; exec {Agent} status");
+        var ran = await TryAsync(
+            $"""
+            grep -q 'live patched' /proc/cmdline || echo gone
+            read enabled </sys/kernel/livepatch/livepatch_cmdline/enabled
+            echo enabled=$enabled
+            exec {Agent} status
+            """);
         Assert.StartsWith("enabled=1\n", ran.Out, StringComparison.Ordinal);
         return ran;
     }
@@ -75,7 +118,9 @@ internal sealed class LabHost : IAsyncDisposable
     public async Task<AgentStatus?> StatusAsync()
     {
         var ran = await RunAsync([Agent, "status", "--format", "json"]);
-        return ran.Status == 4 ? null : JsonSerializer.Deserialize(ran.Out, WireJson.Default.AgentStatus) ?? throw new InvalidOperationException($"{ran}");
+        if (ran.Status == 4) return null;
+        return JsonSerializer.Deserialize(ran.Out, WireJson.Default.AgentStatus)
+            ?? throw new InvalidOperationException($"{ran}");
     }
 
     /// <summary>The first status that is as it should be; a failure shows the last one and the journal.</summary>
@@ -87,7 +132,10 @@ internal sealed class LabHost : IAsyncDisposable
         {
             if (DateTime.UtcNow > end)
             {
-                Assert.Fail($"{what}: not within {seconds} s. Status: {(last is null ? "the daemon is away" : JsonSerializer.Serialize(last, WireJson.Readable.AgentStatus))}\n{await JournalAsync()}");
+                var status = last is null
+                    ? "the daemon is away"
+                    : JsonSerializer.Serialize(last, WireJson.Readable.AgentStatus);
+                Assert.Fail($"{what}: not within {seconds} s. Status: {status}\n{await JournalAsync()}");
             }
 
             if (_watch is null or { HasEnded: true })
@@ -104,27 +152,45 @@ internal sealed class LabHost : IAsyncDisposable
         return last;
     }
 
-    public Task<AgentStatus> UntilAppliedAsync(string version, int seconds = 60) =>
-        UntilAsync($"patch {version} applied", s => s is { State: PatchState.Applied, Settled: true } && s.Patch?.Version == version, seconds);
+    public Task<AgentStatus> UntilAppliedAsync(string version, int seconds = 60) => UntilAsync(
+        $"patch {version} applied",
+        s => s is { State: PatchState.Applied, Settled: true } && s.Patch?.Version == version,
+        seconds);
 
-    /// <summary>systemctl stop, which is to take less than 2 s whatever the daemon is at; beside other hosts on this machine it may take as long again.</summary>
+    /// <summary>
+    /// systemctl stop, which must take less than 2 s whatever the daemon does at the time. Beside other hosts on this
+    /// machine it may take as long again.
+    /// </summary>
     public async Task StopsAtOnceAsync(string when, bool alone = false)
     {
-        var took = double.Parse(await DoAsync("a=$(date +%s%N); systemctl stop livepatch-agentd; b=$(date +%s%N); echo $(( (b - a) / 1000000 ))"), System.Globalization.CultureInfo.InvariantCulture);
+        var milliseconds = await DoAsync(
+            "a=$(date +%s%N); systemctl stop livepatch-agentd; b=$(date +%s%N); echo $(( (b - a) / 1000000 ))");
+        var took = double.Parse(milliseconds, CultureInfo.InvariantCulture);
         Scenario.Say($"stopped in {took:F0} ms, {when}");
         Assert.InRange(took, 0, alone ? 2000 : 4000);
         Assert.Equal("Result=success", await DoAsync("systemctl show -p Result livepatch-agentd"));
     }
 
-    /// <summary>journalctl of this boot: a resumed host has another machine id than the folder of its journal.</summary>
+    /// <summary>
+    /// journalctl of this boot: a resumed host has another machine id than the folder of its journal.
+    /// </summary>
     public const string Journal = "journalctl --no-pager --boot";
 
-    public async Task<string> JournalAsync() => (await TryAsync($"{Journal} -o short-monotonic _SYSTEMD_UNIT=livepatch-agentd.service; dmesg | tail -n 25")).Out;
+    public async Task<string> JournalAsync()
+    {
+        const string unit = "_SYSTEMD_UNIT=livepatch-agentd.service";
+        return (await TryAsync($"{Journal} -o short-monotonic {unit}; dmesg | tail -n 25")).Out;
+    }
 
     /// <summary>What a unit's limits forbade (1326 is the audit record of seccomp), and who crashed.</summary>
-    public async Task<string> ComplaintsAsync() => (await TryAsync($"{Journal} | grep -E 'type=1326|EPERM|Operation not permitted|dumped core'")).Out;
+    public async Task<string> ComplaintsAsync()
+    {
+        const string complaints = "type=1326|EPERM|Operation not permitted|dumped core";
+        return (await TryAsync($"{Journal} | grep -E '{complaints}'")).Out;
+    }
 
-    private static Task<Ran> LabAsync(params string[] words) => Command.RunAsync(Checkout.Lab, words, atMost: TimeSpan.FromMinutes(8));
+    private static Task<Ran> LabAsync(params string[] words) =>
+        Command.RunAsync(Checkout.Lab, words, atMost: TimeSpan.FromMinutes(8));
 
     public async ValueTask DisposeAsync()
     {

@@ -9,27 +9,32 @@ namespace LivepatchAgent.EndToEnd.Tests.Harness;
 internal sealed class PatchServer : IAsyncDisposable
 {
     private readonly int _port;
-    private readonly int _told;
+    private readonly int _shownPort;
     private Process? _process;
 
-    private PatchServer(int port, int told) => (_port, _told) = (port, told);
+    private PatchServer(int port, int shownPort) => (_port, _shownPort) = (port, shownPort);
 
     public int Port => _port;
 
     public string Data { get; } = Directory.CreateTempSubdirectory("livepatch-e2e-server-").FullName;
 
-    /// <param name="told">The port that hosts are told, where it is not the server's own.</param>
-    public static async Task<PatchServer> StartAsync(int? told = null)
+    /// <param name="shownPort">The port in the URL that hosts get, where it is not the server's own.</param>
+    public static async Task<PatchServer> StartAsync(int? shownPort = null)
     {
         var port = FreePort();
-        var server = new PatchServer(port, told ?? port);
+        var server = new PatchServer(port, shownPort ?? port);
         await server.ResumeAsync();
         return server;
     }
 
     public async Task ResumeAsync()
     {
-        _process = Process.Start(Command.Starting(Checkout.Server, ["serve", "--data", Data, "--listen", $"127.0.0.1:{_port}", "--url", $"https://10.0.2.2:{_told}", "--publisher-cert", Workshop.PublisherCertificate]))!;
+        string[] words =
+        [
+            "serve", "--data", Data, "--listen", $"127.0.0.1:{_port}", "--url", $"https://10.0.2.2:{_shownPort}",
+            "--publisher-cert", Workshop.PublisherCertificate,
+        ];
+        _process = Command.Start(Checkout.Server, words);
         var ready = await _process.StandardOutput.ReadLineAsync();
         Assert.True(ready?.Contains("is ready", StringComparison.Ordinal), $"the server said: {ready}");
         // Its log would fill the pipe.
@@ -46,15 +51,21 @@ internal sealed class PatchServer : IAsyncDisposable
         _process = null;
     }
 
-    public Task<string> TokenAsync(string options = "--uses 0") => ToolAsync(["token", "create", .. options.Split(' ')]);
+    public Task<string> TokenAsync(string options = "--uses 0") =>
+        ToolAsync(["token", "create", .. options.Split(' ')]);
 
     public Task<string> MachinesAsync() => ToolAsync(["machines"]);
 
     /// <summary>Uploads the module and the manifest beside it.</summary>
-    public async Task PublishAsync(Patch patch) => (await PublisherAsync("publish", patch.Module, patch.Manifest)).Good();
+    public async Task PublishAsync(Patch patch) =>
+        (await PublisherAsync("publish", patch.Module, patch.Manifest)).Good();
 
-    /// <summary>The publisher's tool, told which server this is.</summary>
-    public async Task<Ran> PublisherAsync(params string[] words) => await Command.RunAsync(Checkout.Publisher, [.. words, "--server", $"https://127.0.0.1:{_port}", "--server-pin", await PinAsync()]);
+    /// <summary>The publisher's tool, with this server in its options.</summary>
+    public async Task<Ran> PublisherAsync(params string[] words)
+    {
+        string[] server = ["--server", $"https://127.0.0.1:{_port}", "--server-pin", await PinAsync()];
+        return await Command.RunAsync(Checkout.Publisher, [.. words, .. server]);
+    }
 
     public Task<string> PinAsync() => ToolAsync(["pin"]);
 

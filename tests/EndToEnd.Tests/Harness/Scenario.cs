@@ -1,9 +1,9 @@
 namespace LivepatchAgent.EndToEnd.Tests.Harness;
 
 /// <summary>
-/// One test's hosts and servers, ended whatever happens. It is begun anew, once, when a guest's console shows the
-/// emulator's own fault (an `int3` oops while kernel text is rewritten with two CPUs, tests/lab/patches/README.md) and for
-/// no other reason.
+/// One test's hosts and servers, ended whatever happens. It is run once more when a guest's console shows the
+/// emulator's own fault (an `int3` oops while kernel text is rewritten with two CPUs, tests/lab/patches/README.md), and
+/// for no other reason.
 /// </summary>
 internal sealed class Scenario : IAsyncDisposable
 {
@@ -26,7 +26,7 @@ internal sealed class Scenario : IAsyncDisposable
             catch (Exception e) when (attempt == 1 && e is not OperationCanceledException)
             {
                 if (!await scenario.EmulatorFaultAsync()) throw;
-                Say("the guest's console shows the emulator's int3 fault; this test is begun anew, once");
+                Say("the guest's console shows the emulator's int3 fault; this test is run once more");
                 Console.WriteLine($"once more: {TestContext.Current.TestMethod?.MethodName}"); // tests/run counts these
             }
         }
@@ -46,7 +46,7 @@ internal sealed class Scenario : IAsyncDisposable
         return server;
     }
 
-    /// <summary>A server, and before it whoever has stolen its keys.</summary>
+    /// <summary>A server, and before it somebody who has stolen its keys.</summary>
     public async Task<(PatchServer Behind, HostileServer Front)> StolenServerAsync()
     {
         PatchServer? server = null;
@@ -74,10 +74,15 @@ internal sealed class Scenario : IAsyncDisposable
     {
         foreach (var host in _owned.OfType<LabHost>())
         {
-            var console = await host.ConsoleAsync();
-            if (console.Contains("Oops: int3", StringComparison.Ordinal) || (console.Contains("Oops", StringComparison.Ordinal) && console.Contains("do_sync_core", StringComparison.Ordinal))) return true;
+            if (ShowsEmulatorFault(await host.ConsoleAsync())) return true;
         }
 
         return false;
+    }
+
+    private static bool ShowsEmulatorFault(string console)
+    {
+        bool Has(string words) => console.Contains(words, StringComparison.Ordinal);
+        return Has("Oops: int3") || (Has("Oops") && Has("do_sync_core"));
     }
 }

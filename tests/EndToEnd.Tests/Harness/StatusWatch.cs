@@ -5,17 +5,20 @@ using LivepatchAgent.Core.Wire;
 namespace LivepatchAgent.EndToEnd.Tests.Harness;
 
 /// <summary>
-/// The daemon's held status calls, one after the other, by one process in the host: each thing that it says comes by itself. To ask
-/// again and again would be most of the work that an emulated host has.
+/// The daemon's held status calls, one after the other, by one process in the host: each new status arrives as it is
+/// made. To ask again and again would be most of the work that an emulated host has.
 /// </summary>
 internal sealed class StatusWatch : IDisposable
 {
-    /// <summary>HTTP/1.0, so that an answer is its body and the end of the line. Goes on through restarts of the daemon.</summary>
+    /// <summary>
+    /// HTTP/1.0, so that an answer is its body and the end of the line. Goes on through restarts of the daemon.
+    /// </summary>
     private const string Script = """
         use Socket; $| = 1; my $after = 0;
+        my $daemon = pack_sockaddr_un('/run/livepatch-agent/agent.sock');
         while (1) {
             my ($answer, $line) = '';
-            if (socket($line, PF_UNIX, SOCK_STREAM, 0) && connect($line, pack_sockaddr_un('/run/livepatch-agent/agent.sock'))) {
+            if (socket($line, PF_UNIX, SOCK_STREAM, 0) && connect($line, $daemon)) {
                 syswrite $line, "GET /v1/status?after=$after&wait=50 HTTP/1.0\r\n\r\n";
                 1 while sysread $line, $answer, 65536, length $answer;
             }
@@ -35,7 +38,7 @@ internal sealed class StatusWatch : IDisposable
 
     public StatusWatch(string host)
     {
-        _process = Process.Start(Command.Starting(Checkout.Lab, ["exec", host, "--timeout", "3000", "--", "perl", "-e", Script])) ?? throw new InvalidOperationException($"cannot start {Checkout.Lab}");
+        _process = Command.Start(Checkout.Lab, ["exec", host, "--timeout", "3000", "--", "perl", "-e", Script]);
         _process.ErrorDataReceived += static (_, _) => { };
         _process.OutputDataReceived += (_, line) => Take(line.Data);
         _process.BeginErrorReadLine();

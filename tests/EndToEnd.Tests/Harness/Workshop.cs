@@ -10,7 +10,9 @@ namespace LivepatchAgent.EndToEnd.Tests.Harness;
 /// <summary>A signed module with the manifest beside it.</summary>
 internal sealed record Patch(string Module, string Manifest);
 
-/// <summary>The publisher's side: one key pair for all tests and runs, modules built once for each kernel, patches made of them.</summary>
+/// <summary>
+/// The publisher's side: one key pair for all tests and runs, modules built once for each kernel, patches made of them.
+/// </summary>
 public sealed class Workshop : IAsyncLifetime
 {
     private readonly string _work = Directory.CreateTempSubdirectory("livepatch-e2e-").FullName;
@@ -43,7 +45,11 @@ public sealed class Workshop : IAsyncLifetime
     }
 
     /// <summary>The unsigned module of tests/lab/patches, for the kernel.</summary>
-    internal async Task<string> BuiltAsync(HostKind kind, string module) => Path.Combine(await _built.GetOrAdd(kind.Kernel, kernel => new(() => BuildAsync(kernel))).Value, module + ".ko");
+    internal async Task<string> BuiltAsync(HostKind kind, string module)
+    {
+        var folder = await _built.GetOrAdd(kind.Kernel, kernel => new(() => BuildAsync(kernel))).Value;
+        return Path.Combine(folder, module + ".ko");
+    }
 
     /// <summary>The module signed by the publisher.</summary>
     internal async Task<string> SignedAsync(string unsigned)
@@ -70,25 +76,40 @@ public sealed class Workshop : IAsyncLifetime
     internal async Task<string> PinsAsync(PatchServer server, int version)
     {
         var pins = Fresh($"pins-{version}");
-        await ToolAsync(["pins", "create", "--version", $"{version}", "--publisher", PublisherCertificate, "--catalogue", Path.Combine(server.Data, "catalogue.crt"), "--tls", await server.PinAsync(), "--out", pins, .. Signing]);
+        await ToolAsync(
+        [
+            "pins", "create", "--version", $"{version}", "--publisher", PublisherCertificate,
+            "--catalogue", Path.Combine(server.Data, "catalogue.crt"), "--tls", await server.PinAsync(),
+            "--out", pins, .. Signing,
+        ]);
         return pins;
     }
 
-    internal static Task<Ran> DescribeAsync(string module, string version, long sequence) => Command.RunAsync(Checkout.Publisher,
-        ["manifest", module, "--version", version, "--sequence", $"{sequence}", "--notice", $"LPN-{sequence:D4}", "--fixes", string.Join(',', Enumerable.Range(1, (int)sequence).Select(n => $"CVE-2026-{n:D4}")),
-         "--covered-until", "2099-06-30", "--key", PublisherKey, "--cert", PublisherCertificate]);
+    internal static Task<Ran> DescribeAsync(string module, string version, long sequence)
+    {
+        var fixes = Enumerable.Range(1, (int)sequence).Select(n => $"CVE-2026-{n:D4}");
+        string[] words =
+        [
+            "manifest", module, "--version", version, "--sequence", $"{sequence}", "--notice", $"LPN-{sequence:D4}",
+            "--fixes", string.Join(',', fixes), "--covered-until", "2099-06-30", .. Signing,
+        ];
+        return Command.RunAsync(Checkout.Publisher, words);
+    }
 
-    internal static async Task ToolAsync(params string[] words) => (await Command.RunAsync(Checkout.Publisher, words)).Good();
+    internal static async Task ToolAsync(params string[] words) =>
+        (await Command.RunAsync(Checkout.Publisher, words)).Good();
 
     internal static string Sha256(string file) => Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(file)));
 
     private static async Task<string> BuildAsync(string kernel)
     {
         var sources = Checkout.At("tests/lab/patches");
-        var headers = (await Command.RunAsync(Checkout.Lab, ["headers", "--kernel", kernel], atMost: TimeSpan.FromMinutes(10))).Good();
+        string[] words = ["headers", "--kernel", kernel];
+        var headers = (await Command.RunAsync(Checkout.Lab, words, atMost: TimeSpan.FromMinutes(10))).Good();
         var done = Path.Combine(Checkout.Cache, "modules", Digest(sources, Path.GetFileName(headers)));
         if (Directory.Exists(done)) return done;
-        var fresh = Path.Combine(Directory.CreateDirectory(Path.Combine(Checkout.Cache, "making")).FullName, Guid.NewGuid().ToString("N"));
+        var making = Directory.CreateDirectory(Path.Combine(Checkout.Cache, "making")).FullName;
+        var fresh = Path.Combine(making, Guid.NewGuid().ToString("N"));
         (await Command.RunAsync("make", ["-s", "-C", sources, $"KDIR={headers}", $"OUT={fresh}"])).Good();
         Directory.Delete(Path.Combine(fresh, "build"), recursive: true);
         Appear(fresh, done);
@@ -99,7 +120,8 @@ public sealed class Workshop : IAsyncLifetime
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Encoding.UTF8.GetBytes(kernel));
-        foreach (var file in Directory.EnumerateFiles(sources, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        var files = Directory.EnumerateFiles(sources, "*", SearchOption.AllDirectories);
+        foreach (var file in files.Order(StringComparer.Ordinal))
         {
             hash.AppendData(Encoding.UTF8.GetBytes(Path.GetRelativePath(sources, file)));
             hash.AppendData(File.ReadAllBytes(file));
