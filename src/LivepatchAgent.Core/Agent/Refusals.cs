@@ -6,6 +6,10 @@ namespace LivepatchAgent.Core.Agent;
 internal static class Refusals
 {
     /// <summary>No effect, and nothing for the server to hear but the state.</summary>
+    public static Step.Believe RefuseQuietly(Turn turn, PatchRef patch, Problem problem, RefusalOrigin origin) =>
+        RefuseQuietly(turn, patch.ManifestDigest, patch, problem, origin);
+
+    /// <summary>The same where the patch's manifest may not have been read.</summary>
     public static Step.Believe RefuseQuietly(
         Turn turn, string manifest, PatchRef? patch, Problem problem, RefusalOrigin origin)
     {
@@ -14,6 +18,10 @@ internal static class Refusals
     }
 
     /// <summary>The refusal is an outcome that the server hears of.</summary>
+    public static AgentState RefuseAndReport(Turn turn, PatchRef patch, Problem problem, RefusalOrigin origin) =>
+        RefuseAndReport(turn, patch.ManifestDigest, patch, problem, origin);
+
+    /// <summary>The same where the patch's manifest may not have been read.</summary>
     public static AgentState RefuseAndReport(
         Turn turn, string manifest, PatchRef? patch, Problem problem, RefusalOrigin origin)
     {

@@ -48,7 +48,9 @@ internal static class Assignments
         return changed ? TurnedBack(taken) : taken;
     }
 
-    /// <summary>Off a way on which something has yet to be fetched; a refusal that was being looked at again stands.</summary>
+    /// <summary>
+    /// Leaves a way on which something has yet to be fetched; a refusal that was being looked at again stands.
+    /// </summary>
     public static AgentState TurnedBack(AgentState state) =>
         state.Phase is Phase.Fetching p && !Holds.IsReload(state) ? state.InPhase(p.TurnedBack()) : state;
 
@@ -86,7 +88,7 @@ internal static class Assignments
     {
         var known = turn.State.Conversation.Assignment;
         var isKnown = known is not null && known.Tag == answer.Tag && known.ManifestDigest == answer.ManifestDigest;
-        if (!isKnown) return new AssignmentRef(answer.Tag, answer.ManifestDigest, Confirmed: false, answer.CheckInSeconds);
+        if (!isKnown) return new AssignmentRef(answer.Tag, answer.ManifestDigest, false, answer.CheckInSeconds);
         var verified = turn.State.Conversation.Catalogue.VerifiedAt;
         var stale = verified is not { } at || Cadence.IsDue(at + Cadence.CatalogueAge, turn.Now, Cadence.CatalogueAge);
         return known! with { CheckInSeconds = answer.CheckInSeconds, Confirmed = known.Confirmed && !stale };

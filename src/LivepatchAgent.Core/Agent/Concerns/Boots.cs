@@ -3,8 +3,8 @@ using LivepatchAgent.Core.Kernel;
 namespace LivepatchAgent.Core.Agent.Concerns;
 
 /// <summary>
-/// The crash guard. How a boot ended is judged once, by the next one, before anything else; then what ran is loaded again,
-/// or the patch that ended the host is quarantined.
+/// The crash guard. How a boot ended is judged once, by the next one, before anything else; then what ran is loaded
+/// again, or the patch that ended the host is quarantined.
 /// </summary>
 internal static class Boots
 {
@@ -19,8 +19,8 @@ internal static class Boots
     }
 
     /// <summary>
-    /// A boot that finds no clean stop was a crash, from the first turn on that did more than to judge the one before. A load
-    /// is never begun under the word "clean", whatever else is believed.
+    /// A boot that finds no clean stop was a crash, from the first turn on that did more than to judge the one before.
+    /// A load is never begun under the word "clean", whatever else is believed.
     /// </summary>
     public static AgentState Begin(Turn turn, Step step)
     {
@@ -39,8 +39,8 @@ internal static class Boots
     }
 
     /// <summary>
-    /// False while the state still describes an earlier boot (no livepatch support, or the kill switch is set): that boot
-    /// has not been judged yet, and this one says nothing about a patch it never loaded.
+    /// False while the state still describes an earlier boot (no livepatch support, or the kill switch is set): that
+    /// boot has not been judged yet, and this one says nothing about a patch it never loaded.
     /// </summary>
     private static bool HasJudgedTheBoot(AgentState state, string bootId)
     {
@@ -77,13 +77,13 @@ internal static class Boots
         if (judged.Enrolment is null) return new Step.Believe(judged, "rebooted while not enrolled");
         if (running.WithdrawalReason is not null)
         {
-            var withdrawn = new Phase.Refused(
-                patch.ManifestDigest, patch, Problems.Withdrawn(patch.Version), RefusalOrigin.Withdrawal, turn.Host.BootId);
+            var (why, boot) = (Problems.Withdrawn(patch.Version), turn.Host.BootId);
+            var withdrawn = new Phase.Refused(patch.ManifestDigest, patch, why, RefusalOrigin.Withdrawal, boot);
             return new Step.Believe(judged.InPhase(withdrawn), $"rebooted: {patch.Name} was withdrawn and stays out");
         }
 
         if (WhyNotHere(turn.Host, patch) is { } no)
-            return Refusals.RefuseQuietly(turn.After(judged), patch.ManifestDigest, patch, no.Problem, no.Origin);
+            return Refusals.RefuseQuietly(turn.After(judged), patch, no.Problem, no.Origin);
         return new Step.Believe(LoadedAgain(judged, patch), $"rebooted: {patch.Name} is to be loaded again");
     }
 
@@ -92,13 +92,13 @@ internal static class Boots
     {
         var gone = Gone(turn.State, running);
         if (EndedCleanly(turn) || running.SurvivedProbation) return (Forgiven(gone, running.Patch), null);
-        var isProven = IsProven(turn.State, running.Patch);
-        return Blame(turn.After(gone), running.Patch, isProven, "the host went down while the patch was in its probation");
+        const string Fate = "the host went down while the patch was in its probation";
+        return Blame(turn.After(gone), running.Patch, IsProven(turn.State, running.Patch), Fate);
     }
 
     /// <summary>
-    /// One strike for a patch that this host has yet to prove; three in a row for one that survived here before, wherever
-    /// it stood: running, being loaded again at boot, or in a transition that lasts.
+    /// One strike for a patch that this host has yet to prove; three in a row for one that survived here before,
+    /// wherever it stood: running, being loaded again at boot, or in a transition that lasts.
     /// </summary>
     private static (AgentState State, string? Blame) Blame(Turn turn, PatchRef patch, bool isProven, string fate)
     {
@@ -111,21 +111,24 @@ internal static class Boots
     }
 
     /// <summary>It has survived a probation on this host, as the last one that did.</summary>
-    private static bool IsProven(AgentState state, PatchRef patch) => state.Record.LastGood?.ManifestDigest == patch.ManifestDigest;
+    private static bool IsProven(AgentState state, PatchRef patch) =>
+        state.Record.LastGood?.ManifestDigest == patch.ManifestDigest;
 
     /// <summary>The patch no longer runs: the boot that it ran in is over.</summary>
     private static AgentState Gone(AgentState state, RunningPatch running) => state with
     {
         Kernel = state.Kernel with { Running = null },
-        Record = running.WithdrawalReason is null ? state.Record : state.Record.WithoutGood(running.Patch.ManifestDigest),
+        Record = running.WithdrawalReason is null
+            ? state.Record
+            : state.Record.WithoutGood(running.Patch.ManifestDigest),
     };
 
     private static AgentState Forgiven(AgentState state, PatchRef patch) =>
         state with { Kernel = state.Kernel.Forgiving(patch.ManifestDigest) };
 
     /// <summary>
-    /// A load or a transition that the end of its boot cut short. What ran beside it comes first, if the patch is not to
-    /// blame for that end.
+    /// A load or a transition that the end of its boot cut short. What ran beside it comes first, if the patch is not
+    /// to blame for that end.
     /// </summary>
     private static Step.Believe AfterUnfinishedLoad(Turn turn, Phase.InKernel phase)
     {

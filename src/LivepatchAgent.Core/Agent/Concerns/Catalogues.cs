@@ -15,7 +15,8 @@ internal static class Catalogues
     public static AgentState? After(Turn turn, StepResult result) => result switch
     {
         StepResult.CatalogueRead r => Confirm(turn, r.Catalogue.Content),
-        StepResult.Failed f when turn.Phase is Phase.Offered p => turn.State.InPhase(p.With(turn.Again(p.Retry, f.Problem))),
+        StepResult.Failed f when turn.Phase is Phase.Offered p =>
+            turn.State.InPhase(p.With(turn.Again(p.Retry, f.Problem))),
         _ => null,
     };
 

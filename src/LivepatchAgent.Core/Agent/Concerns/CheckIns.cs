@@ -3,7 +3,9 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Agent.Concerns;
 
-/// <summary>The conversation with the server, where nothing more pressing is to be done: a check-in, or a held one opened.</summary>
+/// <summary>
+/// The conversation with the server, when nothing is more pressing: a check-in, or opening a held one.
+/// </summary>
 internal static class CheckIns
 {
     public static Advice Of(Turn turn)
@@ -43,7 +45,9 @@ internal static class CheckIns
         return turn.State with { Conversation = conversation with { HeldCall = held } };
     }
 
-    /// <summary>A person wants another look now: what failed is tried, and what was refused is looked at again.</summary>
+    /// <summary>
+    /// A person wants another look now: what failed is tried, and what was refused is looked at again.
+    /// </summary>
     public static Result<AgentState> Refresh(Turn turn)
     {
         if (turn.State.Enrolment is null) return Problems.NotEnrolled();

@@ -11,7 +11,7 @@ internal static class Downloads
         StepResult.Done => turn.State.InPhase(new Phase.Downloaded(step.Patch)),
         StepResult.Failed { InPassing: true } f when turn.Phase is Phase.Downloading p =>
             turn.State.InPhase(p.With(turn.Again(p.Retry, f.Problem))),
-        StepResult.Failed f => Refusals.RefuseAndReport(turn, step.Patch.ManifestDigest, step.Patch, f.Problem, f.Origin),
+        StepResult.Failed f => Refusals.RefuseAndReport(turn, step.Patch, f.Problem, f.Origin),
         _ => null,
     };
 

@@ -59,7 +59,8 @@ internal static class Enrolments
     {
         var failures = phase.Retry.Failures + 1;
         if (!failed.InPassing) return new Phase.NotEnrolled(failed.Problem);
-        if (failures >= Cadence.MaxEnrolAttempts) return new Phase.NotEnrolled(Problems.GivenUp(failed.Problem, failures));
+        if (failures >= Cadence.MaxEnrolAttempts)
+            return new Phase.NotEnrolled(Problems.GivenUp(failed.Problem, failures));
         var notBefore = turn.Now + Cadence.EnrolBackoff(failures, turn.Host.Jitter);
         return phase with { Retry = new Retry(failures, notBefore, failed.Problem) };
     }

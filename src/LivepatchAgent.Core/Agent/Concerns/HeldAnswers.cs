@@ -2,17 +2,21 @@ using System.Diagnostics;
 
 namespace LivepatchAgent.Core.Agent.Concerns;
 
-/// <summary>What the held check-in brought. A newer word of the server comes before what the older one asked for.</summary>
+/// <summary>
+/// What the held check-in brought. A newer word of the server comes before what the older one asked for.
+/// </summary>
 internal static class HeldAnswers
 {
     public static Advice Of(Turn turn)
     {
         var listens = turn.State.AtRest || turn.Phase is Phase.Fetching;
         if (!listens || turn.State.Enrolment is null) return Advice.Nothing;
+        var after = turn.After(Ended(turn));
         return turn.Host.Listen switch
         {
-            ListenState.Answered a => Taken(Assignments.Take(turn.After(Ended(turn)), a.Assignment), "the server answered the held check-in"),
-            ListenState.Broken b => Taken(Broken(turn.After(Ended(turn))), $"the held check-in broke: {b.Problem}"),
+            ListenState.Answered a =>
+                Taken(Assignments.Take(after, a.Assignment), "the server answered the held check-in"),
+            ListenState.Broken b => Taken(Broken(after), $"the held check-in broke: {b.Problem}"),
             ListenState.Off or ListenState.Open => Advice.Nothing,
             _ => throw new UnreachableException(),
         };
@@ -30,7 +34,7 @@ internal static class HeldAnswers
         return turn.State with { Conversation = turn.State.Conversation with { HeldCall = ended } };
     }
 
-    /// <summary>Connections break without anybody's fault; a plain check-in soon shows whether the server is away.</summary>
+    /// <summary>Connections break by nobody's fault; a plain check-in soon shows whether the server is away.</summary>
     private static AgentState Broken(Turn turn)
     {
         var conversation = turn.State.Conversation;

@@ -26,8 +26,7 @@ internal static class Loads
     {
         StepResult.Done => Loaded(turn, step.Patch),
         StepResult.Failed { InPassing: true } f => Downloads.Later(turn, step.Patch, f.Problem),
-        StepResult.Failed f =>
-            Refusals.RefuseAndReport(turn, step.Patch.ManifestDigest, step.Patch, f.Problem, RefusalOrigin.Kernel),
+        StepResult.Failed f => Refusals.RefuseAndReport(turn, step.Patch, f.Problem, RefusalOrigin.Kernel),
         _ => null,
     };
 
@@ -36,10 +35,10 @@ internal static class Loads
     {
         var (state, host) = (turn.State, turn.Host);
         if (host.KillSwitch == KillSwitch.Observe)
-            return Refusals.RefuseQuietly(turn, patch.ManifestDigest, patch, Problems.SwitchedOff(patch), RefusalOrigin.KillSwitch);
+            return Refusals.RefuseQuietly(turn, patch, Problems.SwitchedOff(patch), RefusalOrigin.KillSwitch);
         // Asked once more where every way to a load comes by, so that no way can forget it.
         if (Refusals.WhyNever(state.Record, patch) is { } never)
-            return Refusals.RefuseQuietly(turn, patch.ManifestDigest, patch, never.Problem, never.Origin);
+            return Refusals.RefuseQuietly(turn, patch, never.Problem, never.Origin);
         return host.Sight(patch.Name) switch
         {
             PatchSighting.Absent => next,
@@ -94,17 +93,11 @@ internal static class Loads
         return new Step.Believe(reported.InPhase(watched), $"the kernel has {patch.Name} already");
     }
 
-    private static Step.Believe GivenUp(Turn turn, PatchRef patch, int attempts)
-    {
-        var problem = Problems.LoadNeverEnded(patch, attempts);
-        return Refusals.RefuseQuietly(turn, patch.ManifestDigest, patch, problem, RefusalOrigin.Kernel);
-    }
+    private static Step.Believe GivenUp(Turn turn, PatchRef patch, int attempts) =>
+        Refusals.RefuseQuietly(turn, patch, Problems.LoadNeverEnded(patch, attempts), RefusalOrigin.Kernel);
 
-    private static Step.Believe Taken(Turn turn, PatchRef patch, string why)
-    {
-        var problem = Problems.NameTaken(patch, why);
-        return Refusals.RefuseQuietly(turn, patch.ManifestDigest, patch, problem, RefusalOrigin.Kernel);
-    }
+    private static Step.Believe Taken(Turn turn, PatchRef patch, string why) =>
+        Refusals.RefuseQuietly(turn, patch, Problems.NameTaken(patch, why), RefusalOrigin.Kernel);
 
     private static bool IsOurs(Turn turn, string name) =>
         turn.State.Kernel.Leftovers.Contains(name) && turn.Host.Modules[name].References == 0;

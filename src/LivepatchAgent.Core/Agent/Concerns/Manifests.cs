@@ -3,8 +3,9 @@ namespace LivepatchAgent.Core.Agent.Concerns;
 /// <summary>The manifest of what is listed: fetched, verified, and for this kernel?</summary>
 internal static class Manifests
 {
-    public static Advice Of(Turn turn) =>
-        turn.Phase is Phase.Listed p ? Advice.When(turn, p.Retry, new Step.FetchManifest(p.ManifestDigest)) : Advice.Nothing;
+    public static Advice Of(Turn turn) => turn.Phase is Phase.Listed p
+        ? Advice.When(turn, p.Retry, new Step.FetchManifest(p.ManifestDigest))
+        : Advice.Nothing;
 
     public static AgentState? After(Turn turn, Step.FetchManifest step, StepResult result) => result switch
     {
@@ -16,8 +17,8 @@ internal static class Manifests
     };
 
     /// <summary>
-    /// No patch below one that this host has run. A quarantine is no exception, as a server could wait for a crash; but where
-    /// the host would go back to on its own, it may also be sent.
+    /// No patch below one that this host has run. A quarantine is no exception, as a server could wait for a crash; but
+    /// where the host would go back to on its own, it may also be sent.
     /// </summary>
     private static AgentState Read(Turn turn, StepResult.ManifestRead read)
     {
@@ -25,7 +26,8 @@ internal static class Manifests
         var patch = PatchRef.Of(read.Manifest);
         if (patch.KernelRelease != host.KernelRelease || read.Manifest.Content.Architecture != host.Architecture)
             return Refuse(turn, patch, Problems.WrongKernel(patch, host), RefusalOrigin.Host);
-        if (Refusals.WhyNever(state.Record, patch) is { } never) return Refuse(turn, patch, never.Problem, never.Origin);
+        if (Refusals.WhyNever(state.Record, patch) is { } never)
+            return Refuse(turn, patch, never.Problem, never.Origin);
         var floor = state.Record.FloorFor(host.KernelRelease).Lowest;
         var isFallback = state.Kernel.Running is null && state.Record.LastGood?.ManifestDigest == patch.ManifestDigest;
         return patch.Sequence < floor && !isFallback
@@ -34,5 +36,5 @@ internal static class Manifests
     }
 
     private static AgentState Refuse(Turn turn, PatchRef patch, Problem problem, RefusalOrigin origin) =>
-        Refusals.RefuseAndReport(turn, patch.ManifestDigest, patch, problem, origin);
+        Refusals.RefuseAndReport(turn, patch, problem, origin);
 }

@@ -14,7 +14,8 @@ internal static class PatchInForce
             PatchSighting.Running => Advice.Nothing,
             // Somebody else's doing, which may take hours.
             PatchSighting.Switching or PatchSighting.Reverting => Advice.At(turn.Now + Cadence.OthersTransition),
-            PatchSighting.Absent or PatchSighting.Lingering or PatchSighting.Disabled => RemovedByHand(turn, running.Patch),
+            PatchSighting.Absent or PatchSighting.Lingering or PatchSighting.Disabled =>
+                RemovedByHand(turn, running.Patch),
             _ => throw new UnreachableException(),
         };
     }

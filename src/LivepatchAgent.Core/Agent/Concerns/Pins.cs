@@ -19,7 +19,8 @@ internal static class Pins
 
     public static AgentState? After(Turn turn, StepResult result) => result switch
     {
-        StepResult.PinsRead r when turn.State.Enrolment is { } enrolment => Trusting(turn.State, enrolment, r.Pins.Content),
+        StepResult.PinsRead r when turn.State.Enrolment is { } enrolment =>
+            Trusting(turn.State, enrolment, r.Pins.Content),
         StepResult.Failed f => WithRetry(turn.State, turn.Again(turn.State.Conversation.Pins.Retry, f.Problem)),
         _ => null,
     };
@@ -30,8 +31,8 @@ internal static class Pins
     };
 
     /// <summary>
-    /// Trust is what it is now for whatever is verified from here on; what the kernel runs stays. A catalogue and a refusal
-    /// from before are looked at again, as another key may now speak for them.
+    /// Trust is what it is now for whatever is verified from here on; what the kernel runs stays. A catalogue and a
+    /// refusal from before are looked at again, as another key may now speak for them.
     /// </summary>
     private static AgentState Trusting(AgentState state, Enrolment enrolment, PinSet pins)
     {

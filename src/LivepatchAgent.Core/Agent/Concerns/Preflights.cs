@@ -1,6 +1,8 @@
 namespace LivepatchAgent.Core.Agent.Concerns;
 
-/// <summary>Would this kernel refuse the verified module, or accept it and crash? Asked before the kernel sees it.</summary>
+/// <summary>
+/// Would this kernel refuse the verified module, or accept it and crash? Asked before the kernel sees it.
+/// </summary>
 internal static class Preflights
 {
     public static Advice Of(Turn turn) => turn.Phase is Phase.Verified p
@@ -11,7 +13,7 @@ internal static class Preflights
     {
         StepResult.Preflighted r => Judged(turn, step.Patch, r.Report),
         StepResult.Failed { InPassing: true } f => Downloads.Later(turn, step.Patch, f.Problem),
-        StepResult.Failed f => Refusals.RefuseAndReport(turn, step.Patch.ManifestDigest, step.Patch, f.Problem, f.Origin),
+        StepResult.Failed f => Refusals.RefuseAndReport(turn, step.Patch, f.Problem, f.Origin),
         _ => null,
     };
 
@@ -21,6 +23,6 @@ internal static class Preflights
             return turn.State.InPhase(new Phase.Cleared(patch, (turn.Phase as Phase.Verified)?.BuildId));
         return inPassing
             ? Downloads.Later(turn, patch, problem)
-            : Refusals.RefuseAndReport(turn, patch.ManifestDigest, patch, problem, RefusalOrigin.Host);
+            : Refusals.RefuseAndReport(turn, patch, problem, RefusalOrigin.Host);
     }
 }

@@ -9,7 +9,7 @@ internal static class Transitions
     public static Advice Of(Turn turn)
     {
         if (turn.Phase is not Phase.Transitioning phase) return Advice.Nothing;
-        // An adopted transition began at an unknown time, and one of the future at another than it says: count from here.
+        // When an adopted transition began is not known, and one of the future did not begin then: count from here.
         if (phase.Since == DateTimeOffset.MinValue || (phase.Uptime is null && phase.Since > turn.Now))
             return new Step.Believe(CountedFrom(turn, phase), "watching the transition");
         return turn.Host.Sight(phase.Patch.Name) switch
@@ -22,7 +22,9 @@ internal static class Transitions
         };
     }
 
-    /// <summary>Whether or not the kernel would reverse it: see what becomes of it, and do not ask again at once.</summary>
+    /// <summary>
+    /// Whether or not the kernel would reverse it: see what becomes of it, and do not ask again at once.
+    /// </summary>
     public static AgentState After(Turn turn) =>
         turn.Phase is Phase.Transitioning p ? CountedFrom(turn, p) : turn.State;
 
@@ -35,7 +37,8 @@ internal static class Transitions
         if (!phase.StallReported && age >= turn.Policy.StallAfter)
         {
             var problem = Problems.Stalled(phase.Patch, turn.Host, age);
-            var reported = Refusals.Report(turn, OutcomeKind.Stalled, phase.Patch.ManifestDigest, problem, About(phase));
+            var manifest = phase.Patch.ManifestDigest;
+            var reported = Refusals.Report(turn, OutcomeKind.Stalled, manifest, problem, About(phase));
             return new Step.Believe(reported.InPhase(phase with { StallReported = true }), "the transition is stalled");
         }
 
@@ -58,26 +61,30 @@ internal static class Transitions
     private static AgentState Completed(Turn turn, PatchRef patch)
     {
         var (state, release) = (turn.State, turn.Host.KernelRelease);
-        var old = state.Kernel.Running is { } running && running.Patch.ManifestDigest != patch.ManifestDigest ? running : null;
-        var reported = Refusals.Report(turn, OutcomeKind.Applied, patch.ManifestDigest, null, patch.ManifestDigest + turn.Host.BootId);
+        var (manifest, boot) = (patch.ManifestDigest, turn.Host.BootId);
+        var old = state.Kernel.Running is { } running && running.Patch.ManifestDigest != manifest ? running : null;
+        var reported = Refusals.Report(turn, OutcomeKind.Applied, manifest, null, manifest + boot);
         var replaced = Replaced(turn.Host, reported.Kernel, old?.Patch, patch).Forgetting(patch.Name);
-        // A patch that was withdrawn while it ran is nothing to fall back to once it is replaced.
-        var record = old is not null && IsWithdrawn(state, old) ? state.Record.WithoutGood(old.Patch.ManifestDigest) : state.Record;
+        var record = old is null ? state.Record : RecordAfter(state, old);
         return reported with
         {
-            Kernel = replaced with { Running = new RunningPatch(patch, turn.Host.BootId, turn.Now, null, turn.Uptime) },
+            Kernel = replaced with { Running = new RunningPatch(patch, boot, turn.Now, null, turn.Uptime) },
             Record = record.WithFloor(release, record.FloorFor(release).With(patch)),
             Pursuit = state.Pursuit with { Phase = Refusals.IdlePhase(state), LoadAttempts = 0, Untidy = true },
         };
     }
+
+    /// <summary>A patch that was withdrawn while it ran is nothing to fall back to once it is replaced.</summary>
+    private static HostRecord RecordAfter(AgentState state, RunningPatch old) =>
+        IsWithdrawn(state, old) ? state.Record.WithoutGood(old.Patch.ManifestDigest) : state.Record;
 
     private static bool IsWithdrawn(AgentState state, RunningPatch running) =>
         running.WithdrawalReason is not null
         || state.Conversation.Withdrawals.Pending.Any(p => p.ManifestDigest == running.Patch.ManifestDigest);
 
     /// <summary>
-    /// One look may have caught the old patch just before it was disabled, where the kernel does not say that the new one
-    /// replaces it: its module is looked after, and kept when it still runs; but no history is written of it.
+    /// One look may have caught the old patch just before it was disabled, where the kernel does not say that the new
+    /// one replaces it: its module is looked after, and kept when it still runs; but no history is written of it.
     /// </summary>
     private static KernelBelief Replaced(HostSnapshot host, KernelBelief kernel, PatchRef? old, PatchRef patch)
     {
@@ -86,8 +93,10 @@ internal static class Transitions
         if (replaces == false) return kernel;
         var stillRuns = replaces is null && host.Sight(old.Name) is PatchSighting.Running;
         if (!stillRuns) return kernel.Leaving(old);
-        return kernel.Leftovers.Contains(old.Name) ? kernel : kernel with { Leftovers = [.. kernel.Leftovers, old.Name] };
+        var isKnown = kernel.Leftovers.Contains(old.Name);
+        return isKnown ? kernel : kernel with { Leftovers = [.. kernel.Leftovers, old.Name] };
     }
 
-    private static string About(Phase.Transitioning phase) => phase.Patch.ManifestDigest + phase.Since.ToUnixTimeSeconds();
+    private static string About(Phase.Transitioning phase) =>
+        phase.Patch.ManifestDigest + phase.Since.ToUnixTimeSeconds();
 }

@@ -15,12 +15,13 @@ internal static class Verifications
                 var signed = patch with { Signer = module.Signer };
                 return turn.State.InPhase(new Phase.Verified(signed, module.Facts.BuildId));
             case StepResult.Failed { InPassing: true } f:
-                // A file is gone from the store or cannot be read, be it the manifest: fetch it again, more slowly each time.
+                // A file, perhaps the manifest, is missing or unreadable: fetch it again, later each time.
                 var retry = turn.Again(new Retry(pursuit.BusyAnswers, DateTimeOffset.MinValue, null), f.Problem);
                 var listed = new Phase.Listed(patch.ManifestDigest, retry);
-                return turn.State with { Pursuit = pursuit with { Phase = listed, BusyAnswers = pursuit.BusyAnswers + 1 } };
+                var tries = pursuit.BusyAnswers + 1;
+                return turn.State with { Pursuit = pursuit with { Phase = listed, BusyAnswers = tries } };
             case StepResult.Failed f:
-                return Refusals.RefuseAndReport(turn, patch.ManifestDigest, patch, f.Problem, f.Origin);
+                return Refusals.RefuseAndReport(turn, patch, f.Problem, f.Origin);
             default:
                 return null;
         }

@@ -48,7 +48,8 @@ internal static class Withdrawals
         var running = state.Kernel.Running;
         var unheeded = running is { WithdrawalReason: null } ? new[] { running.Patch.ManifestDigest } : [];
         var ran = unheeded.Concat(floor.Patches.Select(p => p.ManifestDigest)).Distinct();
-        PendingWithdrawal[] pending = [.. ran.Where(withdrawn.ContainsKey).Select(m => new PendingWithdrawal(withdrawn[m], m))];
+        var recalled = ran.Where(withdrawn.ContainsKey);
+        PendingWithdrawal[] pending = [.. recalled.Select(m => new PendingWithdrawal(withdrawn[m], m))];
         var good = state.Record.LastGood?.ManifestDigest;
         var spent = good is not null && good != running?.Patch.ManifestDigest && withdrawn.ContainsKey(good);
         var conversation = state.Conversation;
