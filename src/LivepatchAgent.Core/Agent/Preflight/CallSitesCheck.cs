@@ -3,8 +3,8 @@ using LivepatchAgent.Core.Modules;
 namespace LivepatchAgent.Core.Agent;
 
 /// <summary>
-/// As a module is loaded, ftrace makes a no-op of each call of __fentry__ that it lists. Where it finds something else it
-/// warns and switches itself off until the next boot, and the kernel refuses every livepatch from then on.
+/// As a module is loaded, ftrace makes a no-op of each call of __fentry__ that it lists. Where it finds something else
+/// it warns and switches itself off until the next boot, and the kernel refuses every livepatch from then on.
 /// </summary>
 internal static class CallSitesCheck
 {
@@ -14,8 +14,8 @@ internal static class CallSitesCheck
     {
         if (module.CallSiteFaults.Count > 0)
         {
-            var places = module.CallSiteFaults.Select(f => $"{f.Place} {Words(f.Kind)}").ToList();
-            return CheckResult.Refused($"ftrace would switch itself off at what __mcount_loc lists: {Listing.Of(places)}", Rebuild);
+            var places = Listing.Of([.. module.CallSiteFaults.Select(f => $"{f.Place} {Words(f.Kind)}")]);
+            return CheckResult.Refused($"ftrace would switch itself off at what __mcount_loc lists: {places}", Rebuild);
         }
 
         if (module.NoOpCallSites == 0) return CheckResult.Ok("each place that it lists for ftrace is a call");
@@ -23,14 +23,18 @@ internal static class CallSitesCheck
         return TakesNoOps(host) switch
         {
             true => CheckResult.Ok($"{noOps}, as in this kernel"),
-            false => CheckResult.Refused($"{noOps}: this kernel expects calls there, and ftrace would switch itself off", Rebuild),
-            null => CheckResult.CannotTell($"{noOps}; whether this kernel is built so is not known", "run it on the host itself, as root"),
+            false => CheckResult.Refused(
+                $"{noOps}: this kernel expects calls there, and ftrace would switch itself off",
+                Rebuild),
+            null => CheckResult.CannotTell(
+                $"{noOps}; whether this kernel is built so is not known",
+                CheckResult.AsRoot),
         };
     }
 
     /// <summary>
-    /// Whether ftrace leaves the places of a new module as they are (CC_USING_NOP_MCOUNT in the kernel's Makefile): where
-    /// objtool lists them, it makes them no-ops. A compiler that lists them leaves calls on x86.
+    /// Whether ftrace leaves the places of a new module as they are (CC_USING_NOP_MCOUNT in the kernel's Makefile):
+    /// where objtool lists them, it makes them no-ops. A compiler that lists them leaves calls on x86.
     /// </summary>
     private static bool? TakesNoOps(HostFacts host)
     {

@@ -2,13 +2,21 @@ using LivepatchAgent.Core.Modules;
 
 namespace LivepatchAgent.Core.Agent;
 
-/// <summary>What preflight wants to know of a host for one module, so that 150,000 symbols need not be kept for it.</summary>
+/// <summary>
+/// What preflight wants to know of a host for one module, so that 150,000 symbols need not be kept for it.
+/// </summary>
 /// <param name="Names">Symbols of the kernel and of modules.</param>
 /// <param name="Functions">Functions that it patches: clones of these (<c>name.isra.0</c>) are of interest too.</param>
 /// <param name="Objects">Modules that it patches or whose symbols it uses.</param>
 /// <param name="Exports">Exported symbols whose CRC it was built against.</param>
-/// <param name="Signers">The keys that signed it, as a keyring is asked for them (<see cref="SignatureSigner.KeyringQuery"/>).</param>
-public sealed record HostQuestions(IReadOnlySet<string> Names, IReadOnlySet<string> Functions, IReadOnlySet<string> Objects, IReadOnlySet<string> Exports, IReadOnlyList<string> Signers)
+/// <param name="Signers">The keys that signed it, as a keyring is asked for them
+/// (<see cref="SignatureSigner.KeyringQuery"/>).</param>
+public sealed record HostQuestions(
+    IReadOnlySet<string> Names,
+    IReadOnlySet<string> Functions,
+    IReadOnlySet<string> Objects,
+    IReadOnlySet<string> Exports,
+    IReadOnlyList<string> Signers)
 {
     /// <summary>What the kernel calls the row of its export table for a symbol.</summary>
     public const string ExportPrefix = "__ksymtab_";
@@ -22,7 +30,7 @@ public sealed record HostQuestions(IReadOnlySet<string> Names, IReadOnlySet<stri
         foreach (var needed in module.NeededSymbols)
         {
             names.Add(ExportPrefix + needed);
-            // One that is there and not exported is told from one that is not there.
+            // So that one that is there and not exported can be distinguished from one that is not there.
             names.Add(needed);
         }
 
@@ -36,7 +44,9 @@ public sealed record HostQuestions(IReadOnlySet<string> Names, IReadOnlySet<stri
         foreach (var relocations in module.LivepatchRelocations) objects.Add(relocations.Object);
         objects.Remove("vmlinux");
         objects.Remove("");
-        List<string> signers = [.. (module.Signatures is [var last, ..] ? last.Signers : []).Select(s => s.KeyringQuery).Where(q => q.Length > 0).Distinct()];
+        IReadOnlyList<SignatureSigner> checkedSigners = module.Signatures is [var last, ..] ? last.Signers : [];
+        var queries = checkedSigners.Select(s => s.KeyringQuery).Where(q => q.Length > 0);
+        List<string> signers = [.. queries.Distinct()];
         return new HostQuestions(names, functions, objects, exports, signers);
     }
 }

@@ -3,14 +3,16 @@ using LivepatchAgent.Core.Modules;
 namespace LivepatchAgent.Core.Agent;
 
 /// <summary>
-/// What the kernel keeps a pointer to (tables, names, new code, callbacks) stays in memory: none of it is in a section that
-/// is freed once the module's init has run. The kernel does not look: it takes the patch and uses freed memory later.
+/// What the kernel keeps a pointer to (tables, names, new code, callbacks) stays in memory: none of it is in a section
+/// that is freed once the module's init has run. The kernel does not look: it takes the patch and uses freed memory
+/// later.
 /// </summary>
 internal static class InitSectionsCheck
 {
     public static CheckResult Run(ModuleFacts module, HostFacts host)
     {
-        var freed = module.TableFaults.Where(f => f.Kind == TableFaultKind.FreedAfterInit).Select(f => $"{f.Object}: {f.Detail}").ToList();
+        var faults = module.TableFaults.Where(f => f.Kind == TableFaultKind.FreedAfterInit);
+        var freed = faults.Select(f => $"{f.Object}: {f.Detail}").ToList();
         if (freed.Count > 0)
         {
             return CheckResult.Refused(

@@ -3,43 +3,65 @@ using LivepatchAgent.Core.Modules;
 
 namespace LivepatchAgent.Core.Agent;
 
-/// <summary>What a kernel can do, by its build options where they can be read, else by the symbols that they bring.</summary>
+/// <summary>
+/// What a kernel can do, by its build options where they can be read, else by the symbols that they add.
+/// </summary>
 internal static class KernelFeatures
 {
-    private const string StackWalk = "arch_stack_walk_reliable", Layout = "module_layout", Exported = "__ksymtab_klp_enable_patch", Enable = "klp_enable_patch";
+    private const string StackWalk = "arch_stack_walk_reliable";
+    private const string Layout = "module_layout";
+    private const string Exported = "__ksymtab_klp_enable_patch";
+    private const string Enable = "klp_enable_patch";
 
     /// <summary>Words of a vermagic.</summary>
     private const string Preemptible = "preempt ", RealTime = "preempt_rt ";
 
-    private static readonly string[] DeleteModule = ["__x64_sys_delete_module", "__arm64_sys_delete_module", "__s390x_sys_delete_module"];
+    private static readonly string[] DeleteModule =
+        ["__x64_sys_delete_module", "__arm64_sys_delete_module", "__s390x_sys_delete_module"];
 
     /// <summary>Symbols to look for, beside a module's own.</summary>
-    public static IEnumerable<string> Symbols => [StackWalk, Layout, Exported, Enable, HostQuestions.ExportPrefix + Layout, .. DeleteModule];
+    public static IEnumerable<string> Symbols =>
+        [StackWalk, Layout, Exported, Enable, HostQuestions.ExportPrefix + Layout, .. DeleteModule];
 
     /// <summary>CONFIG_MODVERSIONS.</summary>
     public static bool? HasModuleVersions(HostFacts host) => Is(host, "MODVERSIONS") ?? Has(host, Layout);
 
-    /// <summary>The CRCs of a module that this kernel goes by: since 6.14 those of the section for long names where it is there. Null where it has none that the kernel knows.</summary>
-    public static IReadOnlyList<SymbolVersion>? Versions(ModuleFacts module, HostFacts host) =>
-        (KernelSeries.Of(host.KernelRelease) ?? default).CompareTo((6, 14)) >= 0 ? module.ExtendedSymbolVersions ?? module.SymbolVersions : module.SymbolVersions;
+    /// <summary>
+    /// The CRCs of a module that this kernel goes by: since 6.14 those of the section for long names if the module has
+    /// it. Null where it has none that the kernel knows.
+    /// </summary>
+    public static IReadOnlyList<SymbolVersion>? Versions(ModuleFacts module, HostFacts host)
+    {
+        var series = KernelSeries.Of(host.KernelRelease) ?? default;
+        var knowsExtended = series.CompareTo((6, 14)) >= 0;
+        return knowsExtended ? module.ExtendedSymbolVersions ?? module.SymbolVersions : module.SymbolVersions;
+    }
 
-    /// <summary>Debian changed its kernels so that a symbol without a CRC is refused; others warn once and take it.</summary>
-    public static bool InsistsOnVersions(HostFacts host) => host.KernelVersion?.Contains("Debian", StringComparison.Ordinal) == true;
+    /// <summary>Debian changed its kernels to refuse a symbol without a CRC; others warn once and take it.</summary>
+    public static bool InsistsOnVersions(HostFacts host) =>
+        host.KernelVersion?.Contains("Debian", StringComparison.Ordinal) == true;
 
     /// <summary>CONFIG_MODULE_UNLOAD.</summary>
-    public static bool? CanUnload(HostFacts host) => Is(host, "MODULE_UNLOAD") ?? (host.Symbols is null ? null : DeleteModule.Any(s => Has(host, s) == true));
+    public static bool? CanUnload(HostFacts host)
+    {
+        if (Is(host, "MODULE_UNLOAD") is { } option) return option;
+        return host.Symbols is null ? null : DeleteModule.Any(s => Has(host, s) == true);
+    }
 
     /// <summary>CONFIG_HAVE_RELIABLE_STACKTRACE.</summary>
-    public static bool? HasReliableStacks(HostFacts host) => Is(host, "HAVE_RELIABLE_STACKTRACE") ?? Has(host, StackWalk);
+    public static bool? HasReliableStacks(HostFacts host) =>
+        Is(host, "HAVE_RELIABLE_STACKTRACE") ?? Has(host, StackWalk);
 
     /// <summary>CONFIG_MODULE_SIG; null when the options are not known.</summary>
     public static bool? ChecksSignatures(HostFacts host) => Is(host, "MODULE_SIG");
 
     /// <summary>CONFIG_LIVEPATCH.</summary>
-    public static bool? HasLivepatch(HostFacts host) => host.Livepatch ? true : Is(host, "LIVEPATCH") ?? Has(host, Enable);
+    public static bool? HasLivepatch(HostFacts host) =>
+        host.Livepatch ? true : Is(host, "LIVEPATCH") ?? Has(host, Enable);
 
     /// <summary>Whether the symbol table shows what is exported.</summary>
-    public static bool ShowsExports(HostFacts host) => Has(host, Exported) == true || Has(host, HostQuestions.ExportPrefix + Layout) == true;
+    public static bool ShowsExports(HostFacts host) =>
+        Has(host, Exported) == true || Has(host, HostQuestions.ExportPrefix + Layout) == true;
 
     /// <summary>
     /// What the kernel compares a module's vermagic with (include/linux/vermagic.h): its own text where that is known,
@@ -101,9 +123,11 @@ internal static class KernelFeatures
         return series.CompareTo((6, 12)) <= 0 ? false : null;
     }
 
-    private static bool? Word(HostFacts host, string option, string word) => Is(host, option) ?? host.KernelVersion?.Contains(word, StringComparison.Ordinal);
+    private static bool? Word(HostFacts host, string option, string word) =>
+        Is(host, option) ?? host.KernelVersion?.Contains(word, StringComparison.Ordinal);
 
     private static bool? Is(HostFacts host, string option) => host.Option(option) is { } value ? value == "y" : null;
 
-    private static bool? Has(HostFacts host, string symbol) => host.Symbols is null ? null : host.CountOf("vmlinux", symbol) > 0;
+    private static bool? Has(HostFacts host, string symbol) =>
+        host.Symbols is null ? null : host.CountOf("vmlinux", symbol) > 0;
 }

@@ -22,7 +22,11 @@ internal static class KernelHealthCheck
         var ills = Ills.Where(i => (host.Taint & (1L << i.Bit)) != 0).Select(i => i.Words).ToList();
         var letters = TaintFlags.Letters(host.Taint);
         return ills.Count > 0
-            ? CheckResult.Warning($"the kernel is not in the state it was booted in: {Listing.Of(ills)}", "look at `journalctl -k`; a reboot gives a healthy kernel")
-            : CheckResult.Ok(letters.Length == 0 ? "the kernel is not tainted" : $"the kernel's taint says nothing bad ({letters})");
+            ? CheckResult.Warning(
+                $"the kernel is not in the state it was booted in: {Listing.Of(ills)}",
+                "look at `journalctl -k`; a reboot gives a healthy kernel")
+            : CheckResult.Ok(letters.Length == 0
+                ? "the kernel is not tainted"
+                : $"the kernel's taint says nothing bad ({letters})");
     }
 }

@@ -10,12 +10,15 @@ internal static class LivepatchRelocationsCheck
 {
     public static CheckResult Run(ModuleFacts module, HostFacts host)
     {
-        var faults = module.RelocationFaults.Where(f => f.Kind != RelocationFaultKind.ReadTooEarly).Select(Words).ToList();
+        var early = RelocationFaultKind.ReadTooEarly;
+        var faults = module.RelocationFaults.Where(f => f.Kind != early).Select(Words).ToList();
         var patched = module.Functions.Select(f => f.Object).Concat(module.Callbacks.Select(c => c.Object)).ToHashSet();
         foreach (var section in module.LivepatchRelocations)
         {
-            if (section.Object is "vmlinux" or "" || patched.Count == 0 || patched.Contains(section.Object)) continue;
-            faults.Add($".klp.rela.{section.Object}{section.Section}: the patch changes no object {section.Object}, so these are never applied");
+            var owner = section.Object;
+            if (owner is "vmlinux" or "" || patched.Count == 0 || patched.Contains(owner)) continue;
+            var name = $".klp.rela.{owner}{section.Section}";
+            faults.Add($"{name}: the patch changes no object {owner}, so these are never applied");
         }
 
         if (faults.Count > 0)
@@ -33,10 +36,17 @@ internal static class LivepatchRelocationsCheck
                 "ask its author");
         }
 
-        return CheckResult.Ok(module.LivepatchRelocations.Count == 0 ? "none; the ordinary ones are sound" : $"{module.LivepatchRelocations.Sum(r => r.Count)} in {module.LivepatchRelocations.Count} sections, all sound");
+        var sections = module.LivepatchRelocations;
+        return CheckResult.Ok(sections.Count == 0
+            ? "none; the ordinary ones are sound"
+            : $"{sections.Sum(r => r.Count)} in {sections.Count} sections, all sound");
     }
 
-    private static string Words(RelocationFault fault) => $"{fault.Section}: {Words(fault.Kind)}{(fault.Detail.Length > 0 ? $" ({fault.Detail})" : "")}";
+    private static string Words(RelocationFault fault)
+    {
+        var detail = fault.Detail.Length > 0 ? $" ({fault.Detail})" : "";
+        return $"{fault.Section}: {Words(fault.Kind)}{detail}";
+    }
 
     private static string Words(RelocationFaultKind kind) => kind switch
     {
@@ -48,9 +58,12 @@ internal static class LivepatchRelocationsCheck
         RelocationFaultKind.SymbolOutOfRange => "names a symbol that does not exist",
         RelocationFaultKind.SymbolNotLivepatch => "names a symbol that is no livepatch symbol",
         RelocationFaultKind.SymbolNameMalformed => "names a symbol that is not called .klp.sym.OBJECT.NAME,POSITION",
-        RelocationFaultKind.KernelSymbolInModuleSection => "names a symbol of vmlinux for a module, which could not be loaded any more",
-        RelocationFaultKind.SymbolOfOtherObject => "names a symbol of a module, which nothing keeps loaded, for vmlinux",
-        RelocationFaultKind.LivepatchSymbolInOrdinarySection => "names a livepatch symbol and is an ordinary section, where it counts as 0",
+        RelocationFaultKind.KernelSymbolInModuleSection =>
+            "names a symbol of vmlinux for a module, which could not be loaded any more",
+        RelocationFaultKind.SymbolOfOtherObject =>
+            "names a symbol of a module, which nothing keeps loaded, for vmlinux",
+        RelocationFaultKind.LivepatchSymbolInOrdinarySection =>
+            "names a livepatch symbol and is an ordinary section, where it counts as 0",
         RelocationFaultKind.PlaceOutOfTarget => "changes bytes beyond its section",
         RelocationFaultKind.PlaceNotZero => "changes bytes that are not zero",
         RelocationFaultKind.TypeUnknown => "has a relocation of a kind that the kernel does not know",

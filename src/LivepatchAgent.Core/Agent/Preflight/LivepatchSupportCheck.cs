@@ -13,12 +13,23 @@ internal static class LivepatchSupportCheck
         if (KernelFeatures.HasLivepatch(host) == false)
         {
             var missing = Needed.Where(n => host.Option(n) == "n").Select(n => "CONFIG_" + n).ToList();
-            return CheckResult.Refused($"kernel {host.KernelRelease} was built without CONFIG_LIVEPATCH{(missing.Count > 0 ? $", which needs {Listing.Of(missing)} too" : "")}", "boot a kernel that has /sys/kernel/livepatch");
+            var also = missing.Count > 0 ? $", which needs {Listing.Of(missing)} too" : "";
+            return CheckResult.Refused(
+                $"kernel {host.KernelRelease} was built without CONFIG_LIVEPATCH{also}",
+                "boot a kernel that has /sys/kernel/livepatch");
         }
 
-        if (host.ModulesDisabled == true) return CheckResult.Refused("this kernel takes no more modules: kernel.modules_disabled is 1", "it cannot be set back: reboot, and keep it from being set before patches are loaded");
+        if (host.ModulesDisabled == true)
+        {
+            return CheckResult.Refused(
+                "this kernel takes no more modules: kernel.modules_disabled is 1",
+                "it cannot be set back: reboot, and keep it from being set before patches are loaded");
+        }
+
         return KernelFeatures.HasLivepatch(host) is null
-            ? CheckResult.CannotTell("neither /sys/kernel/livepatch nor the kernel's build options could be read", "run it on the host itself, as root")
+            ? CheckResult.CannotTell(
+                "neither /sys/kernel/livepatch nor the kernel's build options could be read",
+                CheckResult.AsRoot)
             : CheckResult.Ok("the kernel has CONFIG_LIVEPATCH and takes modules");
     }
 }

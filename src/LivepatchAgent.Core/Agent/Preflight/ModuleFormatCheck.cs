@@ -2,7 +2,7 @@ using LivepatchAgent.Core.Modules;
 
 namespace LivepatchAgent.Core.Agent;
 
-/// <summary>What a file looks like that a kernel takes for a module. One that cannot be read at all never comes here.</summary>
+/// <summary>What a file looks like that a kernel takes for a module. One that cannot be read never gets here.</summary>
 internal static class ModuleFormatCheck
 {
     public static CheckResult Run(ModuleFacts module, HostFacts host) =>

@@ -8,25 +8,42 @@ internal static class NeededSymbolsCheck
     public static CheckResult Run(ModuleFacts module, HostFacts host)
     {
         if (module.NeededSymbols.Count == 0) return CheckResult.Ok("it needs none");
-        if (host.Symbols is null) return CheckResult.CannotTell("the kernel's symbols could not be read", "run it on the host itself, as root");
+        if (host.Symbols is null) return CheckResult.NoSymbols;
         var showsExports = KernelFeatures.ShowsExports(host);
         List<string> missing = [], unexported = [];
         foreach (var name in module.NeededSymbols)
         {
-            if (name.StartsWith(".klp.", StringComparison.Ordinal)) continue; // told by livepatch-symbols
+            // livepatch-symbols reports these.
+            if (name.StartsWith(".klp.", StringComparison.Ordinal)) continue;
             if (IsIn(host, HostQuestions.ExportPrefix + name)) continue;
             if (!IsIn(host, name)) missing.Add(name);
             else if (showsExports) unexported.Add(name);
         }
 
         if (missing.Count > 0)
-            return CheckResult.Refused($"this kernel has no symbol {Listing.Of(missing)}", Depends(module) is { } needed ? $"load {needed} first, or build it against exactly this kernel" : "build it against exactly this kernel");
+        {
+            var first = Depends(module) is { } needed ? $"load {needed} first, or " : "";
+            return CheckResult.Refused(
+                $"this kernel has no symbol {Listing.Of(missing)}",
+                $"{first}build it against exactly this kernel");
+        }
+
         if (unexported.Count > 0)
-            return CheckResult.Refused($"this kernel has {Listing.Of(unexported)} and does not export it", "make it a livepatch symbol (.klp.sym.OBJECT.NAME,POSITION), as klp-convert and kpatch-build do");
-        return CheckResult.Ok($"{Listing.Count(module.NeededSymbols.Count, "symbol")}, all {(showsExports ? "exported" : "there")}");
+        {
+            return CheckResult.Refused(
+                $"this kernel has {Listing.Of(unexported)} and does not export it",
+                "make it a livepatch symbol (.klp.sym.OBJECT.NAME,POSITION), as klp-convert and kpatch-build do");
+        }
+
+        var found = showsExports ? "exported" : "there";
+        return CheckResult.Ok($"{Listing.Count(module.NeededSymbols.Count, "symbol")}, all {found}");
     }
 
     private static bool IsIn(HostFacts host, string name) => host.Symbols!.Values.Any(names => names.ContainsKey(name));
 
-    private static string? Depends(ModuleFacts module) => module.Modinfo.FirstOrDefault(m => m.Key == "depends").Value is { Length: > 0 } depends ? depends : null;
+    private static string? Depends(ModuleFacts module)
+    {
+        var depends = module.Modinfo.FirstOrDefault(m => m.Key == "depends").Value;
+        return depends is { Length: > 0 } ? depends : null;
+    }
 }

@@ -47,7 +47,7 @@ public static class Preflight
         ("memory", MemoryCheck.Run),
     ];
 
-    /// <summary>Checks whose refusal passes by itself: worth another try a little later.</summary>
+    /// <summary>Checks whose refusal passes with time: worth another try a little later.</summary>
     private static readonly string[] Passing = ["transition-running", "memory"];
 
     public static IEnumerable<string> Names => Checks.Select(c => c.Name);
@@ -80,19 +80,25 @@ public static class Preflight
         Checks = [new CheckFinding(ModuleFormat, CheckOutcome.Refused, problem.Message, problem.Cure)],
     };
 
-    /// <summary>The refusal in one line, or null when there is none: the first one names its check, the others are counted.</summary>
-    /// <param name="inPassing">Whether all that refuses it passes by itself.</param>
+    /// <summary>
+    /// The refusal in one line, or null if nothing refuses it: the first one names its check, the others are counted.
+    /// </summary>
+    /// <param name="inPassing">Whether all that refuses it passes with time.</param>
     public static Problem? Refusal(PreflightReport report, out bool inPassing)
     {
         var refused = report.Of(CheckOutcome.Refused).ToList();
         inPassing = refused.Count > 0 && refused.All(f => Passing.Contains(f.Check));
-        // What lasts is told before what passes.
+        // What lasts is reported before what passes.
         var first = refused.Find(f => !Passing.Contains(f.Check)) ?? refused.FirstOrDefault();
         if (first is null) return null;
         var others = refused.Count > 1 ? $" (and {refused.Count - 1} more: see `livepatch-agent check`)" : "";
-        return new Problem(ProblemCode.PreflightRefused, $"cannot load {report.Module}: {first.Check}: {first.Found}{others}", first.Cure ?? "");
+        var what = $"cannot load {report.Module}: {first.Check}: {first.Found}{others}";
+        return new Problem(ProblemCode.PreflightRefused, what, first.Cure ?? "");
     }
 
-    private static CheckFinding Finding(string name, CheckResult result) =>
-        new(name, result.Outcome, PrintableText.Of(result.Found), result.Cure is null ? null : PrintableText.Of(result.Cure));
+    private static CheckFinding Finding(string name, CheckResult result)
+    {
+        var cure = result.Cure is { } text ? PrintableText.Of(text) : null;
+        return new(name, result.Outcome, PrintableText.Of(result.Found), cure);
+    }
 }

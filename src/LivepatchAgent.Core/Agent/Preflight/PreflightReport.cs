@@ -48,6 +48,12 @@ public sealed record CheckFinding(string Check, CheckOutcome Outcome, string Fou
 /// <summary>A check's answer.</summary>
 internal readonly record struct CheckResult(CheckOutcome Outcome, string Found, string? Cure)
 {
+    /// <summary>The cure where a file or an ordinary user cannot say what the host itself can.</summary>
+    public const string AsRoot = "run it on the host itself, as root";
+
+    /// <summary>What a check of symbols answers when the host's facts have none.</summary>
+    public static CheckResult NoSymbols => CannotTell("the kernel's symbols could not be read", AsRoot);
+
     public static CheckResult Ok(string found) => new(CheckOutcome.Ok, found, null);
 
     public static CheckResult Warning(string found, string cure) => new(CheckOutcome.Warning, found, cure);

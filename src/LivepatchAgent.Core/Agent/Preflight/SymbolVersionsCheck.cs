@@ -2,7 +2,9 @@ using LivepatchAgent.Core.Modules;
 
 namespace LivepatchAgent.Core.Agent;
 
-/// <summary>With CONFIG_MODVERSIONS each exported symbol has a CRC of its type; a module's must be the kernel's.</summary>
+/// <summary>
+/// With CONFIG_MODVERSIONS each exported symbol has a CRC of its type; a module's must be the kernel's.
+/// </summary>
 internal static class SymbolVersionsCheck
 {
     private const string Rebuild = "build it against the headers of exactly this kernel";
@@ -15,22 +17,47 @@ internal static class SymbolVersionsCheck
         switch (KernelFeatures.HasModuleVersions(host))
         {
             case null:
-                return CheckResult.CannotTell("whether this kernel compares CRCs is not known", "run it on the host itself, as root");
+                return CheckResult.CannotTell("whether this kernel compares CRCs is not known", CheckResult.AsRoot);
             case false:
                 return CheckResult.Ok("this kernel was built without CONFIG_MODVERSIONS and compares none");
             default:
                 break;
         }
 
-        if (KernelFeatures.Versions(module, host) is not { } versions)
-            return CheckResult.Refused($"{(module.ExtendedSymbolVersions is null ? "it was built without CRCs" : "its CRCs are all of the kind that Linux 6.14 brought")}: this kernel refuses it, or takes it by force and is tainted (F) (CONFIG_MODVERSIONS, CONFIG_MODULE_FORCE_LOAD)", Rebuild);
-        if (host.SymbolVersions is null) return CheckResult.CannotTell("the kernel's CRCs could not be read", "run it on the host itself, as root, with livepatch-agentd of this version");
+        if (KernelFeatures.Versions(module, host) is not { } versions) return WithoutVersions(module);
+        if (host.SymbolVersions is not { } own)
+        {
+            return CheckResult.CannotTell(
+                "the kernel's CRCs could not be read",
+                "run it on the host itself, as root, with livepatch-agentd of this version");
+        }
+
+        return Compared(module, host, versions, own);
+    }
+
+    private static CheckResult WithoutVersions(ModuleFacts module)
+    {
+        var why = module.ExtendedSymbolVersions is null
+            ? "it was built without CRCs"
+            : "its CRCs are all of the kind that Linux 6.14 brought";
+        return CheckResult.Refused(
+            $"{why}: this kernel refuses it, or takes it by force and is tainted (F) "
+            + "(CONFIG_MODVERSIONS, CONFIG_MODULE_FORCE_LOAD)",
+            Rebuild);
+    }
+
+    private static CheckResult Compared(
+        ModuleFacts module,
+        HostFacts host,
+        IReadOnlyList<SymbolVersion> versions,
+        IReadOnlyDictionary<string, uint> own)
+    {
         var needed = module.NeededSymbols.Append(Layout).ToHashSet();
         List<string> wrong = [], unknown = [];
         foreach (var version in versions)
         {
             if (!needed.Remove(version.Name)) continue;
-            if (!host.SymbolVersions.TryGetValue(version.Name, out var crc)) unknown.Add(version.Name);
+            if (!own.TryGetValue(version.Name, out var crc)) unknown.Add(version.Name);
             else if (crc != version.Crc) wrong.Add(version.Name);
         }
 
@@ -38,7 +65,9 @@ internal static class SymbolVersionsCheck
         if (needed.Count > 0)
         {
             var without = $"it has CRCs, and none for {Listing.Of(needed)}";
-            return KernelFeatures.InsistsOnVersions(host) ? CheckResult.Refused(without, Rebuild) : CheckResult.CannotTell($"{without}, which this kernel then takes unseen", Rebuild);
+            return KernelFeatures.InsistsOnVersions(host)
+                ? CheckResult.Refused(without, Rebuild)
+                : CheckResult.CannotTell($"{without}, which this kernel then takes unseen", Rebuild);
         }
 
         return unknown.Count > 0

@@ -3,27 +3,53 @@ using LivepatchAgent.Core.Modules;
 namespace LivepatchAgent.Core.Agent;
 
 /// <summary>
-/// A livepatch redirects a function by ftrace: what cannot be traced cannot be patched. Of a module that comes later the
-/// kernel finds out then, and refuses that module.
+/// A livepatch redirects a function by ftrace: what cannot be traced cannot be patched. Of a module that comes later
+/// the kernel finds out then, and refuses that module.
 /// </summary>
 internal static class TraceableFunctionsCheck
 {
     public static CheckResult Run(ModuleFacts module, HostFacts host)
     {
-        if (host.Traceable is null) return CheckResult.CannotTell("the kernel's list of functions that can be traced could not be read", "mount tracefs (`mount -t tracefs tracefs /sys/kernel/tracing`) and ask as root");
+        if (host.Traceable is null)
+        {
+            return CheckResult.CannotTell(
+                "the kernel's list of functions that can be traced could not be read",
+                "mount tracefs (`mount -t tracefs tracefs /sys/kernel/tracing`) and ask as root");
+        }
+
         List<string> not = [], perhaps = [];
         foreach (var function in module.Functions)
         {
-            if (host.TraceableOf(function.Object, function.Name) is not { } traceable || host.CountOf(function.Object, function.Name) is not > 0) continue;
-            var can = traceable == 0 ? false : traceable < host.CountOf(function.Object, function.Name) ? host.IsTraceable(function) : true;
-            if (can != true) (can == false ? not : perhaps).Add($"{function.Object}:{function.Name}{(function.Position > 0 ? $",{function.Position}" : "")}");
+            var (owner, name, position) = (function.Object, function.Name, function.Position);
+            if (host.TraceableOf(owner, name) is not { } traceable) continue;
+            if (host.CountOf(owner, name) is not (> 0 and var count)) continue;
+            var isSame = traceable == 0 || traceable >= count;
+            var canBeTraced = isSame ? traceable > 0 : host.IsTraceable(function);
+            if (canBeTraced == true) continue;
+            var number = position > 0 ? $",{position}" : "";
+            (canBeTraced == false ? not : perhaps).Add($"{owner}:{name}{number}");
         }
 
-        if (not.Count > 0) return CheckResult.Refused($"cannot be traced, and so not patched: {Listing.Of(not)} (notrace, assembly or of ftrace itself)", "patch its callers instead");
-        if (perhaps.Count > 0) return CheckResult.CannotTell($"only some of several functions of this name can be traced: {Listing.Of(perhaps)}", "see available_filter_functions and /proc/kallsyms for the one that is meant");
-        var unknown = module.Functions.Where(f => host.IsUnknown(f.Object)).Select(f => $"{f.Object}:{f.Name}").ToList();
+        if (not.Count > 0)
+        {
+            return CheckResult.Refused(
+                $"cannot be traced, and so not patched: {Listing.Of(not)} (notrace, assembly or of ftrace itself)",
+                "patch its callers instead");
+        }
+
+        if (perhaps.Count > 0)
+        {
+            return CheckResult.CannotTell(
+                $"only some of several functions of this name can be traced: {Listing.Of(perhaps)}",
+                "see available_filter_functions and /proc/kallsyms for the one that is meant");
+        }
+
+        var away = module.Functions.Where(f => host.IsUnknown(f.Object));
+        var unknown = away.Select(f => $"{f.Object}:{f.Name}").ToList();
         return unknown.Count > 0
-            ? CheckResult.CannotTell($"whether {Listing.Of(unknown)} can be traced is not known", PatchedFunctionsCheck.Install)
+            ? CheckResult.CannotTell(
+                $"whether {Listing.Of(unknown)} can be traced is not known",
+                PatchedFunctionsCheck.Install)
             : CheckResult.Ok("every function that is there can be traced");
     }
 }

@@ -13,10 +13,11 @@ internal static class VermagicCheck
     public static CheckResult Run(ModuleFacts module, HostFacts host)
     {
         var (release, options) = Parts(module.Vermagic);
-        // Whether this kernel's own text ends with a hash of its build as well, only that text or its options tell.
+        // Only the kernel's own text or its options show whether that text ends with a hash of its build as well.
         var isShuffled = options.Contains("RANDSTRUCT_", StringComparison.Ordinal);
         var isOpen = isShuffled && host.Config is null && KernelFeatures.OwnVermagic(host) is null;
-        List<string>? expected = isOpen ? null : KernelFeatures.Vermagics(host)?.Select(text => Parts(text).Options).ToList();
+        var texts = isOpen ? null : KernelFeatures.Vermagics(host);
+        var expected = texts?.Select(text => Parts(text).Options).ToList();
         if (expected?.Contains(options) == false)
         {
             var own = string.Join("\" or \"", expected);
@@ -27,16 +28,22 @@ internal static class VermagicCheck
         {
             return expected is not null
                 ? CheckResult.Ok($"\"{module.Vermagic.TrimEnd()}\", as the kernel's own")
-                : CheckResult.CannotTell($"the release agrees ({release}); with which options (\"{options}\") this kernel was built is not known", "run it on the host itself, as root");
+                : CheckResult.CannotTell(
+                    $"the release agrees ({release}); with which options (\"{options}\") this kernel was built "
+                    + "is not known",
+                    CheckResult.AsRoot);
         }
 
+        var differs = $"it was built for {release}, this host runs {host.KernelRelease}";
         // For this it looks at __versions alone, also where it goes by the other section.
-        if (module.SymbolVersions is null) return CheckResult.Refused($"it was built for {release}, this host runs {host.KernelRelease}", Rebuild);
+        if (module.SymbolVersions is null) return CheckResult.Refused(differs, Rebuild);
         return KernelFeatures.HasModuleVersions(host) switch
         {
-            true => CheckResult.Warning($"it was built for {release}, this host runs {host.KernelRelease}: the kernel goes by the symbols' CRCs instead, the agent loads no such patch", Rebuild),
-            false => CheckResult.Refused($"it was built for {release}, this host runs {host.KernelRelease}", Rebuild),
-            null => CheckResult.CannotTell($"it was built for {release}, this host runs {host.KernelRelease}; whether the kernel minds is not known", Rebuild),
+            true => CheckResult.Warning(
+                $"{differs}: the kernel goes by the symbols' CRCs instead, the agent loads no such patch",
+                Rebuild),
+            false => CheckResult.Refused(differs, Rebuild),
+            null => CheckResult.CannotTell($"{differs}; whether the kernel minds is not known", Rebuild),
         };
     }
 
