@@ -1,6 +1,9 @@
 namespace LivepatchAgent.Core.Modules;
 
-/// <summary>A signature at a module's end, as far as its bytes tell. Nothing here was checked: anybody can write any name into one.</summary>
+/// <summary>
+/// A signature at a module's end, as far as its bytes show. Nothing here was checked: anybody can write any name into
+/// one.
+/// </summary>
 public sealed record AppendedSignature
 {
     /// <summary>Bytes of the file that it covers: all before it.</summary>
@@ -30,15 +33,17 @@ public sealed record SignatureSigner
     /// <summary>The issuer's name as <c>CN=…, O=…</c>; null when the signer is named by its key id.</summary>
     public string? Issuer { get; init; }
 
-    /// <summary>Of the certificate, lower-case hex without leading zeros; null when the signer is named by its key id.</summary>
+    /// <summary>
+    /// Of the certificate, lower-case hex without leading zeros; null when the signer is named by its key id.
+    /// </summary>
     public string? Serial { get; init; }
 
     /// <summary>Subject key identifier, lower-case hex; null when the signer is named by issuer and serial.</summary>
     public string? KeyId { get; init; }
 
     /// <summary>
-    /// How a kernel's keyring is asked for the key (crypto/asymmetric_keys): <c>ex:</c> and serial number and issuer, or
-    /// <c>id:</c> and the key id, in hex. Empty when it is longer than any that a key has.
+    /// How a kernel's keyring is asked for the key (crypto/asymmetric_keys): <c>ex:</c> and serial number and issuer,
+    /// or <c>id:</c> and the key id, in hex. Empty when it is longer than any that a key has.
     /// </summary>
     [System.Text.Json.Serialization.JsonIgnore] // serial number or key id say it to people
     public string KeyringQuery { get; init; } = "";

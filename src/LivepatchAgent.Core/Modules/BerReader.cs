@@ -4,7 +4,9 @@ using System.Text;
 
 namespace LivepatchAgent.Core.Modules;
 
-/// <summary>Reads BER in place, one value after the other. What does not fit is an <see cref="AsnContentException"/>.</summary>
+/// <summary>
+/// Reads BER in place, one value after the other. What does not fit is an <see cref="AsnContentException"/>.
+/// </summary>
 internal ref struct BerReader(ReadOnlySpan<byte> rest)
 {
     /// <summary>Those in use have up to 12 bytes; a longer one would only cost time.</summary>
@@ -22,7 +24,13 @@ internal ref struct BerReader(ReadOnlySpan<byte> rest)
 
     public BerReader Set()
     {
-        AsnDecoder.ReadSetOf(Rest, AsnEncodingRules.BER, out var offset, out var length, out var consumed, skipSortOrderValidation: true);
+        AsnDecoder.ReadSetOf(
+            Rest,
+            AsnEncodingRules.BER,
+            out var offset,
+            out var length,
+            out var consumed,
+            skipSortOrderValidation: true);
         return Into(offset, length, consumed);
     }
 
@@ -33,12 +41,15 @@ internal ref struct BerReader(ReadOnlySpan<byte> rest)
         return Into(offset, length, consumed);
     }
 
-    /// <summary>As dotted numbers. The library's own reader takes arcs of any size, and BigInteger with it into the program.</summary>
+    /// <summary>
+    /// As dotted numbers. The library's own reader takes numbers of any size, and brings BigInteger into the program.
+    /// </summary>
     public string ObjectId()
     {
         if (!IsNext(Asn1Tag.ObjectIdentifier)) throw new AsnContentException("there is no object identifier");
         var bytes = Value();
-        if (bytes.Length is 0 or > MaxObjectId || bytes[^1] >= 0x80) throw new AsnContentException("an object identifier is malformed or too long");
+        if (bytes.Length is 0 or > MaxObjectId || bytes[^1] >= 0x80)
+            throw new AsnContentException("an object identifier is malformed or too long");
         var text = new StringBuilder();
         var arc = 0UL;
         foreach (var octet in bytes)
@@ -46,13 +57,19 @@ internal ref struct BerReader(ReadOnlySpan<byte> rest)
             if (arc >> (64 - 7) != 0) throw new AsnContentException("an object identifier has too large a number");
             arc = (arc << 7) | (octet & 0x7fu);
             if (octet >= 0x80) continue;
-            // The first two numbers share one: 40 times the first of 0, 1 or 2, and the second.
-            if (text.Length == 0) text.Append(CultureInfo.InvariantCulture, $"{Math.Min(arc / 40, 2)}.{arc - (40 * Math.Min(arc / 40, 2))}");
+            if (text.Length == 0) AppendFirst(text, arc);
             else text.Append(CultureInfo.InvariantCulture, $".{arc}");
             arc = 0;
         }
 
         return text.ToString();
+    }
+
+    /// <summary>The first two numbers share one: 40 times the first of 0, 1 or 2, and the second.</summary>
+    private static void AppendFirst(StringBuilder text, ulong arc)
+    {
+        var first = Math.Min(arc / 40, 2);
+        text.Append(CultureInfo.InvariantCulture, $"{first}.{arc - (40 * first)}");
     }
 
     public ReadOnlySpan<byte> Integer()

@@ -5,8 +5,8 @@ namespace LivepatchAgent.Core.Modules;
 
 /// <summary>
 /// Holds each entry of a module's <c>__mcount_loc</c> to its code, as ftrace does when the module is loaded (x86-64;
-/// ftrace_make_nop() in arch/x86/kernel/ftrace.c). What it finds there and does not expect makes it switch itself off until
-/// the next boot, with a warning: no livepatch can be loaded any more.
+/// ftrace_make_nop() in arch/x86/kernel/ftrace.c). What it finds there and does not expect makes it switch itself off
+/// until the next boot, with a warning: no livepatch can be loaded any more.
 /// </summary>
 internal sealed class CallSiteReader
 {
@@ -31,7 +31,9 @@ internal sealed class CallSiteReader
     private long _noOps;
 
     /// <summary>Its faults, and how many of its places are no-ops already.</summary>
-    public static (IReadOnlyList<CallSiteFault> Faults, long NoOps) Read(scoped ref ElfFile elf, scoped in ElfSymbols symbols)
+    public static (IReadOnlyList<CallSiteFault> Faults, long NoOps) Read(
+        scoped ref ElfFile elf,
+        scoped in ElfSymbols symbols)
     {
         // Of other architectures the places differ with the kernel's options.
         if (elf.Machine != ElfFile.MachineX64) return ([], 0);
@@ -84,7 +86,10 @@ internal sealed class CallSiteReader
     }
 
     private static bool IsFor(ElfSection section, scoped in ElfSymbols symbols, int list) =>
-        section.Type == ElfSection.Rela && section.Info == list && section.Link == symbols.Index && !section.Has(ElfSection.LivepatchRela);
+        section.Type == ElfSection.Rela
+        && section.Info == list
+        && section.Link == symbols.Index
+        && !section.Has(ElfSection.LivepatchRela);
 
     private ElfPlace? Site(scoped in ElfFile elf, scoped in ElfSymbols symbols, int list, scoped ReadOnlySpan<byte> row)
     {
@@ -97,7 +102,8 @@ internal sealed class CallSiteReader
             {
                 var (section, offset) = (elf.Sections[symbol.Section], symbol.Value + addend);
                 var isCode = section.Has(ElfSection.Execute) && section.Has(ElfSection.Alloc);
-                if (isCode && offset < section.Size && section.Size - offset >= CallSize) return new ElfPlace(symbol.Section, offset);
+                var isWhole = offset < section.Size && section.Size - offset >= CallSize;
+                if (isCode && isWhole) return new ElfPlace(symbol.Section, offset);
             }
         }
 
@@ -145,11 +151,16 @@ internal sealed class CallSiteReader
         }
     }
 
-    private static bool IsCall(scoped in ElfFile elf, scoped in ElfSymbols symbols, uint type, scoped ReadOnlySpan<byte> row)
+    private static bool IsCall(
+        scoped in ElfFile elf,
+        scoped in ElfSymbols symbols,
+        uint type,
+        scoped ReadOnlySpan<byte> row)
     {
         const ulong BehindTheCall = unchecked((ulong)-4L);
         var index = elf.U64(row, 8) >> 32;
-        if (type is not (Relative or RelativeByPlt) || elf.U64(row, 16) != BehindTheCall || index >= (ulong)symbols.Count) return false;
+        if (type is not (Relative or RelativeByPlt) || elf.U64(row, 16) != BehindTheCall) return false;
+        if (index >= (ulong)symbols.Count) return false;
         var symbol = symbols[elf, (int)index];
         var name = symbols.NameBytes(symbol);
         return symbol.Section switch
@@ -168,8 +179,14 @@ internal sealed class CallSiteReader
             var code = elf.Bytes(elf.Sections[_sites[i].Section]);
             // A section without bytes in the file is zeros.
             var bytes = code.IsEmpty ? [] : code.Slice((int)_sites[i].Offset, CallSize);
-            if (_found[i] == 0 && bytes.SequenceEqual(NoOp)) _noOps++;
-            else if (_found[i] != HasCall || bytes.IsEmpty || bytes[0] != Call) Add(CallSiteFaultKind.NoCall, elf, _sites[i]);
+            if (_found[i] == 0 && bytes.SequenceEqual(NoOp))
+            {
+                _noOps++;
+                continue;
+            }
+
+            var isCall = _found[i] == HasCall && !bytes.IsEmpty && bytes[0] == Call;
+            if (!isCall) Add(CallSiteFaultKind.NoCall, elf, _sites[i]);
         }
     }
 
@@ -177,6 +194,7 @@ internal sealed class CallSiteReader
     {
         if (_faults.Count >= MaxFaults) return;
         var section = Encoding.UTF8.GetString(elf.NameBytes(elf.Sections[place.Section]));
-        _faults.Add(new CallSiteFault(kind, string.Create(CultureInfo.InvariantCulture, $"{section}+0x{place.Offset:x}")));
+        var where = string.Create(CultureInfo.InvariantCulture, $"{section}+0x{place.Offset:x}");
+        _faults.Add(new CallSiteFault(kind, where));
     }
 }

@@ -6,7 +6,10 @@ namespace LivepatchAgent.Core.Modules;
 /// </summary>
 internal sealed class CallSites
 {
-    /// <summary>With DYNAMIC_FTRACE_WITH_CALL_OPS two instructions before the function are its own, and the place is listed there.</summary>
+    /// <summary>
+    /// With DYNAMIC_FTRACE_WITH_CALL_OPS two instructions before the function are its own, and the place is listed
+    /// there.
+    /// </summary>
     private const ulong BeforeFunction = 8;
 
     private const int EntrySize = 24, PlaceCost = 8;
@@ -28,14 +31,17 @@ internal sealed class CallSites
         var places = new List<ElfPlace>();
         foreach (var section in elf.Sections)
         {
-            if (section.Type != ElfSection.Rela || section.Link != symbols.Index || section.Info >= elf.Sections.Length) continue;
+            if (section.Type != ElfSection.Rela || section.Link != symbols.Index) continue;
+            if (section.Info >= elf.Sections.Length) continue;
             if (!elf.NameBytes(elf.Sections[(int)section.Info]).SequenceEqual(list)) continue;
-            for (var rows = elf.Bytes(section); rows.Length >= EntrySize && elf.TryPay(PlaceCost); rows = rows[EntrySize..])
+            var rows = elf.Bytes(section);
+            for (; rows.Length >= EntrySize && elf.TryPay(PlaceCost); rows = rows[EntrySize..])
             {
                 var index = elf.U64(rows, 8) >> 32;
                 if (index >= (ulong)symbols.Count) continue;
                 var symbol = symbols[elf, (int)index];
-                if (symbol.Section != ElfSymbol.Undefined && symbol.Section < elf.Sections.Length) places.Add(new ElfPlace(symbol.Section, symbol.Value + elf.U64(rows, 16)));
+                if (symbol.Section == ElfSymbol.Undefined || symbol.Section >= elf.Sections.Length) continue;
+                places.Add(new ElfPlace(symbol.Section, symbol.Value + elf.U64(rows, 16)));
             }
         }
 
@@ -50,6 +56,8 @@ internal sealed class CallSites
         var index = Array.BinarySearch(_places, start);
         if (index >= 0) return true;
         index = ~index;
-        return index < _places.Length && _places[index].Section == function.Section && _places[index].Offset < function.Value + function.Size;
+        if (index >= _places.Length) return false;
+        var next = _places[index];
+        return next.Section == function.Section && next.Offset < function.Value + function.Size;
     }
 }

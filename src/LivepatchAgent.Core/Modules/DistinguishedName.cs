@@ -3,7 +3,10 @@ using System.Text;
 
 namespace LivepatchAgent.Core.Modules;
 
-/// <summary>An X.501 name as text, the last part first, as certificates' names are usually shown: <c>CN=Our patches, O=Example</c>.</summary>
+/// <summary>
+/// An X.501 name as text, the last part first, as certificates' names are usually shown:
+/// <c>CN=Our patches, O=Example</c>.
+/// </summary>
 internal static class DistinguishedName
 {
     /// <summary>Real ones have up to eight parts; each costs a string.</summary>
@@ -31,12 +34,16 @@ internal static class DistinguishedName
 
     private static string Text(ReadOnlySpan<byte> value, bool isWide)
     {
-        var text = (isWide ? Encoding.BigEndianUnicode : Encoding.UTF8).GetString(value[..Math.Min(value.Length, 4 * MaxValue)]);
+        var encoding = isWide ? Encoding.BigEndianUnicode : Encoding.UTF8;
+        var text = encoding.GetString(value[..Math.Min(value.Length, 4 * MaxValue)]);
         return text.Length <= MaxValue ? text : text[..MaxValue] + "…";
     }
 
-    private static string Quoted(string text) =>
-        text.AsSpan().IndexOfAny(WantsQuotes) < 0 && text == text.Trim() ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+    private static string Quoted(string text)
+    {
+        var isPlain = text.AsSpan().IndexOfAny(WantsQuotes) < 0 && text == text.Trim();
+        return isPlain ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+    }
 
     /// <summary>The short names of RFC 4519 and what else is seen in issuers' names.</summary>
     private static string Word(string type) => type switch

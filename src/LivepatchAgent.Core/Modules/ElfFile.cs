@@ -4,7 +4,14 @@ using System.Text;
 namespace LivepatchAgent.Core.Modules;
 
 /// <summary>One row of the section header table.</summary>
-internal readonly record struct ElfSection(uint NameOffset, uint Type, ulong Flags, ulong Offset, ulong Size, uint Link, uint Info)
+internal readonly record struct ElfSection(
+    uint NameOffset,
+    uint Type,
+    ulong Flags,
+    ulong Offset,
+    ulong Size,
+    uint Link,
+    uint Info)
 {
     public const uint ProgBits = 1, SymbolTable = 2, Rela = 4, NoBits = 8;
     public const ulong Write = 1, Alloc = 2, Execute = 4, LivepatchRela = 0x0010_0000;
@@ -13,10 +20,10 @@ internal readonly record struct ElfSection(uint NameOffset, uint Type, ulong Fla
 }
 
 /// <summary>
-/// An ELF64 relocatable file, read in place. What is wrong with it is kept in <see cref="Fault"/>, the first fault wins and
-/// every later read gives nothing, so that a reader can go on and look once at the end. Two rules keep a hostile file
-/// cheap: sections must not overlap, so walking all of them is linear in the file, and all that is kept of it (text,
-/// tables of its pointers) is paid from one budget of about its own size.
+/// An ELF64 relocatable file, read in place. What is wrong with it is kept in <see cref="Fault"/>, the first fault wins
+/// and every later read gives nothing, so that a reader can go on and look once at the end. Two rules keep a hostile
+/// file cheap: sections must not overlap, so walking all of them is linear in the file, and all that is kept of it
+/// (text, tables of its pointers) is paid from one budget of about its own size.
 /// </summary>
 internal ref struct ElfFile
 {
@@ -30,7 +37,9 @@ internal ref struct ElfFile
     /// <summary>What a string costs beside its characters, and the record or list that it stands in.</summary>
     private const int TextOverhead = 64;
 
-    /// <summary>Section numbers from here on have other meanings (SHN_LORESERVE); the kernel takes no more sections.</summary>
+    /// <summary>
+    /// Section numbers from here on have other meanings (SHN_LORESERVE); the kernel takes no more sections.
+    /// </summary>
     private const int MaxSections = 0xff00;
 
     private readonly ReadOnlySpan<byte> _file;
@@ -67,7 +76,8 @@ internal ref struct ElfFile
         var at = U64(file, 40);
         var count = U16(file, 60);
         _namesIndex = U16(file, 62);
-        if (U16(file, 58) != SectionSize || count is 0 or >= MaxSections || _namesIndex >= count || !Fits(at, (ulong)count * SectionSize))
+        var isTable = U16(file, 58) == SectionSize && count is not (0 or >= MaxSections) && _namesIndex < count;
+        if (!isTable || !Fits(at, (ulong)count * SectionSize))
         {
             Fault = "its section table is cut off or malformed";
             return;
@@ -95,13 +105,19 @@ internal ref struct ElfFile
     public void Fail(string fault) => Fault ??= fault;
 
     public readonly ushort U16(ReadOnlySpan<byte> bytes, int at) =>
-        _bigEndian ? BinaryPrimitives.ReadUInt16BigEndian(bytes[at..]) : BinaryPrimitives.ReadUInt16LittleEndian(bytes[at..]);
+        _bigEndian
+            ? BinaryPrimitives.ReadUInt16BigEndian(bytes[at..])
+            : BinaryPrimitives.ReadUInt16LittleEndian(bytes[at..]);
 
     public readonly uint U32(ReadOnlySpan<byte> bytes, int at) =>
-        _bigEndian ? BinaryPrimitives.ReadUInt32BigEndian(bytes[at..]) : BinaryPrimitives.ReadUInt32LittleEndian(bytes[at..]);
+        _bigEndian
+            ? BinaryPrimitives.ReadUInt32BigEndian(bytes[at..])
+            : BinaryPrimitives.ReadUInt32LittleEndian(bytes[at..]);
 
     public readonly ulong U64(ReadOnlySpan<byte> bytes, int at) =>
-        _bigEndian ? BinaryPrimitives.ReadUInt64BigEndian(bytes[at..]) : BinaryPrimitives.ReadUInt64LittleEndian(bytes[at..]);
+        _bigEndian
+            ? BinaryPrimitives.ReadUInt64BigEndian(bytes[at..])
+            : BinaryPrimitives.ReadUInt64LittleEndian(bytes[at..]);
 
     /// <summary>The section's bytes; none for .bss and its like.</summary>
     public readonly ReadOnlySpan<byte> Bytes(ElfSection section) =>
@@ -125,7 +141,8 @@ internal ref struct ElfFile
         return -1;
     }
 
-    public readonly ReadOnlySpan<byte> NameBytes(ElfSection section) => CString(Bytes(_sections[_namesIndex]), section.NameOffset);
+    public readonly ReadOnlySpan<byte> NameBytes(ElfSection section) =>
+        CString(Bytes(_sections[_namesIndex]), section.NameOffset);
 
     /// <summary>Whether a section's name begins so, however long it is.</summary>
     public readonly bool NameStartsWith(ElfSection section, ReadOnlySpan<byte> prefix)
@@ -134,7 +151,9 @@ internal ref struct ElfFile
         return section.NameOffset < (uint)names.Length && names[(int)section.NameOffset..].StartsWith(prefix);
     }
 
-    /// <summary>The bytes of a string table's entry; empty when the offset is outside or the name is longer than any.</summary>
+    /// <summary>
+    /// The bytes of a string table's entry; empty when the offset is outside or the name is longer than any.
+    /// </summary>
     public static ReadOnlySpan<byte> CString(ReadOnlySpan<byte> table, ulong offset)
     {
         if (offset >= (ulong)table.Length) return [];
@@ -144,7 +163,8 @@ internal ref struct ElfFile
     }
 
     /// <summary>Takes text out of the file; a file that asks for more text than it has bytes is at fault.</summary>
-    public string Text(scoped ReadOnlySpan<byte> bytes) => TryPay(TextOverhead + (2L * bytes.Length)) ? Encoding.UTF8.GetString(bytes) : "";
+    public string Text(scoped ReadOnlySpan<byte> bytes) =>
+        TryPay(TextOverhead + (2L * bytes.Length)) ? Encoding.UTF8.GetString(bytes) : "";
 
     /// <summary>False, and the file at fault, when this many bytes are more than is left for it.</summary>
     public bool TryPay(long bytes)
@@ -160,8 +180,7 @@ internal ref struct ElfFile
         var total = 0UL;
         for (var i = 0; i < _sections.Length; i++)
         {
-            var row = table.Slice(i * SectionSize, SectionSize);
-            var section = new ElfSection(U32(row, 0), U32(row, 4), U64(row, 8), U64(row, 24), U64(row, 32), U32(row, 40), U32(row, 44));
+            var section = Section(table.Slice(i * SectionSize, SectionSize));
             if (section.Type is not (ElfSection.NoBits or 0))
             {
                 if (!Fits(section.Offset, section.Size)) Fail($"its section {i} reaches beyond the end of the file");
@@ -173,7 +192,17 @@ internal ref struct ElfFile
         }
     }
 
-    private readonly bool Fits(ulong offset, ulong size) => offset <= (ulong)_file.Length && size <= (ulong)_file.Length - offset;
+    private readonly ElfSection Section(ReadOnlySpan<byte> row) => new(
+        NameOffset: U32(row, 0),
+        Type: U32(row, 4),
+        Flags: U64(row, 8),
+        Offset: U64(row, 24),
+        Size: U64(row, 32),
+        Link: U32(row, 40),
+        Info: U32(row, 44));
+
+    private readonly bool Fits(ulong offset, ulong size) =>
+        offset <= (ulong)_file.Length && size <= (ulong)_file.Length - offset;
 
     private static string? ArchitectureOf(ushort machine, bool bigEndian) => (machine, bigEndian) switch
     {

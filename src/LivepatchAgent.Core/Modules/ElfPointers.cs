@@ -3,7 +3,9 @@ namespace LivepatchAgent.Core.Modules;
 /// <summary>A place in a section, 8 bytes small: a file can have one for each 24 bytes of it.</summary>
 internal readonly struct ElfPlace : IComparable<ElfPlace>, IEquatable<ElfPlace>
 {
-    /// <summary>Sections are fewer than 2^16. No offset that means anything is as large; what is larger means this one.</summary>
+    /// <summary>
+    /// Sections are fewer than 2^16. No offset that means anything is as large; what is larger means this one.
+    /// </summary>
     private const ulong MaxOffset = (1UL << 48) - 1;
 
     private readonly ulong _value;
@@ -31,8 +33,8 @@ internal readonly struct ElfPlace : IComparable<ElfPlace>, IEquatable<ElfPlace>
 }
 
 /// <summary>
-/// The pointers that data of a module holds before it is loaded: 64-bit absolute relocations in data sections, sorted by
-/// place. Structures with static initialisers are found by them without knowing how large one is in this kernel.
+/// The pointers that data of a module holds before it is loaded: 64-bit absolute relocations in data sections, sorted
+/// by place. Structures with static initialisers are found by them without knowing how large one is in this kernel.
 /// </summary>
 internal sealed class ElfPointers
 {
@@ -85,7 +87,9 @@ internal sealed class ElfPointers
         return index >= 0;
     }
 
-    /// <summary>Where the variable that starts here ends, by its symbol; the end of its section when no symbol says.</summary>
+    /// <summary>
+    /// Where the variable that starts here ends, by its symbol; the end of its section when no symbol says.
+    /// </summary>
     public ulong EndOf(ElfPlace start, scoped in ElfFile elf, scoped in ElfSymbols symbols)
     {
         var sectionSize = elf.Sections[start.Section].Size;
@@ -140,7 +144,11 @@ internal sealed class ElfPointers
         return (at, target);
     }
 
-    private static bool IsPointer(scoped in ElfFile elf, scoped in ElfSymbols symbols, scoped ReadOnlySpan<byte> row, out ElfSymbol symbol)
+    private static bool IsPointer(
+        scoped in ElfFile elf,
+        scoped in ElfSymbols symbols,
+        scoped ReadOnlySpan<byte> row,
+        out ElfSymbol symbol)
     {
         symbol = default;
         var info = elf.U64(row, 8);
@@ -151,7 +159,8 @@ internal sealed class ElfPointers
 
     private static bool HoldsDataPointers(scoped in ElfFile elf, ElfSection section, int symbolTable)
     {
-        if (section.Type != ElfSection.Rela || section.Link != symbolTable || section.Info >= elf.Sections.Length || section.Has(ElfSection.LivepatchRela)) return false;
+        if (section.Type != ElfSection.Rela || section.Has(ElfSection.LivepatchRela)) return false;
+        if (section.Link != symbolTable || section.Info >= elf.Sections.Length) return false;
         var patched = elf.Sections[(int)section.Info];
         return patched.Has(ElfSection.Alloc) && !patched.Has(ElfSection.Execute) && patched.Type != ElfSection.NoBits;
     }

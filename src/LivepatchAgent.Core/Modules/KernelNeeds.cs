@@ -3,14 +3,16 @@ using System.Text;
 
 namespace LivepatchAgent.Core.Modules;
 
-/// <summary>What a module wants from the kernel that loads it, as its symbol table and sections tell.</summary>
+/// <summary>What a module wants from the kernel that loads it, as its symbol table and sections show.</summary>
 internal static class KernelNeeds
 {
     internal static ReadOnlySpan<byte> SymbolPrefix => ".klp.sym."u8;
 
     internal static ReadOnlySpan<byte> RelaPrefix => ".klp.rela."u8;
 
-    public static (IReadOnlyList<string> Undefined, IReadOnlyList<LivepatchSymbol> Livepatch) Symbols(scoped ref ElfFile elf, scoped in ElfSymbols symbols)
+    public static (IReadOnlyList<string> Undefined, IReadOnlyList<LivepatchSymbol> Livepatch) Symbols(
+        scoped ref ElfFile elf,
+        scoped in ElfSymbols symbols)
     {
         List<string> undefined = [];
         List<LivepatchSymbol> livepatch = [];
@@ -19,10 +21,11 @@ internal static class KernelNeeds
             var symbol = symbols[elf, i];
             if (symbol.Section is not (ElfSymbol.Undefined or ElfSymbol.Livepatch)) continue;
             var name = symbols.NameBytes(symbol);
-            if (name.StartsWith(SymbolPrefix)) livepatch.Add(Symbol(elf.Text(name), symbol.Section == ElfSymbol.Livepatch));
-            // What else is marked so stands in for one of these, as klp-build leaves it; a relocation that still uses it is at fault.
-            // The kernel lets a weak symbol that nobody has be 0.
-            else if (symbol.Section == ElfSymbol.Undefined && !name.IsEmpty && !symbol.IsWeak) undefined.Add(elf.Text(name));
+            var isMarked = symbol.Section == ElfSymbol.Livepatch;
+            if (name.StartsWith(SymbolPrefix)) livepatch.Add(Symbol(elf.Text(name), isMarked));
+            // What else is marked stands in for one of these, as klp-build leaves it; a relocation that still uses it
+            // is at fault. The kernel lets a weak symbol that nobody has be 0.
+            else if (!isMarked && !name.IsEmpty && !symbol.IsWeak) undefined.Add(elf.Text(name));
         }
 
         return (undefined, livepatch);
@@ -38,7 +41,10 @@ internal static class KernelNeeds
             if (!isMarked && !name.StartsWith(RelaPrefix)) continue;
             var rest = name.StartsWith(RelaPrefix) ? name[RelaPrefix.Length..] : [];
             var dot = rest.IndexOf((byte)'.');
-            found.Add(new LivepatchRelocations(elf.Text(dot < 0 ? rest : rest[..dot]), elf.Text(dot < 0 ? [] : rest[dot..]), (long)(section.Size / 24), isMarked, section.Has(ElfSection.Alloc)));
+            var owner = elf.Text(dot < 0 ? rest : rest[..dot]);
+            var target = elf.Text(dot < 0 ? [] : rest[dot..]);
+            var count = (long)(section.Size / 24);
+            found.Add(new LivepatchRelocations(owner, target, count, isMarked, section.Has(ElfSection.Alloc)));
         }
 
         return found;
@@ -49,8 +55,9 @@ internal static class KernelNeeds
         var size = 0UL;
         foreach (var section in elf.Sections)
         {
+            if (!section.Has(ElfSection.Alloc)) continue;
             // What a file claims is not to be believed, nor to overflow.
-            if (section.Has(ElfSection.Alloc)) size = Math.Min(long.MaxValue, size + Math.Min(section.Size, long.MaxValue));
+            size = Math.Min(long.MaxValue, size + Math.Min(section.Size, long.MaxValue));
         }
 
         return (long)size;
@@ -63,7 +70,9 @@ internal static class KernelNeeds
         return index < 0 ? null : Kernel.KernelTexts.BuildId(elf.Bytes(elf.Sections[index]));
     }
 
-    /// <summary><c>.klp.sym.OBJECT.NAME,POSITION</c>; what does not read like that keeps its whole name and no object.</summary>
+    /// <summary>
+    /// <c>.klp.sym.OBJECT.NAME,POSITION</c>; what does not read like that keeps its whole name and no object.
+    /// </summary>
     private static LivepatchSymbol Symbol(string name, bool isMarked)
     {
         var prefix = Encoding.ASCII.GetString(SymbolPrefix);

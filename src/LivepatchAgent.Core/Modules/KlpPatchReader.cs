@@ -11,7 +11,9 @@ namespace LivepatchAgent.Core.Modules;
 /// </summary>
 internal ref struct KlpPatchReader
 {
-    /// <summary>Structures that begin with a pointer to __this_module are few; a hostile file gets no more tries than this.</summary>
+    /// <summary>
+    /// Structures that begin with a pointer to __this_module are few; a hostile file gets no more tries than this.
+    /// </summary>
     private const int MaxCandidates = 64;
 
     /// <summary>The kernel compares each with each of every other patch: nobody has more than a few.</summary>
@@ -20,7 +22,9 @@ internal ref struct KlpPatchReader
     private const ulong PointerSize = 8;
     private const string Kernel = "vmlinux";
 
-    /// <summary>What is kept of a state, and what an object costs while its table is walked: two sets and a fault.</summary>
+    /// <summary>
+    /// What is kept of a state, and what an object costs while its table is walked: two sets and a fault.
+    /// </summary>
     private const int StateCost = 16, ObjectCost = 192;
 
     private readonly ElfPointers _pointers;
@@ -37,7 +41,12 @@ internal ref struct KlpPatchReader
 
     /// <summary>Null where no such table is visible: tables in .bss and those filled at run time are not.</summary>
     /// <param name="layout">What is known of this kernel's struct klp_patch.</param>
-    public static LivepatchTables? Find(scoped ref ElfFile elf, ElfSymbols symbols, ElfPointers pointers, int thisModule, PatchLayout layout)
+    public static LivepatchTables? Find(
+        scoped ref ElfFile elf,
+        ElfSymbols symbols,
+        ElfPointers pointers,
+        int thisModule,
+        PatchLayout layout)
     {
         var reader = new KlpPatchReader(pointers, symbols);
         var candidates = 0;
@@ -63,7 +72,8 @@ internal ref struct KlpPatchReader
 
     private void Objects(scoped ref ElfFile elf, ElfPlace start, LivepatchTables tables)
     {
-        const ulong Callbacks = 2 * PointerSize; // struct klp_object: name, funcs, callbacks
+        // struct klp_object: name, funcs, callbacks.
+        const ulong Callbacks = 2 * PointerSize;
         var end = _pointers.EndOf(start, elf, _symbols);
         var (seen, names) = (new HashSet<ElfPlace>(), new HashSet<string>());
         for (var i = _pointers.FirstFrom(start); i < _pointers.Count && _visits-- > 0; i++)
@@ -115,9 +125,14 @@ internal ref struct KlpPatchReader
             if (at.Section != start.Section || at.Offset >= end) break;
             var position = at.Offset + (2 * PointerSize);
             var isNamed = !elf.Sections[name.Section].Has(ElfSection.Execute);
-            var isWhole = isNamed && i + 1 < _pointers.Count && _pointers.At(i + 1) == at + PointerSize && elf.Sections[_pointers.Target(i + 1).Section].Has(ElfSection.Execute);
+            var isWhole = isNamed && PointsToCode(elf, i + 1, at + PointerSize);
             // Where no symbol says how long the array is, what follows it may be something else.
-            if (!isWhole && _pointers.IsSized(start)) tables.Faults.Add(new TableFault(isNamed ? TableFaultKind.FunctionWithoutCode : TableFaultKind.FunctionWithoutName, objectName));
+            if (!isWhole && _pointers.IsSized(start))
+            {
+                var kind = isNamed ? TableFaultKind.FunctionWithoutCode : TableFaultKind.FunctionWithoutName;
+                tables.Faults.Add(new TableFault(kind, objectName));
+            }
+
             if (!isWhole || position + PointerSize > (ulong)data.Length) break;
             var oldName = TableText.At(ref elf, name);
             if (oldName.Length == 0 || elf.Fault is not null) break;
@@ -130,6 +145,12 @@ internal ref struct KlpPatchReader
         tables.Lasting(elf, objectName, "the array of functions", "", start);
         return true;
     }
+
+    /// <summary>Whether the pointer of this index stands at this place, and points to code.</summary>
+    private readonly bool PointsToCode(scoped in ElfFile elf, int index, ElfPlace at) =>
+        index < _pointers.Count
+        && _pointers.At(index) == at
+        && elf.Sections[_pointers.Target(index).Section].Has(ElfSection.Execute);
 
     /// <summary>struct klp_state: id, version, data; a row of zeros ends them. None is no pointer to them.</summary>
     private readonly SystemState[]? States(scoped ref ElfFile elf, ElfPlace patch, int? offset, LivepatchTables tables)
@@ -145,11 +166,13 @@ internal ref struct KlpPatchReader
         while (count < MaxStates && (count + 1) * Size <= rows.Length && elf.U64(rows, count * Size) != 0) count++;
         if (!elf.TryPay((long)count * StateCost)) return [];
         var states = new SystemState[count];
-        for (var i = 0; i < count; i++) states[i] = new SystemState(elf.U64(rows, i * Size), elf.U32(rows, (i * Size) + Version));
+        for (var i = 0; i < count; i++)
+            states[i] = new SystemState(elf.U64(rows, i * Size), elf.U32(rows, (i * Size) + Version));
         return states;
     }
 
-    private static bool IsWritable(scoped in ElfFile elf, ElfPlace place) => elf.Sections[place.Section].Has(ElfSection.Write);
+    private static bool IsWritable(scoped in ElfFile elf, ElfPlace place) =>
+        elf.Sections[place.Section].Has(ElfSection.Write);
 
     private static bool? Flag(scoped in ElfFile elf, ElfPlace patch, int? offset)
     {
@@ -160,13 +183,16 @@ internal ref struct KlpPatchReader
     }
 }
 
-/// <summary>Where struct klp_patch has its members behind mod and objs; null where it has not, or it is not known.</summary>
+/// <summary>
+/// Where struct klp_patch has its members behind mod and objs; null for one that it lacks or if not known.
+/// </summary>
 internal readonly record struct PatchLayout(int? States, int? Replace)
 {
     /// <summary>Linux 5.1 brought <c>replace</c>, 5.5 put <c>states</c> before it.</summary>
     public static PatchLayout Of(string vermagic)
     {
         var series = KernelSeries.Of(vermagic) ?? default;
-        return series.CompareTo((5, 5)) >= 0 ? new PatchLayout(16, 24) : series.CompareTo((5, 1)) >= 0 ? new PatchLayout(null, 16) : default;
+        if (series.CompareTo((5, 5)) >= 0) return new PatchLayout(16, 24);
+        return series.CompareTo((5, 1)) >= 0 ? new PatchLayout(null, 16) : default;
     }
 }

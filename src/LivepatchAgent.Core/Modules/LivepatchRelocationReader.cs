@@ -4,14 +4,11 @@ using System.Text;
 namespace LivepatchAgent.Core.Modules;
 
 /// <summary>
-/// Goes through every relocation that the kernel would apply and finds those that it would refuse, or that it would apply
-/// wrongly without a word. One pass over the entries, no allocation but for what is found.
+/// Goes through every relocation that the kernel would apply and finds those that it would refuse, or that it would
+/// apply wrongly without a word. One pass over the entries, no allocation but for what is found.
 /// </summary>
 internal static class LivepatchRelocationReader
 {
-    /// <summary>A module with faults is refused whole: the first ones tell enough.</summary>
-    private const int MaxFaults = 64;
-
     private const int EntrySize = 24;
 
     /// <summary>
@@ -20,8 +17,9 @@ internal static class LivepatchRelocationReader
     /// </summary>
     private static readonly string[] EarlyTables =
     [
-        "__jump_table", ".static_call_sites", ".altinstructions", ".altinstr_replacement", ".parainstructions", ".retpoline_sites", ".return_sites",
-        ".call_sites", ".cfi_sites", ".ibt_endbr_seal", ".smp_locks", "__tracepoints_ptrs",
+        "__jump_table", ".static_call_sites", ".altinstructions", ".altinstr_replacement", ".parainstructions",
+        ".retpoline_sites", ".return_sites", ".call_sites", ".cfi_sites", ".ibt_endbr_seal", ".smp_locks",
+        "__tracepoints_ptrs",
     ];
 
     public static IReadOnlyList<RelocationFault> Faults(scoped ref ElfFile elf, scoped in ElfSymbols symbols)
@@ -29,12 +27,12 @@ internal static class LivepatchRelocationReader
         List<RelocationFault> faults = [];
         foreach (var section in elf.Sections)
         {
-            if (faults.Count >= MaxFaults || elf.Fault is not null) break;
+            if (faults.Count >= SectionFaults.MaxFaults || elf.Fault is not null) break;
             var name = elf.NameBytes(section);
             var isNamed = name.StartsWith(KernelNeeds.RelaPrefix);
             var isMarked = section.Has(ElfSection.LivepatchRela);
             if (!isNamed && !isMarked && section.Type != ElfSection.Rela) continue;
-            var found = new Found(faults);
+            var found = new SectionFaults(faults);
             if (isNamed || isMarked) Livepatch(ref elf, symbols, section, ref found);
             else Ordinary(ref elf, symbols, section, ref found);
             found.Flush(ref elf, name);
@@ -43,58 +41,83 @@ internal static class LivepatchRelocationReader
         return faults;
     }
 
-    private static void Livepatch(scoped ref ElfFile elf, scoped in ElfSymbols symbols, ElfSection section, ref Found found)
+    private static void Livepatch(
+        scoped ref ElfFile elf,
+        scoped in ElfSymbols symbols,
+        ElfSection section,
+        ref SectionFaults found)
     {
         var holder = LivepatchSymbolName.ObjectOfSection(elf.NameBytes(section));
         var isKernels = holder.SequenceEqual("vmlinux"u8);
         if (holder.IsEmpty) found.Add(RelocationFaultKind.NameMalformed, "");
-        if (section.Type != ElfSection.Rela || !section.Has(ElfSection.LivepatchRela)) found.Add(RelocationFaultKind.NotMarked, "");
+        var isRela = section.Type == ElfSection.Rela;
+        if (!isRela || !section.Has(ElfSection.LivepatchRela)) found.Add(RelocationFaultKind.NotMarked, "");
         if (!isKernels && !section.Has(ElfSection.Alloc)) found.Add(RelocationFaultKind.NotAllocated, "");
-        if (section.Type != ElfSection.Rela) return;
-        if (section.Info == 0 || section.Info >= elf.Sections.Length || !elf.Sections[(int)section.Info].Has(ElfSection.Alloc))
+        if (!isRela) return;
+        var hasTarget = section.Info != 0 && section.Info < elf.Sections.Length;
+        if (!hasTarget || !elf.Sections[(int)section.Info].Has(ElfSection.Alloc))
         {
-            found.Add(RelocationFaultKind.TargetMissing, $"section {section.Info.ToString(CultureInfo.InvariantCulture)}");
+            found.AddMissing(section.Info);
             return;
         }
 
         var target = elf.Sections[(int)section.Info];
-        if (!isKernels && IsEarly(elf.NameBytes(target))) found.Add(RelocationFaultKind.ReadTooEarly, elf.Text(elf.NameBytes(target)));
+        if (!isKernels && IsEarly(elf.NameBytes(target)))
+            found.Add(RelocationFaultKind.ReadTooEarly, elf.Text(elf.NameBytes(target)));
         var rows = elf.Bytes(section);
         if (rows.Length % EntrySize != 0) found.Add(RelocationFaultKind.EntriesMalformed, "");
         for (var at = 0; at + EntrySize <= rows.Length; at += EntrySize)
         {
             var row = rows.Slice(at, EntrySize);
             if (!Place(ref elf, target, row, ref found)) continue;
-            var index = elf.U64(row, 8) >> 32;
-            if (index >= (ulong)symbols.Count)
-            {
-                found.Add(RelocationFaultKind.SymbolOutOfRange, index);
-                continue;
-            }
-
-            var symbol = symbols[elf, (int)index];
-            if (symbol.Section != ElfSymbol.Livepatch)
-            {
-                found.Add(RelocationFaultKind.SymbolNotLivepatch, index);
-                continue;
-            }
-
-            var of = LivepatchSymbolName.ObjectOfSymbol(symbols.NameBytes(symbol));
-            if (of.IsEmpty) found.Add(RelocationFaultKind.SymbolNameMalformed, index);
-            else if (of.SequenceEqual(holder)) continue;
-            else if (isKernels) found.Add(RelocationFaultKind.SymbolOfOtherObject, index);
-            else if (of.SequenceEqual("vmlinux"u8)) found.Add(RelocationFaultKind.KernelSymbolInModuleSection, index);
-            else continue; // of a module that this one depends on
-            found.Name(symbols.NameBytes(symbol));
+            Symbol(elf, symbols, holder, isKernels, elf.U64(row, 8) >> 32, ref found);
         }
     }
 
-    /// <summary>What the kernel applies as the module loads; sections for debugging and the like are left out, as it does.</summary>
-    private static void Ordinary(scoped ref ElfFile elf, scoped in ElfSymbols symbols, ElfSection section, ref Found found)
+    /// <summary>The symbol of an entry in livepatch relocations for the object <paramref name="holder"/>.</summary>
+    private static void Symbol(
+        scoped in ElfFile elf,
+        scoped in ElfSymbols symbols,
+        scoped ReadOnlySpan<byte> holder,
+        bool isKernels,
+        ulong index,
+        ref SectionFaults found)
+    {
+        if (index >= (ulong)symbols.Count)
+        {
+            found.Add(RelocationFaultKind.SymbolOutOfRange, index);
+            return;
+        }
+
+        var symbol = symbols[elf, (int)index];
+        if (symbol.Section != ElfSymbol.Livepatch)
+        {
+            found.Add(RelocationFaultKind.SymbolNotLivepatch, index);
+            return;
+        }
+
+        var of = LivepatchSymbolName.ObjectOfSymbol(symbols.NameBytes(symbol));
+        if (of.IsEmpty) found.Add(RelocationFaultKind.SymbolNameMalformed, index);
+        else if (of.SequenceEqual(holder)) return;
+        else if (isKernels) found.Add(RelocationFaultKind.SymbolOfOtherObject, index);
+        else if (of.SequenceEqual("vmlinux"u8)) found.Add(RelocationFaultKind.KernelSymbolInModuleSection, index);
+        // It is of a module that this one depends on.
+        else return;
+        found.Name(symbols.NameBytes(symbol));
+    }
+
+    /// <summary>
+    /// What the kernel applies as the module loads; sections for debugging and the like are left out, as it does.
+    /// </summary>
+    private static void Ordinary(
+        scoped ref ElfFile elf,
+        scoped in ElfSymbols symbols,
+        ElfSection section,
+        ref SectionFaults found)
     {
         if (section.Info >= elf.Sections.Length)
         {
-            found.Add(RelocationFaultKind.TargetMissing, $"section {section.Info.ToString(CultureInfo.InvariantCulture)}");
+            found.AddMissing(section.Info);
             return;
         }
 
@@ -121,7 +144,7 @@ internal static class LivepatchRelocationReader
     }
 
     /// <summary>False when the entry writes nothing, or nowhere.</summary>
-    private static bool Place(scoped ref ElfFile elf, ElfSection target, ReadOnlySpan<byte> row, ref Found found)
+    private static bool Place(scoped ref ElfFile elf, ElfSection target, ReadOnlySpan<byte> row, ref SectionFaults found)
     {
         var type = (uint)elf.U64(row, 8);
         var width = RelocationTypes.Width(elf.Machine, type);
@@ -140,12 +163,17 @@ internal static class LivepatchRelocationReader
         }
 
         var bytes = elf.Bytes(target);
-        if (!bytes.IsEmpty && RelocationTypes.WantsZero(elf.Machine) && bytes.Slice((int)at, width).ContainsAnyExcept((byte)0)) found.Add(RelocationFaultKind.PlaceNotZero, at);
+        if (bytes.IsEmpty || !RelocationTypes.WantsZero(elf.Machine)) return true;
+        if (bytes.Slice((int)at, width).ContainsAnyExcept((byte)0)) found.Add(RelocationFaultKind.PlaceNotZero, at);
         return true;
     }
 
-    /// <summary>What klp-build's linker (objtool klp post-link) made the livepatch sections of; it stays in the module, and nobody reads it there.</summary>
-    private static bool IsListOfTool(ReadOnlySpan<byte> target) => target.SequenceEqual("__klp_relocs"u8) || target.StartsWith("__klp_relocs."u8);
+    /// <summary>
+    /// What klp-build's linker (objtool klp post-link) made the livepatch sections of; it stays in the module, where
+    /// nobody reads it.
+    /// </summary>
+    private static bool IsListOfTool(ReadOnlySpan<byte> target) =>
+        target.SequenceEqual("__klp_relocs"u8) || target.StartsWith("__klp_relocs."u8);
 
     private static bool IsEarly(ReadOnlySpan<byte> target)
     {
@@ -155,63 +183,5 @@ internal static class LivepatchRelocationReader
         }
 
         return false;
-    }
-
-    /// <summary>What was found in one section: of each kind the first, and how many.</summary>
-    private ref struct Found(List<RelocationFault> faults)
-    {
-        private Entry[]? _entries;
-        private RelocationFaultKind _last;
-
-        public void Add(RelocationFaultKind kind, string detail)
-        {
-            ref var entry = ref At(kind);
-            if (entry.Count++ == 0) entry.Detail = detail;
-        }
-
-        public void Add(RelocationFaultKind kind, ulong number)
-        {
-            ref var entry = ref At(kind);
-            if (entry.Count++ == 0) entry.Number = number;
-        }
-
-        /// <summary>The symbol of what was added last; kept where it is in the file until it is told.</summary>
-        public void Name(scoped ReadOnlySpan<byte> symbol)
-        {
-            ref var entry = ref At(_last);
-            if (entry.Count == 1) entry.Detail = Encoding.UTF8.GetString(symbol);
-        }
-
-        public readonly void Flush(scoped ref ElfFile elf, ReadOnlySpan<byte> name)
-        {
-            if (_entries is null) return;
-            for (var kind = 0; kind < _entries.Length && faults.Count < MaxFaults; kind++)
-            {
-                var entry = _entries[kind];
-                if (entry.Count == 0) continue;
-                faults.Add(new RelocationFault((RelocationFaultKind)kind, elf.Text(name), entry.Detail ?? Words((RelocationFaultKind)kind, entry.Number), entry.Count));
-            }
-        }
-
-        private static string Words(RelocationFaultKind kind, ulong number) => kind switch
-        {
-            RelocationFaultKind.PlaceOutOfTarget or RelocationFaultKind.PlaceNotZero => string.Create(CultureInfo.InvariantCulture, $"offset 0x{number:x}"),
-            RelocationFaultKind.TypeUnknown => string.Create(CultureInfo.InvariantCulture, $"type {number}"),
-            _ => string.Create(CultureInfo.InvariantCulture, $"symbol {number}"),
-        };
-
-        private ref Entry At(RelocationFaultKind kind)
-        {
-            _last = kind;
-            _entries ??= new Entry[Enum.GetValues<RelocationFaultKind>().Length];
-            return ref _entries[(int)kind];
-        }
-
-        private struct Entry
-        {
-            public long Count;
-            public string? Detail;
-            public ulong Number;
-        }
     }
 }

@@ -9,7 +9,11 @@ internal static class LivepatchSymbolName
     private const int MaxObject = 55;
 
     /// <summary>The object's name in a section's; empty when the kernel would not find one.</summary>
-    public static ReadOnlySpan<byte> ObjectOfSection(ReadOnlySpan<byte> name) => name.StartsWith(KernelNeeds.RelaPrefix) ? Object(name[KernelNeeds.RelaPrefix.Length..], mustEnd: false) : [];
+    public static ReadOnlySpan<byte> ObjectOfSection(ReadOnlySpan<byte> name)
+    {
+        var prefix = KernelNeeds.RelaPrefix;
+        return name.StartsWith(prefix) ? Object(name[prefix.Length..], mustEnd: false) : [];
+    }
 
     /// <summary>The object's name in a symbol's; empty when the kernel would not take the whole name.</summary>
     public static ReadOnlySpan<byte> ObjectOfSymbol(ReadOnlySpan<byte> name)
@@ -20,7 +24,8 @@ internal static class LivepatchSymbolName
         if (found.IsEmpty) return [];
         rest = rest[(found.Length + 1)..];
         var comma = rest.IndexOf((byte)',');
-        return comma is > 0 and < ElfFile.MaxName && comma + 1 < rest.Length && char.IsAsciiDigit((char)rest[comma + 1]) ? found : [];
+        if (comma is <= 0 or >= ElfFile.MaxName || comma + 1 >= rest.Length) return [];
+        return char.IsAsciiDigit((char)rest[comma + 1]) ? found : [];
     }
 
     private static ReadOnlySpan<byte> Object(ReadOnlySpan<byte> text, bool mustEnd)

@@ -1,6 +1,8 @@
 namespace LivepatchAgent.Core.Modules;
 
-/// <summary>The section .modinfo: <c>key=value</c> strings, each ended by a NUL; there may be padding between them.</summary>
+/// <summary>
+/// The section .modinfo: <c>key=value</c> strings, each ended by a NUL; there may be padding between them.
+/// </summary>
 internal static class Modinfo
 {
     /// <summary>No real module has more; MODULE_ALIAS of the largest drivers comes to some thousands.</summary>
@@ -34,7 +36,9 @@ internal static class Modinfo
             }
 
             var equals = rest[..end].IndexOf((byte)'=');
-            entries.Add(equals < 0 ? new(elf.Text(rest[..end]), "") : new(elf.Text(rest[..equals]), elf.Text(rest[(equals + 1)..end])));
+            var key = elf.Text(equals < 0 ? rest[..end] : rest[..equals]);
+            var value = equals < 0 ? "" : elf.Text(rest[(equals + 1)..end]);
+            entries.Add(new(key, value));
             if (entries.Count > MaxEntries) elf.Fail($"its .modinfo has more than {MaxEntries} entries");
             rest = rest[(end + 1)..];
         }
@@ -42,7 +46,9 @@ internal static class Modinfo
         return entries;
     }
 
-    /// <summary>Keys that stand more than once although the kernel takes the first of them only, in their order.</summary>
+    /// <summary>
+    /// Keys that stand more than once although the kernel takes the first of them only, in their order.
+    /// </summary>
     public static IReadOnlyList<string> Repeated(IReadOnlyList<KeyValuePair<string, string>> entries)
     {
         HashSet<string> seen = [], repeated = [];
@@ -65,7 +71,11 @@ internal static class Modinfo
         return null;
     }
 
-    /// <summary>What the kernel's get_modinfo() or its tools ask for once; authors, aliases, parameters and the like may be many.</summary>
-    private static bool IsSingle(string key) => key is "name" or "vermagic" or "livepatch" or "license" or "version" or "srcversion"
+    /// <summary>
+    /// What the kernel's get_modinfo() or its tools ask for once; authors, aliases, parameters and the like may be
+    /// many.
+    /// </summary>
+    private static bool IsSingle(string key) => key is
+        "name" or "vermagic" or "livepatch" or "license" or "version" or "srcversion"
         or "depends" or "intree" or "staging" or "retpoline" or "scmversion" or "built_with";
 }

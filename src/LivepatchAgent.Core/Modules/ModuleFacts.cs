@@ -9,7 +9,9 @@ public sealed record ModuleFacts
     /// <summary>modinfo <c>name</c>.</summary>
     public required string Name { get; init; }
 
-    /// <summary>modinfo <c>vermagic</c>, e.g. <c>6.12.117+deb12-cloud-amd64 SMP preempt mod_unload modversions </c>.</summary>
+    /// <summary>
+    /// modinfo <c>vermagic</c>, e.g. <c>6.12.117+deb12-cloud-amd64 SMP preempt mod_unload modversions </c>.
+    /// </summary>
     public required string Vermagic { get; init; }
 
     /// <summary>As <c>uname -m</c> names the machine the file is for.</summary>
@@ -48,7 +50,10 @@ public sealed record ModuleFacts
     /// <summary>Symbols that an old kpatch-build's patch looks up itself when it is loaded.</summary>
     public IReadOnlyList<DynamicRelocation> DynamicRelocations { get; init; } = [];
 
-    /// <summary>SHA-256 of the whole file, signature included, in lower-case hex; null where whoever read it did not say. No part of what the file says.</summary>
+    /// <summary>
+    /// SHA-256 of the whole file, signature included, in lower-case hex; null where the reader of the file did not give
+    /// it. No part of what the file says.
+    /// </summary>
     [JsonIgnore]
     public string? FileDigest { get; init; }
 
@@ -61,10 +66,14 @@ public sealed record ModuleFacts
     /// <summary>CRCs of <c>__versions</c>; null where the module has no such section.</summary>
     public IReadOnlyList<SymbolVersion>? SymbolVersions { get; init; }
 
-    /// <summary>CRCs of <c>__version_ext_crcs</c>, for kernels from 6.14 on; null where the module has no such section.</summary>
+    /// <summary>
+    /// CRCs of <c>__version_ext_crcs</c>, for kernels from 6.14 on; null where the module has no such section.
+    /// </summary>
     public IReadOnlyList<SymbolVersion>? ExtendedSymbolVersions { get; init; }
 
-    /// <summary>Size of its struct module, .gnu.linkonce.this_module, in bytes: each build of a kernel has one.</summary>
+    /// <summary>
+    /// Size of its struct module, .gnu.linkonce.this_module, in bytes: each build of a kernel has one.
+    /// </summary>
     public long ThisModuleSize { get; init; }
 
     /// <summary>Symbols that the kernel's livepatch code looks up itself, exported or not.</summary>
@@ -73,7 +82,7 @@ public sealed record ModuleFacts
     /// <summary>Relocations that the kernel's livepatch code applies, by object and section.</summary>
     public IReadOnlyList<LivepatchRelocations> LivepatchRelocations { get; init; } = [];
 
-    /// <summary>What is wrong with any of its relocations, as far as the file alone tells.</summary>
+    /// <summary>What is wrong with any of its relocations, as far as the file alone shows.</summary>
     public IReadOnlyList<RelocationFault> RelocationFaults { get; init; } = [];
 
     /// <summary>What is wrong with the places that it lists for ftrace, as far as its file shows it (x86-64).</summary>
@@ -82,44 +91,61 @@ public sealed record ModuleFacts
     /// <summary>How many of these places are no-ops, as objtool makes them for some kernels (x86-64).</summary>
     public long NoOpCallSites { get; init; }
 
-    /// <summary>Where the signature stands that a kernel would check; null when the file is unsigned, or signed in a way that no kernel knows.</summary>
+    /// <summary>
+    /// Where the signature stands that a kernel would check; null when the file is unsigned, or signed in a way that no
+    /// kernel knows.
+    /// </summary>
     public ModuleSignature? Signature { get; init; }
 
-    /// <summary>All appended signatures, the last one first: the kernel checks that one, and takes the others for content.</summary>
+    /// <summary>
+    /// All appended signatures, the last one first: the kernel checks that one, and takes the others for content.
+    /// </summary>
     public IReadOnlyList<AppendedSignature> Signatures { get; init; } = [];
 
     /// <summary>Bytes between the end of the ELF file and its signature, or the end of the file.</summary>
     public long TrailingBytes { get; init; }
 
-    /// <summary>Bytes behind a signature that is not at the end of the file, so that a kernel does not see it; 0 where there is none.</summary>
+    /// <summary>
+    /// Bytes behind a signature that is not at the end of the file, so that a kernel does not see it; 0 if nothing
+    /// stands there.
+    /// </summary>
     public long BytesBehindSignature { get; init; }
 
     /// <summary>
-    /// Which members are empty because the file does not show it, and not because there is none. Shadow variables are no
-    /// member: a patch that calls nothing for them has none, of one that does it is not visible which.
+    /// Which members are empty because the file does not show it, and not because nothing is there. Shadow variables
+    /// are no member: a patch that calls nothing for them has none, of one that does it is not visible which.
     /// </summary>
     public IReadOnlyList<string> NotVisible => !IsLivepatch ? [] :
     [
         .. Tables is null ? ["functions", "callbacks"] : (string[])[],
         .. Replace is null ? ["replace"] : (string[])[],
         .. States is null ? ["states"] : (string[])[],
-        .. StateCalls.Any(call => call.StartsWith("klp_shadow_", StringComparison.Ordinal)) ? ["shadowVariables"] : (string[])[],
+        .. StateCalls.Any(IsShadowCall) ? ["shadowVariables"] : (string[])[],
     ];
 
     /// <summary>The kernel release in the vermagic: its first word.</summary>
     public string KernelRelease => Vermagic.Split(' ', 2)[0];
 
-    /// <summary>The kernel's functions for shadow variables and states that it calls; with which ids is in its code, not in its tables.</summary>
+    /// <summary>
+    /// The kernel's functions for shadow variables and states that it calls; with which ids is in its code, not in its
+    /// tables.
+    /// </summary>
     public IEnumerable<string> StateCalls =>
-        NeededSymbols.Where(n => n.StartsWith("klp_shadow_", StringComparison.Ordinal) || n is "klp_get_state" or "klp_get_prev_state");
+        NeededSymbols.Where(n => IsShadowCall(n) || n is "klp_get_state" or "klp_get_prev_state");
+
+    private static bool IsShadowCall(string name) => name.StartsWith("klp_shadow_", StringComparison.Ordinal);
 }
 
-/// <summary>One <c>.klp.sym.OBJECT.NAME,POSITION</c>; a name that does not read like that stands whole in <paramref name="Name"/>, with no object.</summary>
+/// <summary>
+/// One <c>.klp.sym.OBJECT.NAME,POSITION</c>; a name that does not read like that stands whole in
+/// <paramref name="Name"/>, with no object.
+/// </summary>
 /// <param name="IsMarked">Whether its section index says SHN_LIVEPATCH, as the kernel demands.</param>
 public sealed record LivepatchSymbol(string Object, string Name, long Position, bool IsMarked);
 
 /// <summary>One section <c>.klp.rela.OBJECT.SECTION</c>.</summary>
 /// <param name="Section">The section it changes, with its dot; empty when the name has none.</param>
-/// <param name="IsMarked">Whether it has SHF_RELA_LIVEPATCH. Without, the kernel loads the module and leaves the places unfilled.</param>
+/// <param name="IsMarked">Whether it has SHF_RELA_LIVEPATCH; without it the kernel loads the module and leaves the
+/// places unfilled.</param>
 /// <param name="IsAllocated">Whether it has SHF_ALLOC. Without, it is gone when its object is loaded later.</param>
 public sealed record LivepatchRelocations(string Object, string Section, long Count, bool IsMarked, bool IsAllocated);

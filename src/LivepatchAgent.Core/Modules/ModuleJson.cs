@@ -5,8 +5,8 @@ using LivepatchAgent.Core.Wire;
 namespace LivepatchAgent.Core.Modules;
 
 /// <summary>
-/// <c>inspect --format json</c>. Written by hand: the CLI has no other use for JsonSerializer, which is larger than all of
-/// its rest. A test holds it to the records.
+/// <c>inspect --format json</c>. Written by hand: the CLI has no other use for JsonSerializer, which is larger than all
+/// of its rest. A test holds it to the records.
 /// </summary>
 public static class ModuleJson
 {
@@ -177,7 +177,11 @@ public static class ModuleJson
         json.WriteEndArray();
     }
 
-    private static void Array<T>(Utf8JsonWriter json, string name, IReadOnlyList<T>? items, Action<Utf8JsonWriter, T> members)
+    private static void Array<T>(
+        Utf8JsonWriter json,
+        string name,
+        IReadOnlyList<T>? items,
+        Action<Utf8JsonWriter, T> members)
     {
         if (items is null)
         {

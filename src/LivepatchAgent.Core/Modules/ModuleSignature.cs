@@ -5,13 +5,16 @@ namespace LivepatchAgent.Core.Modules;
 
 /// <summary>
 /// The signature at the end of a module, as the kernel's scripts/sign-file leaves it: a detached PKCS#7 over all bytes
-/// before it, a 12-byte <c>struct module_signature</c> with its length (include/linux/module_signature.h), and a marker.
+/// before it, a 12-byte <c>struct module_signature</c> with its length (include/linux/module_signature.h), and a
+/// marker.
 /// </summary>
 /// <param name="ContentLength">Bytes that are signed.</param>
 /// <param name="Pkcs7Length">Bytes of the PKCS#7 that follow them.</param>
 public readonly record struct ModuleSignature(long ContentLength, int Pkcs7Length)
 {
-    /// <summary>A PKCS#7 with one signer has a few hundred bytes; the bound keeps a hostile file from costing memory.</summary>
+    /// <summary>
+    /// A PKCS#7 with one signer has a few hundred bytes; the bound keeps a hostile file from costing memory.
+    /// </summary>
     public const int MaxPkcs7Length = 64 * 1024;
 
     /// <summary>Bytes at the end of the file that <see cref="TryFind"/> needs.</summary>
@@ -25,9 +28,15 @@ public readonly record struct ModuleSignature(long ContentLength, int Pkcs7Lengt
     /// <summary>Whether the file claims to be signed; a claim may still be malformed.</summary>
     public static bool IsMarked(ReadOnlySpan<byte> trailer) => trailer.EndsWith(Marker);
 
-    /// <summary>Reads the trailer. False with a reason when there is no signature or its descriptor is not one.</summary>
+    /// <summary>
+    /// Reads the trailer. False with a reason when there is no signature or its descriptor is not one.
+    /// </summary>
     /// <param name="trailer">The file's last <see cref="TrailerLength"/> bytes, or all of a shorter file.</param>
-    public static bool TryFind(ReadOnlySpan<byte> trailer, long fileLength, out ModuleSignature signature, [NotNullWhen(false)] out string? fault)
+    public static bool TryFind(
+        ReadOnlySpan<byte> trailer,
+        long fileLength,
+        out ModuleSignature signature,
+        [NotNullWhen(false)] out string? fault)
     {
         signature = default;
         if (!IsMarked(trailer) || trailer.Length < TrailerLength)
@@ -45,7 +54,7 @@ public readonly record struct ModuleSignature(long ContentLength, int Pkcs7Lengt
         }
 
         // The kernel's mod_check_sig() refuses any other value here.
-        if (descriptor[0] != 0 || descriptor[1] != 0 || descriptor[3] != 0 || descriptor[4] != 0 || descriptor[5..8].ContainsAnyExcept((byte)0))
+        if (descriptor[..2].ContainsAnyExcept((byte)0) || descriptor[3..8].ContainsAnyExcept((byte)0))
         {
             fault = "its signature descriptor has unexpected fields";
             return false;

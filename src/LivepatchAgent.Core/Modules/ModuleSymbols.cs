@@ -2,7 +2,7 @@ namespace LivepatchAgent.Core.Modules;
 
 /// <summary>The names that a module's file defines, as the kernel's table of a loaded module would have them.</summary>
 /// <param name="Names">How often each name occurs.</param>
-/// <param name="Traceable">How often each of these names is a function that ftrace, and so a livepatch, can redirect.</param>
+/// <param name="Traceable">How often each is a function that ftrace, and so a livepatch, can redirect.</param>
 public sealed record ModuleSymbols(IReadOnlyDictionary<string, int> Names, IReadOnlyDictionary<string, int> Traceable)
 {
     /// <summary>Null when it is no module.</summary>
@@ -30,7 +30,8 @@ public sealed record ModuleSymbols(IReadOnlyDictionary<string, int> Names, IRead
             if (symbol.Section < elf.Sections.Length && !elf.Sections[symbol.Section].Has(ElfSection.Alloc)) continue;
             var text = elf.Text(name);
             names[text] = names.GetValueOrDefault(text) + 1;
-            if (symbol.Section < elf.Sections.Length && sites.IsIn(symbol)) traceable[text] = traceable.GetValueOrDefault(text) + 1;
+            var isTraceable = symbol.Section < elf.Sections.Length && sites.IsIn(symbol);
+            if (isTraceable) traceable[text] = traceable.GetValueOrDefault(text) + 1;
         }
 
         return elf.Fault is null ? new ModuleSymbols(names, traceable) : null;

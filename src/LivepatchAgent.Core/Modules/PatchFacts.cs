@@ -40,7 +40,10 @@ public enum TableFaultKind
     /// <summary>Two objects have one name; the kernel refuses the second one's directory in sysfs.</summary>
     ObjectTwice,
 
-    /// <summary>The kernel itself, by the name vmlinux. The kernel does not check: any name is a module's, it waits for one of this name, which never comes.</summary>
+    /// <summary>
+    /// The kernel itself, by the name vmlinux. The kernel does not check: to it any name is a module's, and it waits
+    /// for a module of this name, which never comes.
+    /// </summary>
     KernelByName,
 
     /// <summary>

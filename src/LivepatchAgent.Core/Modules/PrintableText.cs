@@ -2,7 +2,9 @@ using System.Text;
 
 namespace LivepatchAgent.Core.Modules;
 
-/// <summary>Text out of foreign files, safe to show: control characters could move a terminal's cursor or recolour it.</summary>
+/// <summary>
+/// Text out of foreign files, safe to show: control characters could move a terminal's cursor or recolour it.
+/// </summary>
 public static class PrintableText
 {
     public static string Of(string text)
@@ -18,7 +20,9 @@ public static class PrintableText
         return safe.ToString();
     }
 
-    /// <summary>Format characters turn the direction of what follows them; line and paragraph separators break the line.</summary>
+    /// <summary>
+    /// Format characters turn the direction of what follows them; line and paragraph separators break the line.
+    /// </summary>
     private static bool IsUnsafe(char c) => char.GetUnicodeCategory(c) is System.Globalization.UnicodeCategory.Control
         or System.Globalization.UnicodeCategory.Format or System.Globalization.UnicodeCategory.LineSeparator
         or System.Globalization.UnicodeCategory.ParagraphSeparator;

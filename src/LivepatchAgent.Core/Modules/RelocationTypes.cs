@@ -3,7 +3,9 @@ namespace LivepatchAgent.Core.Modules;
 /// <summary>What the kernel's apply_relocate_add() knows (arch/*/kernel/module.c).</summary>
 internal static class RelocationTypes
 {
-    /// <summary>Bytes that a relocation writes: 0 for one that writes none, -1 for a type that the kernel refuses.</summary>
+    /// <summary>
+    /// Bytes that a relocation writes: 0 for one that writes none, -1 for a type that the kernel refuses.
+    /// </summary>
     public static int Width(ushort machine, uint type) => machine switch
     {
         ElfFile.MachineX64 => X64(type),
@@ -31,11 +33,15 @@ internal static class RelocationTypes
         258 or 261 => 4,
         259 or 262 => 2,
         (>= 263 and <= 280) or (>= 282 and <= 293) or 299 => 4,
-        314 => 4, // R_AARCH64_PLT32, Linux 6.3
+        // R_AARCH64_PLT32, Linux 6.3.
+        314 => 4,
         _ => -1,
     };
 
-    /// <summary>R_390_NONE, then by size those of values, PC, GOT and PLT; none of shared objects and thread-local data (9 to 12, 37 to 56).</summary>
+    /// <summary>
+    /// R_390_NONE, then by size those of values, PC, GOT and PLT; none of shared objects and thread-local data (9 to
+    /// 12, 37 to 56).
+    /// </summary>
     private static int S390(uint type) => type switch
     {
         0 => 0,

@@ -1,8 +1,9 @@
 namespace LivepatchAgent.Core.Modules;
 
 /// <summary>
-/// What algorithms are called, by their object identifiers: in messages, and in short as the kernel's tools do. Which of them are
-/// believed is Trust.Algorithms' matter, which takes their names from here and brings the platform's cryptography along.
+/// What algorithms are called, by their object identifiers: in messages, and in short as the kernel's tools do. Which
+/// of them are believed is Trust.Algorithms' matter, which takes their names from here and brings the platform's
+/// cryptography along.
 /// </summary>
 internal static class SignatureAlgorithms
 {
@@ -28,7 +29,10 @@ internal static class SignatureAlgorithms
         ["1.2.643.7.1.1.2.3"] = ("Streebog-512", "streebog512"),
     };
 
-    /// <summary>Of signatures and of keys. Those that name a digest too are told in short without it: the signer names it beside.</summary>
+    /// <summary>
+    /// Of signatures and of keys. The short form of one that names a digest too leaves it out: the signer names it
+    /// beside.
+    /// </summary>
     private static readonly Dictionary<string, (string Name, string Short)> Signatures = new()
     {
         ["1.2.840.113549.1.1.1"] = ("RSA", "rsa"),

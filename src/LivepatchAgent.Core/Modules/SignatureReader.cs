@@ -19,7 +19,10 @@ internal static class SignatureReader
     /// <summary>Names of issuers have some tens of bytes.</summary>
     private const int MaxQuery = 1024;
 
-    /// <summary>All signatures, the last one first. Null with a reason when the last one's trailer is such that no kernel takes the file, signed or not.</summary>
+    /// <summary>
+    /// All signatures, the last one first. Null with a reason when the last one's trailer is such that no kernel takes
+    /// the file, signed or not.
+    /// </summary>
     public static IReadOnlyList<AppendedSignature>? Read(ReadOnlySpan<byte> file, out string? fault)
     {
         fault = null;
@@ -27,9 +30,11 @@ internal static class SignatureReader
         while (found.Count < MaxNested && ModuleSignature.IsMarked(file))
         {
             var trailer = file[Math.Max(0, file.Length - ModuleSignature.TrailerLength)..];
-            if (ModuleSignature.TryFind(trailer, file.Length, out var signature, out var why)) found.Add(Pkcs7(file, signature));
+            if (ModuleSignature.TryFind(trailer, file.Length, out var signature, out var why))
+                found.Add(Pkcs7(file, signature));
             else if (Foreign(trailer, file.Length, why) is { } foreign) found.Add(foreign);
-            else if (found.Count > 0) break; // content that only looks like a signature
+            // Content that only looks like a signature.
+            else if (found.Count > 0) break;
             else
             {
                 fault = why;
@@ -42,7 +47,9 @@ internal static class SignatureReader
         return found;
     }
 
-    /// <summary>Bytes behind the last signature near the end of a file that does not end with one; 0 when there is none.</summary>
+    /// <summary>
+    /// Bytes behind the last signature near the end of a file that does not end with one; 0 if nothing stands there.
+    /// </summary>
     public static long BytesBehind(ReadOnlySpan<byte> file)
     {
         if (ModuleSignature.IsMarked(file)) return 0;
@@ -54,15 +61,18 @@ internal static class SignatureReader
         return ModuleSignature.TryFind(trailer, end, out _, out _) ? file.Length - end : 0;
     }
 
-    /// <summary>A kernel knows PKCS#7 only; another type (enum pkey_id_type) makes it take the module for an unsigned one.</summary>
+    /// <summary>
+    /// A kernel knows PKCS#7 only; another type (enum pkey_id_type) makes it take the module for an unsigned one.
+    /// </summary>
     private static AppendedSignature? Foreign(ReadOnlySpan<byte> trailer, long fileLength, string why)
     {
         if (trailer.Length < ModuleSignature.TrailerLength || trailer[2] == ModuleSignature.Pkcs7IdType) return null;
         var length = BinaryPrimitives.ReadUInt32BigEndian(trailer[8..]);
-        if (length is 0 or > ModuleSignature.MaxPkcs7Length || length > fileLength - ModuleSignature.TrailerLength) return null;
+        var room = fileLength - ModuleSignature.TrailerLength;
+        if (length is 0 or > ModuleSignature.MaxPkcs7Length || length > room) return null;
         return new AppendedSignature
         {
-            ContentLength = fileLength - ModuleSignature.TrailerLength - length,
+            ContentLength = room - length,
             Length = (int)length,
             Type = trailer[2] switch { 0 => "PGP", 1 => "X.509", var other => $"type {other}" },
             Fault = why,
@@ -71,7 +81,12 @@ internal static class SignatureReader
 
     private static AppendedSignature Pkcs7(ReadOnlySpan<byte> file, ModuleSignature signature)
     {
-        var read = new AppendedSignature { ContentLength = signature.ContentLength, Length = signature.Pkcs7Length, Type = "PKCS#7" };
+        var read = new AppendedSignature
+        {
+            ContentLength = signature.ContentLength,
+            Length = signature.Pkcs7Length,
+            Type = "PKCS#7",
+        };
         try
         {
             return SignedData(file.Slice((int)signature.ContentLength, signature.Pkcs7Length), read);
@@ -91,14 +106,18 @@ internal static class SignatureReader
         if (info.ObjectId() != SignedDataId) return read with { Fault = "it is a CMS message, not a signed one" };
         var content = info.Constructed(BerReader.Context(0));
         var signed = content.Sequence();
-        signed.Skip(); // version
-        signed.Skip(); // digestAlgorithms: the signers name theirs
+        // The version, then digestAlgorithms: the signers name theirs.
+        signed.Skip();
+        signed.Skip();
         var encapsulated = signed.Sequence();
         encapsulated.Skip();
         var fault = encapsulated.IsEmpty ? null : "it holds content of its own, which no kernel takes";
         if (signed.IsNext(BerReader.Context(0)))
         {
-            for (var certificates = signed.Constructed(BerReader.Context(0)); !certificates.IsEmpty; certificates.Skip()) read = read with { Certificates = read.Certificates + 1 };
+            var count = read.Certificates;
+            for (var certificates = signed.Constructed(BerReader.Context(0)); !certificates.IsEmpty; count++)
+                certificates.Skip();
+            read = read with { Certificates = count };
         }
 
         if (signed.IsNext(BerReader.Context(1))) signed.Skip();
@@ -117,19 +136,23 @@ internal static class SignatureReader
         return read with { Signers = signers, Fault = fault ?? (signers.Count == 0 ? "it has no signer" : null) };
     }
 
-    /// <summary>The SignerInfos of a detached message, strictly: what does not fit is an <see cref="AsnContentException"/>.</summary>
+    /// <summary>
+    /// The SignerInfos of a detached message, strictly: what does not fit is an <see cref="AsnContentException"/>.
+    /// </summary>
     internal static BerReader SignerInfos(ReadOnlySpan<byte> message)
     {
         var info = new BerReader(message).Sequence();
         if (info.ObjectId() != SignedDataId) throw new AsnContentException("it is no signed message");
         var content = info.Constructed(BerReader.Context(0));
         var signed = content.Sequence();
-        signed.Integer(); // version
+        // The version.
+        signed.Integer();
         for (var digests = signed.Set(); !digests.IsEmpty;) Algorithm(digests.Sequence());
         var encapsulated = signed.Sequence();
         encapsulated.ObjectId();
         encapsulated.End();
-        for (var tag = 0; tag < 2; tag++) // certificates, crls
+        // Certificates, then CRLs.
+        for (var tag = 0; tag < 2; tag++)
         {
             if (signed.IsNext(BerReader.Context(tag))) signed.Constructed(BerReader.Context(tag));
         }
@@ -144,7 +167,8 @@ internal static class SignatureReader
     private static void Algorithm(BerReader algorithm)
     {
         algorithm.ObjectId();
-        if (!algorithm.IsEmpty) algorithm.Skip(); // parameters
+        // Parameters.
+        if (!algorithm.IsEmpty) algorithm.Skip();
         algorithm.End();
     }
 
@@ -156,15 +180,20 @@ internal static class SignatureReader
             Issuer = signer.IsByKeyId ? null : DistinguishedName.Of(new BerReader(signer.Issuer)),
             Serial = signer.IsByKeyId ? null : Hex(signer.Serial.TrimStart((byte)0)),
             KeyId = signer.IsByKeyId ? Hex(signer.KeyId) : null,
-            KeyringQuery = signer.IsByKeyId ? Query("id:", signer.KeyId, []) : Query("ex:", signer.Serial, signer.Issuer),
+            KeyringQuery = signer.IsByKeyId
+                ? Query("id:", signer.KeyId, [])
+                : Query("ex:", signer.Serial, signer.Issuer),
             Digest = SignatureAlgorithms.Digest(signer.Digest),
             Algorithm = SignatureAlgorithms.Signature(signer.Algorithm),
             HasSignedAttributes = signer.HasSignedAttributes,
         };
     }
 
-    private static string Query(string how, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second) =>
-        first.Length + second.Length > MaxQuery ? "" : how + Convert.ToHexStringLower(first) + Convert.ToHexStringLower(second);
+    private static string Query(string how, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)
+    {
+        if (first.Length + second.Length > MaxQuery) return "";
+        return how + Convert.ToHexStringLower(first) + Convert.ToHexStringLower(second);
+    }
 
     /// <summary>Serial numbers have at most 20 bytes, key ids are digests.</summary>
     private static string Hex(ReadOnlySpan<byte> bytes) =>

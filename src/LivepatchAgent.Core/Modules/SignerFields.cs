@@ -2,7 +2,9 @@ using System.Formats.Asn1;
 
 namespace LivepatchAgent.Core.Modules;
 
-/// <summary>A SignerInfo of RFC 5652, where it stands. What does not fit is an <see cref="AsnContentException"/>.</summary>
+/// <summary>
+/// A SignerInfo of RFC 5652, where it stands. What does not fit is an <see cref="AsnContentException"/>.
+/// </summary>
 internal readonly ref struct SignerFields
 {
     private SignerFields(BerReader info)
@@ -29,7 +31,9 @@ internal readonly ref struct SignerFields
 
     private ReadOnlySpan<byte> Version { get; }
 
-    /// <summary>Whether the signer is named by <see cref="KeyId"/>, and not by <see cref="Issuer"/> and <see cref="Serial"/>.</summary>
+    /// <summary>
+    /// Whether the signer is named by <see cref="KeyId"/>, and not by <see cref="Issuer"/> and <see cref="Serial"/>.
+    /// </summary>
     public bool IsByKeyId { get; }
 
     public ReadOnlySpan<byte> KeyId { get; }
@@ -49,12 +53,17 @@ internal readonly ref struct SignerFields
 
     private ReadOnlySpan<byte> Rest { get; }
 
-    /// <summary>The signature itself, strictly: with nothing but attributes that are not signed behind it, of the version that goes with the name.</summary>
+    /// <summary>
+    /// The signature itself, strictly: with nothing but attributes that are not signed behind it, of the version that
+    /// goes with the name.
+    /// </summary>
     public byte[] Signature()
     {
         var octets = new Asn1Tag(UniversalTagNumber.OctetString);
         var rest = new BerReader(Rest);
-        if (!Version.SequenceEqual([IsByKeyId ? (byte)3 : (byte)1]) || rest.IsEmpty || Asn1Tag.Decode(Rest, out _) != octets) throw new AsnContentException("there is no signature");
+        var isVersion = Version.SequenceEqual([IsByKeyId ? (byte)3 : (byte)1]);
+        if (!isVersion || rest.IsEmpty || Asn1Tag.Decode(Rest, out _) != octets)
+            throw new AsnContentException("there is no signature");
         var signature = rest.Value();
         if (rest.IsNext(BerReader.Context(1))) rest.Skip();
         rest.End();

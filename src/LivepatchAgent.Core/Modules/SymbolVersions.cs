@@ -1,12 +1,15 @@
 namespace LivepatchAgent.Core.Modules;
 
-/// <summary>A symbol that the module needs and the CRC of its type that the module was built against (CONFIG_MODVERSIONS).</summary>
+/// <summary>
+/// A symbol that the module needs and the CRC of its type that the module was built against (CONFIG_MODVERSIONS).
+/// </summary>
 public readonly record struct SymbolVersion(string Name, uint Crc);
 
 /// <summary>
-/// The sections that CONFIG_MODVERSIONS makes: <c>__versions</c>, an array of struct modversion_info (an unsigned long and a
-/// name of 56 bytes; in Ubuntu's kernels rows of any length, see <see cref="Rows"/>), and since Linux 6.14 <c>__version_ext_crcs</c> (32-bit words) beside <c>__version_ext_names</c> (strings
-/// in the same order), which have room for longer names. A kernel that knows the second pair goes by it where it is there.
+/// The sections that CONFIG_MODVERSIONS makes: <c>__versions</c>, an array of struct modversion_info (an unsigned long
+/// and a name of 56 bytes; in Ubuntu's kernels rows of any length, see <see cref="Rows"/>), and since Linux 6.14
+/// <c>__version_ext_crcs</c> (32-bit words) beside <c>__version_ext_names</c> (strings in the same order), which have
+/// room for longer names. A kernel that knows the second pair goes by it where it is there.
 /// </summary>
 internal static class SymbolVersions
 {
@@ -19,7 +22,8 @@ internal static class SymbolVersions
         var rows = elf.Bytes(elf.Sections[index]);
         var versions = new List<SymbolVersion>();
         // A CRC has 32 bits: in rows of the usual kind the other half of the first word is 0.
-        if (rows.Length >= Name && elf.U32(rows, 0) != 0 && (elf.U32(rows, sizeof(uint)) != 0 || rows.Length % Size != 0))
+        var isFilled = rows.Length >= Name && elf.U32(rows, 0) != 0;
+        if (isFilled && (elf.U32(rows, sizeof(uint)) != 0 || rows.Length % Size != 0))
         {
             Rows(ref elf, rows, versions);
             return versions;
@@ -38,8 +42,9 @@ internal static class SymbolVersions
     }
 
     /// <summary>
-    /// What "modpost: support arbitrary symbol length in modversion" makes, which Ubuntu's kernels have from 23.04 on: the way to
-    /// the next row, the CRC, the name and its NUL, padding. A row that leads nowhere ends them, or the section does.
+    /// What "modpost: support arbitrary symbol length in modversion" makes, which Ubuntu's kernels have from 23.04 on:
+    /// the way to the next row, the CRC, the name and its NUL, padding. A row that leads nowhere ends them, or the
+    /// section does.
     /// </summary>
     private static void Rows(scoped ref ElfFile elf, ReadOnlySpan<byte> rows, List<SymbolVersion> versions)
     {

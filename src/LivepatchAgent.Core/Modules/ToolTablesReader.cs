@@ -14,7 +14,10 @@ internal static class ToolTablesReader
     public static LivepatchTables? Find(scoped ref ElfFile elf, scoped in ElfSymbols symbols, ElfPointers pointers) =>
         KpatchBuild(ref elf, symbols, pointers) ?? KlpBuild(ref elf, symbols, pointers);
 
-    private static LivepatchTables? KpatchBuild(scoped ref ElfFile elf, scoped in ElfSymbols symbols, ElfPointers pointers)
+    private static LivepatchTables? KpatchBuild(
+        scoped ref ElfFile elf,
+        scoped in ElfSymbols symbols,
+        ElfPointers pointers)
     {
         var tables = new LivepatchTables(PatchTables.KpatchBuild);
         KpatchFunctions(ref elf, pointers, elf.Find(".kpatch.funcs"u8), tables);
@@ -30,7 +33,9 @@ internal static class ToolTablesReader
         return tables.Functions.Count > 0 || tables.Callbacks.Count > 0 ? tables : null;
     }
 
-    /// <summary>struct kpatch_patch_func: new_addr, new_size, old_addr, old_size, sympos (not before 2016), name, objname.</summary>
+    /// <summary>
+    /// struct kpatch_patch_func: new_addr, new_size, old_addr, old_size, sympos (not before 2016), name, objname.
+    /// </summary>
     private static void KpatchFunctions(
         scoped ref ElfFile elf, ElfPointers pointers, int section, LivepatchTables tables)
     {
@@ -49,13 +54,22 @@ internal static class ToolTablesReader
         }
     }
 
-    /// <summary>struct kpatch_patch_dynrela: dest, src, type, sympos (not before 2016), name, objname, external, addend.</summary>
-    private static void KpatchDynamicRelocations(scoped ref ElfFile elf, ElfPointers pointers, int section, List<DynamicRelocation> relocations) =>
+    /// <summary>
+    /// struct kpatch_patch_dynrela: dest, src, type, sympos (not before 2016), name, objname, external, addend.
+    /// </summary>
+    private static void KpatchDynamicRelocations(
+        scoped ref ElfFile elf,
+        ElfPointers pointers,
+        int section,
+        List<DynamicRelocation> relocations) =>
         KpatchRows(
             ref elf, pointers, section, position: 24, size: 64, sizeWithout: 48,
             (holder, name, position, _) => relocations.Add(new DynamicRelocation(holder, name, position)));
 
-    /// <summary>Rows with a symbol's position, its name and its object's name in turn. Where no position is, the name's pointer stands in its place.</summary>
+    /// <summary>
+    /// Rows with a symbol's position, its name and its object's name in turn. Where no position is, the name's pointer
+    /// stands in its place.
+    /// </summary>
     private static void KpatchRows(
         scoped ref ElfFile elf, ElfPointers pointers, int section, ulong position, ulong size, ulong sizeWithout,
         Action<string, string, long, ElfPlace> found)
@@ -68,7 +82,8 @@ internal static class ToolTablesReader
         for (var at = 0UL; at + size <= (ulong)data.Length && elf.Fault is null; at += size)
         {
             var name = new ElfPlace(section, at + position + (hasPosition ? PointerSize : 0));
-            if (TableText.Follow(ref elf, pointers, name) is { } text && TableText.Follow(ref elf, pointers, name + PointerSize) is { } holder)
+            if (TableText.Follow(ref elf, pointers, name) is not { } text) continue;
+            if (TableText.Follow(ref elf, pointers, name + PointerSize) is { } holder)
             {
                 var number = hasPosition ? (long)elf.U64(data, (int)(at + position)) : 0;
                 found(holder, text, number, new ElfPlace(section, at));
@@ -100,7 +115,12 @@ internal static class ToolTablesReader
     }
 
     /// <summary>struct klp_object_ext: name (none for vmlinux), funcs, four callbacks and a bool, nr_funcs.</summary>
-    private static void KlpObjects(scoped ref ElfFile elf, scoped in ElfSymbols symbols, ElfPointers pointers, int section, LivepatchTables tables)
+    private static void KlpObjects(
+        scoped ref ElfFile elf,
+        scoped in ElfSymbols symbols,
+        ElfPointers pointers,
+        int section,
+        LivepatchTables tables)
     {
         const ulong Size = 64, Funcs = 8, Callbacks = 16, Count = 56;
         if (section < 0) return;
