@@ -11,7 +11,9 @@ public sealed class BootTests
     private static readonly Published One = Workshop.Patch(1);
     private static readonly Published Two = Workshop.Patch(2);
 
-    /// <summary>A patch that panics the host when it is loaded, after a reboot during its first transition that was in order.</summary>
+    /// <summary>
+    /// A patch that panics the host when it is loaded, after a reboot during its first transition that was in order.
+    /// </summary>
     [Fact]
     public async Task Host_ThatGoesDownAtEachLoadOfTheSecondPatch_LoadsItOnce()
     {
@@ -19,7 +21,7 @@ public sealed class BootTests
         await host.HappensAsync("probation", () => host.State.Record.LastGood is not null);
         host.Kernel.CompletesAtOnce = false;
         host.Server.Publish(Two);
-        await host.UntilAsync("in transition", s => s.Activity?.Kind == ActivityKind.WaitingForTasks, timePasses: false);
+        await host.InTransitionAsync();
         host.Kernel.CompletesAtOnce = true;
         host.Kernel.LoadAnswer = _ => host.Kernel.Loaded[^1] == Two.Name ? throw new Killed() : 0;
         await host.RebootAsync(cleanly: true);
@@ -27,7 +29,7 @@ public sealed class BootTests
         // The first one was brought back beforehand.
         Assert.Equal([One.Name, Two.Name, One.Name, Two.Name], host.Kernel.Loaded);
         await host.RebootAsync(cleanly: false);
-        var status = await host.UntilAsync("refused", s => s.Settled && s.Problem?.Code == ProblemCode.PatchQuarantined && s.Patch is not null);
+        var status = await host.UntilAsync("refused", IsQuarantined);
         Assert.Equal("1.0", status.Patch!.Version);
         Assert.Equal([One.Name, Two.Name, One.Name, Two.Name, One.Name], host.Kernel.Loaded);
     }
@@ -49,7 +51,10 @@ public sealed class BootTests
         Assert.Single(host.Kernel.Loaded);
     }
 
-    /// <summary>The newest patch took the host down, its publisher took it back, and the one before is assigned: that is no rollback.</summary>
+    /// <summary>
+    /// The newest patch took the host down, its publisher took it back, and the one before is assigned: that is no
+    /// rollback.
+    /// </summary>
     [Fact]
     public async Task Host_ThatWentDownInProbation_TakesAnOlderPatchOnceTheNewerIsWithdrawn()
     {
@@ -57,7 +62,7 @@ public sealed class BootTests
         await host.RebootAsync(cleanly: false);
         await host.UntilAsync("quarantined", s => s.Settled && s.Problem?.Code == ProblemCode.PatchQuarantined);
         host.Server.Publish(One);
-        HostUnderTest.AssertProblem((await host.UntilAsync("rolled back", s => s.Settled && s.Problem?.Code == ProblemCode.PatchRolledBack)).Problem, ProblemCode.PatchRolledBack, "number 1");
+        await IsRolledBackAsync(host);
         var withdrawal = Workshop.Withdraw(Two, "it panics");
         host.Server.Withdrawals[Workshop.Sha256(withdrawal)] = withdrawal;
         host.Server.Publish(One);
@@ -66,18 +71,34 @@ public sealed class BootTests
         Assert.Equal([Two.Name, One.Name], host.Kernel.Loaded);
     }
 
-    /// <summary>Only the publisher's word counts: a server that says "withdrawn" with nothing behind it brings no older patch in.</summary>
+    /// <summary>
+    /// Only the publisher's word counts: a server that says "withdrawn" with nothing behind it brings no older patch
+    /// in.
+    /// </summary>
     [Fact]
     public async Task Withdrawal_OfAStranger_IsNoLeaveToGoBack()
     {
         await using var host = await HostUnderTest.EnrolledAsync(Two);
         var forged = new string('d', 64);
-        host.Server.Cataloguing = c => c with { Patches = [.. c.Patches.Select(p => p.ManifestDigest == Two.Digest ? p with { Withdrawal = forged } : p)] };
+        host.Server.Cataloguing = c => c with { Patches = [.. c.Patches.Select(Withdrawn)] };
         host.Server.Publish(One);
-        HostUnderTest.AssertProblem((await host.UntilAsync("rolled back", s => s.Settled && s.State == PatchState.Refused)).Problem, ProblemCode.PatchRolledBack, "number 1");
+        await IsRolledBackAsync(host);
         Assert.Equal([Two.Name], host.Kernel.Loaded);
         Assert.Null(host.Board.Current.Patch!.Withdrawn);
+
+        CatalogueEntry Withdrawn(CatalogueEntry listed) =>
+            listed.ManifestDigest == Two.Digest ? listed with { Withdrawal = forged } : listed;
     }
+
+    private static async Task IsRolledBackAsync(HostUnderTest host)
+    {
+        var status = await host.UntilAsync(
+            "rolled back", s => s.Settled && s.Problem?.Code == ProblemCode.PatchRolledBack);
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.PatchRolledBack, "number 1");
+    }
+
+    private static bool IsQuarantined(AgentStatus status) =>
+        status.Settled && status.Problem?.Code == ProblemCode.PatchQuarantined && status.Patch is not null;
 
     private static async Task<HostUnderTest> WentDownInProbationAsync(Published patch)
     {

@@ -7,50 +7,65 @@ using Microsoft.Extensions.Logging;
 
 namespace LivepatchAgent.Daemon.Tests;
 
-/// <summary>Whatever answers a check-in: told in one line, the host keeps its patch, and all is well when the server is.</summary>
+/// <summary>
+/// Bad answers to a check-in: each is reported in one line, the host keeps its patch, and all is well when the server
+/// is.
+/// </summary>
 public sealed class BrokenServerTests
 {
     private const string Good = """{"tag":"t","checkInSeconds":900,"now":"2026-11-23T12:00:00Z"}""";
     private static readonly Published One = Workshop.Patch(1);
 
-    private static readonly Dictionary<string, (Func<Call, Task> Answer, ProblemCode Code, string Naming)> Cases = new()
+    private const string NotUnderstood = "cannot be understood";
+
+    private sealed record Case(ProblemCode Code, string Naming, Func<Call, Task> Answer);
+
+    private static readonly Dictionary<string, Case> Cases = new()
     {
-        ["500 with a page"] = (c => c.AnswerAsync(500, "<html>\r\n<h1>Oops</h1>", "text/html"), ProblemCode.ServerError, "HTTP 500 (text/html)"),
-        ["garbage"] = (c => c.AnswerAsync(200, "\0\u0001{{{"), ProblemCode.ServerAnswerInvalid, "cannot be understood"),
-        ["fields missing"] = (c => c.AnswerAsync(200, """{"tag":"t"}"""), ProblemCode.ServerAnswerInvalid, "cannot be understood"),
-        ["null"] = (c => c.AnswerAsync(200, "null"), ProblemCode.ServerAnswerInvalid, "empty"),
-        ["null tag"] = (c => c.AnswerAsync(200, Good.Replace("\"t\"", "null", StringComparison.Ordinal)), ProblemCode.ServerAnswerInvalid, "cannot be understood"),
-        ["manifest that is a path"] = (c => c.AnswerAsync(200, Good.Replace("{", "{\"manifest\":\"../../etc\",", StringComparison.Ordinal)), ProblemCode.ServerAnswerInvalid, "SHA-256"),
-        ["empty tag"] = (c => c.AnswerAsync(200, Good.Replace("\"t\"", "\"\"", StringComparison.Ordinal)), ProblemCode.ServerAnswerInvalid, "tag"),
-        ["huge tag"] = (c => c.AnswerAsync(200, Good.Replace("\"t\"", $"\"{new string('t', 100_000)}\"", StringComparison.Ordinal)), ProblemCode.ServerAnswerInvalid, "tag"),
-        ["a date beyond dates"] = (c => c.AnswerAsync(200, Good.Replace("2026-11-23T12", "9999-99-99T12", StringComparison.Ordinal)), ProblemCode.ServerAnswerInvalid, "cannot be understood"),
-        ["deep nesting"] = (c => c.AnswerAsync(200, Good.Replace("{", "{\"x\":" + new string('[', 5000), StringComparison.Ordinal)), ProblemCode.ServerAnswerInvalid, "cannot be understood"),
-        ["endless body"] = (EndlessBodyAsync, ProblemCode.ServerAnswerTooLarge, "larger than"),
-        ["huge length"] = (c => c.RawAsync("HTTP/1.1 200 X\r\nContent-Length: 99999999999\r\n\r\n"), ProblemCode.ServerAnswerTooLarge, "larger than"),
-        ["endless headers"] = (EndlessHeadersAsync, ProblemCode.ServerAnswerTooLarge, "headers"),
-        ["redirect"] = (c => c.AnswerAsync(302, "", headers: "Location: /elsewhere\r\n"), ProblemCode.ServerRedirected, "302"),
-        ["permanent redirect"] = (c => c.AnswerAsync(308, "", headers: "Location: /elsewhere\r\n"), ProblemCode.ServerRedirected, "308"),
-        ["empty 200"] = (c => c.AnswerAsync(200, ""), ProblemCode.ServerAnswerInvalid, "cannot be understood"),
-        ["204"] = (c => c.RawAsync("HTTP/1.1 204 X\r\n\r\n"), ProblemCode.ServerError, "HTTP 204"),
-        ["a page with 200"] = (c => c.AnswerAsync(200, "<html>log in to the hotel's network</html>", "text/html"), ProblemCode.ServerAnswerInvalid, "text/html"),
-        ["gzip"] = (c => c.AnswerAsync(200, Gzip(Encoding.UTF8.GetBytes(Good)), headers: "Content-Encoding: gzip\r\n"), ProblemCode.ServerAnswerInvalid, "cannot be understood"),
-        ["gzip bomb"] = (c => c.AnswerAsync(200, Gzip(new byte[100 << 20]), headers: "Content-Encoding: gzip\r\n"), ProblemCode.ServerAnswerInvalid, "cannot be understood"),
-        ["not HTTP"] = (c => c.RawAsync("SSH-2.0-OpenSSH_9.2\r\n"), ProblemCode.ServerAnswerInvalid, "not HTTP"),
-        ["hangs up"] = (_ => Task.CompletedTask, ProblemCode.ServerAnswerInvalid, "cut off"),
-        ["cut off"] = (c => c.RawAsync("HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\n{"), ProblemCode.ServerUnreachable, "connection broke"),
-        ["revoked"] = (c => c.AnswerAsync(401, new ErrorAnswer(new Problem(ProblemCode.MachineUnknown, "cannot check in: revoked", "enrol anew")), WireJson.Default.ErrorAnswer), ProblemCode.MachineUnknown, "revoked"),
-        ["an error that plays with the terminal"] = (c => c.AnswerAsync(403, """{"error":{"code":"not-permitted","message":"cannot \u001b[2J\u202Eplay\nLog line of its own","cure":"\u0007"}}"""), ProblemCode.ServerError, "says \"cannot [2Jplay\""),
-        ["an endless error"] = (c => c.AnswerAsync(403, """{"error":{"code":"not-permitted","message":"cannot xxx","cure":"c"}}""".Replace("xxx", new string('x', 90_000), StringComparison.Ordinal)), ProblemCode.ServerError, "says \"cannot xxx"),
-        ["an error of no kind"] = (c => c.AnswerAsync(400, """{"error":{"code":"of-tomorrow","message":"m","cure":"c"}}"""), ProblemCode.ServerError, "HTTP 400 and says \"m; c\""),
+        ["500 with a page"] = new(ProblemCode.ServerError, "HTTP 500 (text/html)",
+            c => c.AnswerAsync(500, "<html>\r\n<h1>Oops</h1>", "text/html")),
+        ["garbage"] = Invalid(NotUnderstood, "\0\u0001{{{"),
+        ["fields missing"] = Invalid(NotUnderstood, """{"tag":"t"}"""),
+        ["null"] = Invalid("empty", "null"),
+        ["null tag"] = Invalid(NotUnderstood, Changed("\"t\"", "null")),
+        ["manifest that is a path"] = Invalid("SHA-256", Changed("{", "{\"manifest\":\"../../etc\",")),
+        ["empty tag"] = Invalid("tag", Changed("\"t\"", "\"\"")),
+        ["huge tag"] = Invalid("tag", Changed("\"t\"", $"\"{new string('t', 100_000)}\"")),
+        ["a date beyond dates"] = Invalid(NotUnderstood, Changed("2026-11-23T12", "9999-99-99T12")),
+        ["deep nesting"] = Invalid(NotUnderstood, Changed("{", "{\"x\":" + new string('[', 5000))),
+        ["endless body"] = new(ProblemCode.ServerAnswerTooLarge, "larger than", EndlessBodyAsync),
+        ["huge length"] = new(ProblemCode.ServerAnswerTooLarge, "larger than",
+            c => c.RawAsync("HTTP/1.1 200 X\r\nContent-Length: 99999999999\r\n\r\n")),
+        ["endless headers"] = new(ProblemCode.ServerAnswerTooLarge, "headers", EndlessHeadersAsync),
+        ["redirect"] = Redirect(302),
+        ["permanent redirect"] = Redirect(308),
+        ["empty 200"] = Invalid(NotUnderstood, ""),
+        ["204"] = new(ProblemCode.ServerError, "HTTP 204", c => c.RawAsync("HTTP/1.1 204 X\r\n\r\n")),
+        ["a page with 200"] = new(ProblemCode.ServerAnswerInvalid, "text/html",
+            c => c.AnswerAsync(200, "<html>log in to the hotel's network</html>", "text/html")),
+        ["gzip"] = Gzipped(Encoding.UTF8.GetBytes(Good)),
+        ["gzip bomb"] = Gzipped(new byte[100 << 20]),
+        ["not HTTP"] = new(ProblemCode.ServerAnswerInvalid, "not HTTP", c => c.RawAsync("SSH-2.0-OpenSSH_9.2\r\n")),
+        ["hangs up"] = new(ProblemCode.ServerAnswerInvalid, "cut off", _ => Task.CompletedTask),
+        ["cut off"] = new(ProblemCode.ServerUnreachable, "connection broke",
+            c => c.RawAsync("HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\n{")),
+        ["revoked"] = new(ProblemCode.MachineUnknown, "revoked",
+            c => c.AnswerAsync(401, Revoked)),
+        ["an error that plays with the terminal"] = new(ProblemCode.ServerError, "says \"cannot [2Jplay\"",
+            c => c.AnswerAsync(403, NotPermitted("""cannot \u001b[2J\u202Eplay\nLog line of its own""", """\u0007"""))),
+        ["an endless error"] = new(ProblemCode.ServerError, "says \"cannot xxx",
+            c => c.AnswerAsync(403, NotPermitted("cannot " + new string('x', 90_000), "c"))),
+        ["an error of no kind"] = new(ProblemCode.ServerError, "HTTP 400 and says \"m; c\"",
+            c => c.AnswerAsync(400, """{"error":{"code":"of-tomorrow","message":"m","cure":"c"}}""")),
     };
 
     public static TheoryData<string> Names => [.. Cases.Keys];
 
     [Theory]
     [MemberData(nameof(Names))]
-    public async Task CheckIn_AnsweredBadly_IsToldAndGotOver(string name)
+    public async Task CheckIn_AnsweredBadly_IsReportedAndGotOver(string name)
     {
-        var (answer, code, naming) = Cases[name];
+        var (code, naming, answer) = Cases[name];
         await using var host = await HostUnderTest.EnrolledAsync(One);
         host.Server.Instead = async call =>
         {
@@ -67,7 +82,8 @@ public sealed class BrokenServerTests
         await host.HappensAsync("three tries", () => host.Server.Count(TestServer.CheckIns, held: false) >= 5);
         Assert.Single(host.Log.From(LogLevel.Warning));
         host.Server.Instead = _ => Task.FromResult(false);
-        status = await host.UntilAsync("succeeded", s => s.CheckIn is { Result: CheckInResult.Succeeded, Listening: true });
+        status = await host.UntilAsync(
+            "succeeded", s => s.CheckIn is { Result: CheckInResult.Succeeded, Listening: true });
         Assert.Null(status.CheckIn.Problem);
         Assert.Single(host.Log.Lines, l => l.Line == "The patch server answers again");
         Assert.Equal([One.Name], host.Kernel.Loaded);
@@ -125,7 +141,9 @@ public sealed class BrokenServerTests
             host.Time.Advance(TimeSpan.FromSeconds(15));
             var from = call.RangeFrom ?? 0;
             var piece = two.Module[(int)from..(int)(from + 1)];
-            await call.AnswerAsync(call.RangeFrom is null ? 200 : 206, piece, "application/octet-stream", call.RangeFrom is null ? "" : $"Content-Range: bytes {from}-{from}/{two.Module.Length}\r\n");
+            var status = call.RangeFrom is null ? 200 : 206;
+            var range = $"Content-Range: bytes {from}-{from}/{two.Module.Length}\r\n";
+            await call.AnswerAsync(status, piece, "application/octet-stream", status == 200 ? "" : range);
             return true;
         };
         host.Server.Publish(two);
@@ -164,10 +182,29 @@ public sealed class BrokenServerTests
         var before = host.Board.Current.Revision;
         host.Server.Assigning = a => a with { Now = a.Now.AddDays(days) };
         await host.RefreshAsync();
-        var status = await host.UntilAsync("checked in", s => s.Revision > before + 1 && s.Settled && s.CheckIn.Listening);
+        var status = await host.UntilAsync(
+            "checked in", s => s.Revision > before + 1 && s.Settled && s.CheckIn.Listening);
         Assert.Equal((result, code), (status.CheckIn.Result, status.CheckIn.Problem?.Code));
-        if (code is { } told) HostUnderTest.AssertProblem(status.CheckIn.Problem, told);
+        if (code is { } expected) HostUnderTest.AssertProblem(status.CheckIn.Problem, expected);
     }
+
+    /// <summary>A 200 with JSON that is no assignment.</summary>
+    private static Case Invalid(string naming, string body) =>
+        new(ProblemCode.ServerAnswerInvalid, naming, c => c.AnswerAsync(200, body));
+
+    private static Problem Revoked => new(ProblemCode.MachineUnknown, "cannot check in: revoked", "enrol again");
+
+    private static Case Redirect(int status) => new(ProblemCode.ServerRedirected, $"{status}",
+        c => c.AnswerAsync(status, "", headers: "Location: /elsewhere\r\n"));
+
+    private static Case Gzipped(byte[] body) => new(ProblemCode.ServerAnswerInvalid, NotUnderstood,
+        c => c.AnswerAsync(200, Gzip(body), headers: "Content-Encoding: gzip\r\n"));
+
+    private static string Changed(string what, string into) => Good.Replace(what, into, StringComparison.Ordinal);
+
+    /// <param name="message">As JSON writes it, and so is the cure.</param>
+    private static string NotPermitted(string message, string cure) =>
+        $$$"""{"error":{"code":"not-permitted","message":"{{{message}}}","cure":"{{{cure}}}"}}""";
 
     private static async Task EndlessBodyAsync(Call call)
     {

@@ -7,13 +7,20 @@ using Microsoft.Extensions.Logging;
 
 namespace LivepatchAgent.Daemon.Tests;
 
-/// <summary>kill -9 before and after every kind of step, and in the midst of loading: the next daemon ends where this one would have.</summary>
+/// <summary>
+/// kill -9 before and after every kind of step, and in the midst of loading: the next daemon ends where this one would
+/// have.
+/// </summary>
 public sealed class CrashTests
 {
     private static readonly Published One = Workshop.Patch(1);
     private static readonly Published Two = Workshop.Patch(2);
 
-    public static TheoryData<string> FirstPatch => [.. Both("enrol", "believe", "check-in", "fetch-catalogue", "fetch-manifest", "download", "verify", "preflight", "load", "tidy", "listen")];
+    public static TheoryData<string> FirstPatch =>
+    [
+        .. Both("enrol", "believe", "check-in", "fetch-catalogue", "fetch-manifest"),
+        .. Both("download", "verify", "preflight", "load", "tidy", "listen"),
+    ];
 
     [Theory]
     [MemberData(nameof(FirstPatch))]
@@ -29,10 +36,15 @@ public sealed class CrashTests
         Assert.Equal("1.0", status.Patch?.Version);
         Assert.Equal([One.Name], host.Kernel.Loaded);
         Assert.Empty(host.Log.From(LogLevel.Error));
-        if (at.StartsWith("download:after", StringComparison.Ordinal)) Assert.Equal(1, host.Server.Count(One.ModulePath));
+        if (!at.StartsWith("download:after", StringComparison.Ordinal)) return;
+        Assert.Equal(1, host.Server.Count(One.ModulePath));
     }
 
-    public static TheoryData<string> SecondPatch => [.. Both("believe", "fetch-catalogue", "fetch-manifest", "download", "verify", "preflight", "load", "remove-module", "check-in")];
+    public static TheoryData<string> SecondPatch =>
+    [
+        .. Both("believe", "fetch-catalogue", "fetch-manifest", "download", "verify"),
+        .. Both("preflight", "load", "remove-module", "check-in"),
+    ];
 
     [Theory]
     [MemberData(nameof(SecondPatch))]
@@ -46,7 +58,8 @@ public sealed class CrashTests
         await host.DeadAsync();
         if (!at.StartsWith("believe", StringComparison.Ordinal)) Assert.False(host.State.Kernel.StoppedCleanly);
         await host.StartAsync();
-        await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0" && host.State.Kernel.Leftovers.Count == 0);
+        await host.UntilAsync(
+            "2.0", s => s.Settled && s.Patch?.Version == "2.0" && host.State.Kernel.Leftovers.Count == 0);
         Assert.Equal([Two.Name], host.Kernel.Modules);
         Assert.Equal([One.Name, Two.Name], host.Kernel.Loaded);
     }
@@ -72,7 +85,7 @@ public sealed class CrashTests
         await host.StartAsync();
         if (!completes)
         {
-            await host.UntilAsync("in transition", s => s.Activity?.Kind == ActivityKind.WaitingForTasks, timePasses: false);
+            await host.InTransitionAsync();
             host.Kernel.Complete(One.Name);
         }
 
@@ -115,7 +128,8 @@ public sealed class CrashTests
         await host.StartAsync();
         await host.HappensAsync("reversed", () => host.Kernel.Enabled(One.Name) == "0");
         host.Kernel.LetGo(One.Name);
-        HostUnderTest.AssertProblem((await host.SettledAsync(PatchState.ApplyFailed)).Problem, ProblemCode.TransitionReversed, One.Name);
+        var status = await host.SettledAsync(PatchState.ApplyFailed);
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.TransitionReversed, One.Name);
         await host.HappensAsync("removed", () => host.Kernel.Modules.Length == 0);
         Assert.Single(host.Kernel.Loaded);
     }
@@ -146,22 +160,28 @@ public sealed class CrashTests
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);
         await host.StopAsync();
-        PinsTests.Offer(host, 1, PinsTests.Pins(host, 1, 1, [Workshop.Publisher, Workshop.Stranger]), Workshop.Publisher);
+        var pins = TestPins.Of(host, 1, 1, [Workshop.Publisher, Workshop.Stranger]);
+        TestPins.Offer(host, 1, pins, Workshop.Publisher);
         await host.StartAsync(at);
         await host.SendAsync(new Command.Refresh());
         await host.DeadAsync();
         await host.StartAsync();
-        await host.HappensAsync("followed", () => host.State.Enrolment is { PinsVersion: 1, PublisherCertificates.Count: 2 });
+        await host.HappensAsync(
+            "followed", () => host.State.Enrolment is { PinsVersion: 1, PublisherCertificates.Count: 2 });
         await host.SettledAsync(PatchState.Applied);
         await host.StopAsync();
-        Assert.Equal(2, File.ReadAllText(host.Path("var/lib/livepatch-agent/history.jsonl")).Split("pins-changed").Length);
+        var history = File.ReadAllText(host.Path("var/lib/livepatch-agent/history.jsonl"));
+        Assert.Equal(2, history.Split("pins-changed").Length);
     }
 
     [Fact]
     public void Points_AreBeforeAndAfterEachStep()
     {
-        var steps = typeof(Step).GetNestedTypes().Where(t => t.IsSubclassOf(typeof(Step)) && t != typeof(Step.Rest)).Select(t => JsonNamingPolicy.KebabCaseLower.ConvertName(t.Name));
-        var points = new[] { FirstPatch, SecondPatch, Reversal, Withdrawal, Pins }.SelectMany(p => p).Select(row => row.Data).Distinct();
+        var steps = typeof(Step).GetNestedTypes()
+            .Where(t => t.IsSubclassOf(typeof(Step)) && t != typeof(Step.Rest))
+            .Select(t => JsonNamingPolicy.KebabCaseLower.ConvertName(t.Name));
+        TheoryData<string>[] tables = [FirstPatch, SecondPatch, Reversal, Withdrawal, Pins];
+        var points = tables.SelectMany(p => p).Select(row => row.Data).Distinct();
         Assert.Equal(Both([.. steps]).Order(), points.Order());
     }
 
@@ -179,7 +199,8 @@ public sealed class CrashTests
         await host.DeadAsync();
         var loads = host.Kernel.Loaded.Count;
         await host.RebootAsync(cleanly: false);
-        var status = await host.UntilAsync("refused", s => s.Settled && s.Problem?.Code == ProblemCode.PatchQuarantined && s.Patch is not null);
+        var status = await host.UntilAsync(
+            "refused", s => s.Settled && s.Problem?.Code == ProblemCode.PatchQuarantined && s.Patch is not null);
         Assert.Equal("1.0", status.Patch!.Version);
         Assert.Equal([One.Name], host.Kernel.Patches);
         Assert.Equal(loads + 1, host.Kernel.Loaded.Count);
@@ -208,11 +229,13 @@ public sealed class CrashTests
         await using var host = await HostUnderTest.EnrolledAsync(One);
         host.Kernel.LoadAnswer = call => call == 2 ? throw new InvalidOperationException("a bug\nin two lines") : 0;
         host.Server.Publish(Two);
-        var status = await host.UntilAsync("told", s => s.Problem?.Code == ProblemCode.InternalError, timePasses: false);
+        var status = await host.UntilAsync(
+            "reported", s => s.Problem?.Code == ProblemCode.InternalError, timePasses: false);
         HostUnderTest.AssertProblem(status.Problem, ProblemCode.InternalError, "a bug in two lines");
         await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0" && s.Problem is null);
         Assert.Single(host.Log.Of(LogLevel.Error));
     }
 
-    private static IEnumerable<string> Both(params string[] steps) => steps.SelectMany(s => new[] { s + ":before", s + ":after" });
+    private static IEnumerable<string> Both(params string[] steps) =>
+        steps.SelectMany(s => new[] { s + ":before", s + ":after" });
 }

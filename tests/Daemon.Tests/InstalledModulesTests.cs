@@ -22,7 +22,8 @@ public sealed partial class InstalledModulesTests
     public void Collect_OfAModuleThatIsInstalled_ReadsItsFile(string packed)
     {
         using var root = Root();
-        LoadedPatchTests.Install(root, $"extra/livepatch-cmdline{packed}", Packed(Corpus.Module(Corpus.Cmdline), packed));
+        var file = Packed(Corpus.Module(Corpus.Cmdline), packed);
+        LoadedPatchTests.Install(root, $"extra/livepatch-cmdline{packed}", file);
         var facts = Collect(root, Questions());
         Assert.Equal([Name], facts.InstalledModules!);
         Assert.Equal((1, 0), (facts.CountOf(Name, Function), facts.CountOf(Name, "nowhere")));
@@ -55,14 +56,16 @@ public sealed partial class InstalledModulesTests
         using var root = new FakeRoot();
         var whole = Packed(Corpus.Module(Corpus.Cmdline), packed);
         Assert.Equal(Corpus.Module(Corpus.Cmdline), Read(root, whole, packed));
-        foreach (var length in new[] { 0, 3, 12, whole.Length / 2, whole.Length - 1 }) Assert.Null(Read(root, whole[..length], packed));
+        foreach (var length in new[] { 0, 3, 12, whole.Length / 2, whole.Length - 1 })
+            Assert.Null(Read(root, whole[..length], packed));
         Assert.Null(Read(root, [.. "no such file"u8, .. new byte[40]], packed));
         for (var at = 0; at < whole.Length; at += 1 + (whole.Length / 200))
         {
             var changed = (byte[])whole.Clone();
             changed[at] ^= 0x41;
             // A change of what only decorates goes unnoticed: nothing wrong comes out.
-            if (Read(root, changed, packed) is { } read && packed != ".ko.zst") Assert.Equal(Corpus.Module(Corpus.Cmdline), read);
+            if (Read(root, changed, packed) is not { } read || packed == ".ko.zst") continue;
+            Assert.Equal(Corpus.Module(Corpus.Cmdline), read);
         }
     }
 
@@ -97,7 +100,8 @@ public sealed partial class InstalledModulesTests
     {
         using var root = new FakeRoot();
         // A line with a zero; one that is longer than any, whose end looks like another.
-        root.Write("modules.dep", $"kernel/a\0b/zero.ko:\n{new string('x', 70_000)}/end.ko:\nkernel/fs/good.ko:\n{new string('y', 70_000)}/last.ko:");
+        var (x, y) = (new string('x', 70_000), new string('y', 70_000));
+        root.Write("modules.dep", $"kernel/a\0b/zero.ko:\n{x}/end.ko:\nkernel/fs/good.ko:\n{y}/last.ko:");
         root.Write("modules.builtin", "");
         var modules = new InstalledModules(root.Folder, null);
         Assert.Equal(["good"], modules.Names!);
@@ -109,7 +113,8 @@ public sealed partial class InstalledModulesTests
     {
         using var root = new FakeRoot();
         var plain = Corpus.Module(Corpus.Cmdline);
-        // A frame whose header says no length (RFC 8878): one segment of the window's size instead, blocks that are not packed.
+        // A frame whose header says no length (RFC 8878): one segment of the window's size instead,
+        // blocks that are not packed.
         List<byte> frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x50];
         foreach (var chunk in plain.Chunk(64 << 10))
         {
@@ -141,15 +146,18 @@ public sealed partial class InstalledModulesTests
         host.Write("proc/modules", "");
         host.Write($"{folder}/modules.dep", $"extra/{Name}.ko:\n");
         host.Write($"{folder}/extra/{Name}.ko", "");
-        File.WriteAllBytes(Path.Combine(host.Paths.InstalledModules(Workshop.Release), $"extra/{Name}.ko"), Corpus.Module(Corpus.Cmdline));
+        var installed = Path.Combine(host.Paths.InstalledModules(Workshop.Release), $"extra/{Name}.ko");
+        File.WriteAllBytes(installed, Corpus.Module(Corpus.Cmdline));
         await host.StartSocketAsync();
         using var root = Person.Of(host.Paths.Socket);
         Assert.Null((await FactsAsync("")).InstalledSymbols);
         Assert.Equal(1, (await FactsAsync("?object=livepatch-cmdline&object=nosuch")).CountOf(Name, Function));
-        using var tooMany = await root.GetAsync("/v1/facts?" + string.Join('&', Enumerable.Range(0, 65).Select(n => $"object=m{n}")), Ct);
+        var objects = string.Join('&', Enumerable.Range(0, 65).Select(n => $"object=m{n}"));
+        using var tooMany = await root.GetAsync("/v1/facts?" + objects, Ct);
         Assert.Equal(HttpStatusCode.BadRequest, tooMany.StatusCode);
 
-        async Task<HostFacts> FactsAsync(string query) => PreflightJson.ReadFacts(await root.GetByteArrayAsync("/v1/facts" + query, Ct), "f").Value;
+        async Task<HostFacts> FactsAsync(string query) =>
+            PreflightJson.ReadFacts(await root.GetByteArrayAsync("/v1/facts" + query, Ct), "f").Value;
     }
 
     private static byte[]? Read(FakeRoot root, byte[] file, string packed)
@@ -159,9 +167,15 @@ public sealed partial class InstalledModulesTests
         return CompressedModule.Read(path);
     }
 
-    private static HostFacts Collect(FakeRoot root, HostQuestions questions) => new HostFactsCollector(root.Paths, new HostObserver(root.Paths, TimeProvider.System)).Collect(questions);
+    private static HostFacts Collect(FakeRoot root, HostQuestions questions) =>
+        new HostFactsCollector(root.Paths, new HostObserver(root.Paths, TimeProvider.System)).Collect(questions);
 
-    private static HostQuestions Questions() => new(new HashSet<string>(), new HashSet<string> { Function }, new HashSet<string> { Name }, new HashSet<string>(), []);
+    private static HostQuestions Questions() => new(
+        Names: new HashSet<string>(),
+        Functions: new HashSet<string> { Function },
+        Objects: new HashSet<string> { Name },
+        Exports: new HashSet<string>(),
+        Signers: []);
 
     private static FakeRoot Root()
     {
@@ -178,14 +192,16 @@ public sealed partial class InstalledModulesTests
             case ".ko.gz":
                 using (var stream = new MemoryStream())
                 {
-                    using (var gzip = new GZipStream(stream, CompressionLevel.Fastest, leaveOpen: true)) gzip.Write(plain);
+                    using (var gzip = new GZipStream(stream, CompressionLevel.Fastest, leaveOpen: true))
+                        gzip.Write(plain);
                     return stream.ToArray();
                 }
 
             case ".ko.xz":
                 var room = new byte[plain.Length + 4096];
                 nuint written = 0;
-                Assert.Equal(0, LzmaEncode(6, Crc32, 0, plain, (nuint)plain.Length, room, ref written, (nuint)room.Length));
+                var answer = LzmaEncode(6, Crc32, 0, plain, (nuint)plain.Length, room, ref written, (nuint)room.Length);
+                Assert.Equal(0, answer);
                 return room[..(int)written];
             case ".ko.zst":
                 room = new byte[plain.Length + 4096];
@@ -198,7 +214,15 @@ public sealed partial class InstalledModulesTests
     private const int Crc32 = 1;
 
     [LibraryImport("liblzma.so.5", EntryPoint = "lzma_easy_buffer_encode")]
-    private static partial int LzmaEncode(uint preset, int check, nint allocator, byte[] plain, nuint size, [Out] byte[] packed, ref nuint written, nuint room);
+    private static partial int LzmaEncode(
+        uint preset,
+        int check,
+        nint allocator,
+        byte[] plain,
+        nuint size,
+        [Out] byte[] packed,
+        ref nuint written,
+        nuint room);
 
     [LibraryImport("libzstd.so.1", EntryPoint = "ZSTD_compress")]
     private static partial nuint ZstdCompress([Out] byte[] packed, nuint room, byte[] plain, nuint size, int level);

@@ -8,15 +8,20 @@ using static LivepatchAgent.Daemon.Tests.Surroundings.KernelImage;
 namespace LivepatchAgent.Daemon.Tests;
 
 /// <summary>
-/// What preflight asks is found in the kernel's memory, and is what the kernel's texts say. Where the memory is not as it should
-/// be, the texts are read. Each test's texts have a name more, so that it shows which of the two was.
+/// What preflight asks is found in the kernel's memory, and is what the kernel's texts say. Where the memory is not as
+/// it should be, the texts are read. Each test's texts have a name more, so that it shows which of the two was.
 /// </summary>
 public sealed class KernelMemoryTests
 {
     private const string OnlyInText = "only_in_the_text";
+    private const string Exported = "__ksymtab_seq_printf";
 
     private static readonly HostQuestions Questions = new(
-        Set("cmdline_proc_show", "version_proc_show", "show", "hidden", "nowhere", OnlyInText, "__ksymtab_seq_printf"), Set("cmdline_proc_show", "version_proc_show", "show", "hidden", "split"), Set(), Set("seq_printf"), []);
+        Names: Set("cmdline_proc_show", "version_proc_show", "show", "hidden", "nowhere", OnlyInText, Exported),
+        Functions: Set("cmdline_proc_show", "version_proc_show", "show", "hidden", "split"),
+        Objects: Set(),
+        Exports: Set("seq_printf"),
+        Signers: []);
 
     [Theory]
     [InlineData(true)]
@@ -29,12 +34,18 @@ public sealed class KernelMemoryTests
         root.Write("proc/kcore", "");
         var text = Collect(root);
 
-        Assert.Equal([("cmdline_proc_show", 1), ("hidden", 1), ("show", 2), ("split.cold", 1), ("version_proc_show", 1), ("__ksymtab_seq_printf", 1)], memory.Symbols!["vmlinux"].OrderBy(s => s.Key.StartsWith('_')).ThenBy(s => s.Key, StringComparer.Ordinal).Select(s => (s.Key, s.Value)));
-        Assert.Equal([("cmdline_proc_show", 1), ("show", 1), ("version_proc_show", 1)], memory.Traceable!["vmlinux"].OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => (s.Key, s.Value)));
+        (string, int)[] symbols =
+        [
+            (Exported, 1), ("cmdline_proc_show", 1), ("hidden", 1), ("show", 2), ("split.cold", 1),
+            ("version_proc_show", 1),
+        ];
+        Assert.Equal(symbols, Sorted(memory.Symbols!));
+        (string, int)[] traceable = [("cmdline_proc_show", 1), ("show", 1), ("version_proc_show", 1)];
+        Assert.Equal(traceable, Sorted(memory.Traceable!));
         Assert.Equal([KeyValuePair.Create("seq_printf", 0x11111111u)], memory.SymbolVersions!);
         Assert.Equal(1, text.CountOf("vmlinux", OnlyInText));
-        Assert.Equal(Sorted(memory.Symbols), Sorted(text.Symbols!).Where(s => s.Name != OnlyInText));
-        Assert.Equal(Sorted(memory.Traceable), Sorted(text.Traceable!));
+        Assert.Equal(Sorted(memory.Symbols!), Sorted(text.Symbols!).Where(s => s.Name != OnlyInText));
+        Assert.Equal(Sorted(memory.Traceable!), Sorted(text.Traceable!));
     }
 
     public static TheoryData<string, Action<byte[]>> Damage => new()
@@ -64,7 +75,7 @@ public sealed class KernelMemoryTests
         { "a number below 0", m => m.AsSpan(At.FirstGroupsCount, 4).Fill(0xff) },
         { "records that do not rise", m => m[At.FirstRecord + 1] = 0x50 },
         { "records that are not there", m => m[At.FirstGroupsRecords + 7] = 0 },
-        { "a group that is its own next", m => BitConverter.TryWriteBytes(m.AsSpan(At.FirstGroupsRecords - 8), Base + At.FirstGroupsRecords - 8) },
+        { "a group that is its own next", m => BitConverter.TryWriteBytes(m.AsSpan(NextOfFirst), Base + NextOfFirst) },
     };
 
     [Theory]
@@ -78,7 +89,9 @@ public sealed class KernelMemoryTests
         Assert.Equal([("cmdline_proc_show", 1), ("show", 1), ("version_proc_show", 1)], Sorted(facts.Traceable!));
     }
 
-    /// <summary>Cut off anywhere, it is never half believed: the answer is the memory's or the text's, which are the same here.</summary>
+    /// <summary>
+    /// Cut off anywhere, it is never half believed: the answer is the memory's or the text's, which are the same here.
+    /// </summary>
     [Fact]
     public void Collect_OfMemoryThatIsCutOff_SaysWhatTheTextsSay()
     {
@@ -86,7 +99,7 @@ public sealed class KernelMemoryTests
         var whole = image.Build();
         using var root = Root(whole, image.Text);
         var (symbols, traceable) = (Sorted(Collect(root).Symbols!), Sorted(Collect(root).Traceable!));
-        for (var length = 0; length < whole.Length; length += length is > 0x40 and < 0x400 or > 0x5000 and < 0x5100 or > 0x7000 and < 0x7040 ? 1 : 61)
+        for (var length = 0; length < whole.Length; length += IsDense(length) ? 1 : 61)
         {
             File.WriteAllBytes(root.Path("proc/kcore"), whole[..length]);
             var facts = Collect(root);
@@ -101,11 +114,18 @@ public sealed class KernelMemoryTests
     [InlineData("", "ext4_export")]
     public void Collect_OfWhatVmlinuxDoesNotHave_ReadsTheText(string holder, string export)
     {
-        var ext4 = "ffffffffc0a41000 t ext4_iget\t[ext4]\nffffffffc0a41010 t show\t[ext4]\nffffffffc0a42000 r __ksymtab_ext4_export\t[ext4]\n";
+        var ext4 = "ffffffffc0a41000 t ext4_iget\t[ext4]\nffffffffc0a41010 t show\t[ext4]\n"
+            + "ffffffffc0a42000 r __ksymtab_ext4_export\t[ext4]\n";
         var image = Image().Traceable(0xffffffffc0a41004);
         using var root = Root(image.Build(), image.Text + ext4, image.Total);
         root.Write("proc/modules", "ext4 1024000 1 - Live 0xffffffffc0a41000\n");
-        var facts = Collect(root, Questions with { Names = Set("show", "__ksymtab_ext4_export"), Functions = Set("show", "ext4_iget", "cmdline_proc_show"), Objects = holder.Length > 0 ? Set(holder) : Set(), Exports = Set(export) });
+        var facts = Collect(root, Questions with
+        {
+            Names = Set("show", "__ksymtab_ext4_export"),
+            Functions = Set("show", "ext4_iget", "cmdline_proc_show"),
+            Objects = holder.Length > 0 ? Set(holder) : Set(),
+            Exports = Set(export),
+        });
         Assert.Equal(1, facts.CountOf("ext4", holder.Length > 0 ? "show" : "__ksymtab_ext4_export"));
         Assert.Equal(1, facts.Traceable!["vmlinux"]["cmdline_proc_show"]);
         if (holder.Length > 0) Assert.Equal([("ext4_iget", 1)], facts.Traceable["ext4"].Select(t => (t.Key, t.Value)));
@@ -128,13 +148,24 @@ public sealed class KernelMemoryTests
     public void Collect_OfALoadedModule_ByMemoryWhereItIsUnderstood(string what, bool isByMemory, Action<byte[]> damage)
     {
         Assert.NotEmpty(what);
-        (string Name, ulong Address)[] symbols = [("ext4_iget", 0xffffffffc0a41000), ("show", 0xffffffffc0a41100), ("twin", 0xffffffffc0a41200), ("twin", 0xffffffffc0a41300), ("", 7)];
+        (string Name, ulong Address)[] symbols =
+        [
+            ("ext4_iget", 0xffffffffc0a41000), ("show", 0xffffffffc0a41100), ("twin", 0xffffffffc0a41200),
+            ("twin", 0xffffffffc0a41300), ("", 7),
+        ];
         var image = Image().Traceable(0xffffffffc0a41004, 0xffffffffc0a41304);
-        var text = image.Text + string.Concat(symbols.Where(s => s.Name.Length > 0).Select(s => $"{s.Address:x16} t {s.Name}\t[ext4]\n")) + $"{Base + 0x800:x16} t {OnlyInText}\n";
+        var named = symbols.Where(s => s.Name.Length > 0).Select(s => $"{s.Address:x16} t {s.Name}\t[ext4]\n");
+        var text = image.Text + string.Concat(named) + $"{Base + 0x800:x16} t {OnlyInText}\n";
         using var root = Root(image.Module(symbols).Build(damage), text, image.Total);
         root.Write("proc/modules", "ext4 1024000 1 - Live 0xffffffffc0a41000\n");
         root.Write("sys/module/ext4/sections/.gnu.linkonce.this_module", $"0x{ModuleAddress:x16}\n");
-        var facts = Collect(root, Questions with { Names = Set("show", "twin", "ext4_iget", OnlyInText), Functions = Set("show", "twin", "ext4_iget"), Objects = Set("ext4"), Exports = Set() });
+        var facts = Collect(root, Questions with
+        {
+            Names = Set("show", "twin", "ext4_iget", OnlyInText),
+            Functions = Set("show", "twin", "ext4_iget"),
+            Objects = Set("ext4"),
+            Exports = Set(),
+        });
 
         Assert.Equal(isByMemory ? 0 : 1, facts.CountOf("vmlinux", OnlyInText));
         Assert.Equal([("ext4_iget", 1), ("show", 1), ("twin", 2)], Sorted(facts.Symbols!, "ext4"));
@@ -146,13 +177,24 @@ public sealed class KernelMemoryTests
     public void Collect_WhereTheTextHidesAddresses_ReadsTheListOfWhatCanBeTraced()
     {
         var image = Image();
-        using var root = Root([], string.Join('\n', image.Text.Split('\n').Select(l => l.Length > 16 ? new string('0', 16) + l[16..] : l)));
+        var hidden = image.Text.Split('\n').Select(l => l.Length > 16 ? new string('0', 16) + l[16..] : l);
+        using var root = Root([], string.Join('\n', hidden));
         Assert.Equal([("cmdline_proc_show", 1), ("show", 1)], Sorted(Collect(root).Traceable!));
     }
 
+    private const int NextOfFirst = At.FirstGroupsRecords - 8;
+
+    /// <summary>In the headers, the tables of tokens and the numbers each length is tried.</summary>
+    private static bool IsDense(int length) =>
+        length is > 0x40 and < 0x400 or > 0x5000 and < 0x5100 or > 0x7000 and < 0x7040;
+
     private static KernelImage Image(bool isAbsolute = true) => new KernelImage { IsAbsolute = isAbsolute }
-        .Add("cmdline_proc_show", Base + 0x100).Add("version_alias", Base + 0x200).Add("version_proc_show", Base + 0x200).Add("show", Base + 0x300).Add("show", Base + 0x400)
-        .Add("hidden", Base + 0x500).Add("split.cold", Base + 0x600).Add("splitter", Base + 0x610).Add("other", Base + 0x700)
+        .Add("cmdline_proc_show", Base + 0x100)
+        .Add("version_alias", Base + 0x200).Add("version_proc_show", Base + 0x200)
+        .Add("show", Base + 0x300).Add("show", Base + 0x400)
+        .Add("hidden", Base + 0x500)
+        .Add("split.cold", Base + 0x600).Add("splitter", Base + 0x610)
+        .Add("other", Base + 0x700)
         .Export("seq_printf", 0, 0x11111111)
         .Traceable(Base + 0x104, Base + 0x200, Base + 0x304).Traceable(Base + 0x704);
 
@@ -166,9 +208,14 @@ public sealed class KernelMemoryTests
         return root;
     }
 
-    private static HostFacts Collect(FakeRoot root, HostQuestions? questions = null) => new HostFactsCollector(root.Paths, new HostObserver(root.Paths, TimeProvider.System)).Collect(questions ?? Questions);
+    private static HostFacts Collect(FakeRoot root, HostQuestions? questions = null)
+    {
+        var collector = new HostFactsCollector(root.Paths, new HostObserver(root.Paths, TimeProvider.System));
+        return collector.Collect(questions ?? Questions);
+    }
 
-    private static IReadOnlyList<(string Name, int Count)> Sorted(IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>> table, string holder = "vmlinux") =>
+    private static IReadOnlyList<(string Name, int Count)> Sorted(
+        IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>> table, string holder = "vmlinux") =>
         [.. table[holder].OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => (s.Key, s.Value))];
 
     private static HashSet<string> Set(params string[] names) => [.. names];

@@ -25,7 +25,8 @@ public sealed class KernelTests
     [InlineData(LoadVerdict.ENOSYS, ProblemCode.KernelWithoutLivepatch, "loads no modules")]
     [InlineData(LoadVerdict.EFBIG, ProblemCode.KernelError, "errno 27")]
     [InlineData(524, ProblemCode.KernelError, "errno 524")]
-    public async Task Load_ThatTheKernelRefuses_IsToldInWordsAndNotRepeated(int errno, ProblemCode code, string naming)
+    public async Task Load_ThatTheKernelRefuses_IsReportedInWordsAndNotRepeated(
+        int errno, ProblemCode code, string naming)
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);
         host.Kernel.LoadAnswer = _ => errno;
@@ -52,7 +53,7 @@ public sealed class KernelTests
         await using var host = await HostUnderTest.EnrolledAsync(One);
         host.Kernel.LoadAnswer = call => call < 25 ? errno : 0;
         host.Server.Publish(Two);
-        var status = await host.UntilAsync("told", s => s.Problem is not null);
+        var status = await host.UntilAsync("reported", s => s.Problem is not null);
         HostUnderTest.AssertProblem(status.Problem, code, Two.Name);
         await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0" && s.Problem is null);
         Assert.Equal(25, host.Kernel.Loaded.Count);
@@ -184,12 +185,13 @@ public sealed class KernelTests
         Assert.Single(host.Kernel.Loaded);
         host.Write("etc/livepatch-agent/mode", "");
         host.Inbox!.Nudge();
-        await host.UntilAsync("applied", s => s.Settled && s.State == PatchState.Applied && host.Kernel.Loaded.Count == 2);
+        await host.UntilAsync(
+            "applied", s => s.Settled && s.State == PatchState.Applied && host.Kernel.Loaded.Count == 2);
         Assert.Empty(host.State.Record.Quarantine);
     }
 
     [Fact]
-    public async Task Transition_ThatStalls_NamesWhoHoldsItAndIsToldOnce()
+    public async Task Transition_ThatStalls_NamesWhoHoldsItAndIsReportedOnce()
     {
         await using var host = await StallingAsync();
         var status = await host.UntilAsync("stalled", s => s.State == PatchState.Stalled && s.Activity?.TaskCount > 0);
@@ -207,7 +209,7 @@ public sealed class KernelTests
     }
 
     [Fact]
-    public async Task Transition_ThatIsReversedByPolicy_IsToldAndItsModuleRemoved()
+    public async Task Transition_ThatIsReversedByPolicy_IsReportedAndItsModuleRemoved()
     {
         await using var host = await StallingAsync("stall-policy = reverse\nstall-reverse-after-minutes = 1\n");
         await host.HappensAsync("reversed", () => host.Kernel.Enabled(One.Name) == "0");
@@ -232,7 +234,7 @@ public sealed class KernelTests
     }
 
     [Fact]
-    public async Task Patch_SwitchedOffByHand_IsToldAndNotFoughtOver()
+    public async Task Patch_SwitchedOffByHand_IsReportedAndNotFoughtOver()
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);
         host.Kernel.LetGo(One.Name);
@@ -249,7 +251,13 @@ public sealed class KernelTests
     {
         Assert.NotEmpty(what);
         using var host = new FakeRoot();
-        foreach (var file in new[] { "proc/sys/kernel/tainted", "sys/kernel/security/lockdown", "proc/cmdline", "etc/os-release", "proc/sys/kernel/random/boot_id", "sys/kernel/livepatch/p/enabled", "sys/kernel/livepatch/p/transition", "proc/77/task/77/patch_state", "proc/77/task/77/comm", "proc/77/cgroup" })
+        string[] files =
+        [
+            "proc/sys/kernel/tainted", "sys/kernel/security/lockdown", "proc/cmdline", "etc/os-release",
+            "proc/sys/kernel/random/boot_id", "sys/kernel/livepatch/p/enabled", "sys/kernel/livepatch/p/transition",
+            "proc/77/task/77/patch_state", "proc/77/task/77/comm", "proc/77/cgroup",
+        ];
+        foreach (var file in files)
         {
             if (text is not null) host.Write(file, text);
         }
@@ -305,7 +313,7 @@ public sealed class KernelTests
         File.Delete(enabled);
         Unreadable(enabled);
         host.Inbox!.Nudge();
-        var status = await host.UntilAsync("told", s => s.Problem is not null);
+        var status = await host.UntilAsync("reported", s => s.Problem is not null);
         HostUnderTest.AssertProblem(status.Problem, ProblemCode.KernelError, "enabled");
         Assert.Equal((PatchState.Applied, "1.0"), (status.State, status.Patch?.Version));
         var refresh = await host.SendAsync(new Command.Refresh());
@@ -334,7 +342,8 @@ public sealed class KernelTests
         using var host = new FakeRoot();
         var observer = new HostObserver(host.Paths, TimeProvider.System);
         var uptime = observer.Observe(new AgentState(), new ListenState.Off()).Value.Uptime;
-        Assert.InRange(TimeSpan.FromMilliseconds(Environment.TickCount64) - uptime, TimeSpan.FromMinutes(-1), TimeSpan.FromMinutes(1));
+        var apart = TimeSpan.FromMilliseconds(Environment.TickCount64) - uptime;
+        Assert.InRange(apart, TimeSpan.FromMinutes(-1), TimeSpan.FromMinutes(1));
     }
 
     private static async Task<HostUnderTest> StallingAsync(string settings = "")
@@ -343,7 +352,8 @@ public sealed class KernelTests
         host.Write("etc/livepatch-agent/agent.conf", settings);
         host.Write("proc/4200/task/4242/patch_state", "0\n");
         host.Write("proc/4200/task/4242/comm", "evil\u001b[31m\n");
-        host.Write("proc/4200/task/4242/stack", "[<0>] do_nanosleep+0x6f/0x180\n[<0>] hrtimer_nanosleep+0x1/0x2\nnonsense\n");
+        const string stack = "[<0>] do_nanosleep+0x6f/0x180\n[<0>] hrtimer_nanosleep+0x1/0x2\nnonsense\n";
+        host.Write("proc/4200/task/4242/stack", stack);
         host.Write("proc/4200/cgroup", "0::/system.slice/mysql.service\n");
         host.Write("proc/4200/task/4243/patch_state", "1\n");
         host.Write("proc/1/task/1/patch_state", "-1\n");
@@ -351,7 +361,7 @@ public sealed class KernelTests
         await host.StartAsync();
         host.Server.Publish(One);
         await host.EnableAsync();
-        await host.UntilAsync("in transition", s => s.Activity?.Kind == ActivityKind.WaitingForTasks, timePasses: false);
+        await host.InTransitionAsync();
         return host;
     }
 }

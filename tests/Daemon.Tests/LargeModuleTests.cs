@@ -1,12 +1,16 @@
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
+using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Daemon.Kernel;
 using LivepatchAgent.Daemon.Tests.Surroundings;
 
 namespace LivepatchAgent.Daemon.Tests;
 
-/// <summary>A module so large that two different hashes are taken at the same time, by two readings of the file; and one that is signed by the hash of the manifest.</summary>
+/// <summary>
+/// A module so large that two different hashes are taken at the same time, by two readings of the file; and one that is
+/// signed by the hash of the manifest.
+/// </summary>
 public sealed class LargeModuleTests
 {
     private const int Padding = 5 << 20;
@@ -31,7 +35,10 @@ public sealed class LargeModuleTests
         changed[Padding + 8000] ^= 1;
 
         Assert.Equal(ProblemCode.ModuleDigestMismatch, Open(patch, changed, manifest => manifest).Problem?.Code);
-        Assert.Equal(ProblemCode.ModuleSignatureInvalid, Open(patch, changed, manifest => manifest with { Module = manifest.Module with { Sha256 = Workshop.Sha256(changed) } }).Problem?.Code);
+        Assert.Equal(ProblemCode.ModuleSignatureInvalid, Open(patch, changed, Lying).Problem?.Code);
+
+        PatchManifest Lying(PatchManifest manifest) =>
+            manifest with { Module = manifest.Module with { Sha256 = Workshop.Sha256(changed) } };
     }
 
     [Theory]
@@ -43,17 +50,23 @@ public sealed class LargeModuleTests
         Assert.Equal(ProblemCode.ModuleSignerUnknown, Open(patch, patch.Module, manifest => manifest).Problem?.Code);
     }
 
-    private static Published Large(string digest, X509Certificate2? signer = null) =>
-        Workshop.Patch(1, module: ModuleSigner.Sign([.. Corpus.Module(Corpus.Cmdline), .. new byte[Padding]], signer ?? Workshop.Publisher, digest == "sha256" ? Algorithms.Sha256 : Algorithms.Sha512));
+    private static Published Large(string digest, X509Certificate2? signer = null)
+    {
+        byte[] module = [.. Corpus.Module(Corpus.Cmdline), .. new byte[Padding]];
+        var algorithm = digest == "sha256" ? Algorithms.Sha256 : Algorithms.Sha512;
+        return Workshop.Patch(1, module: ModuleSigner.Sign(module, signer ?? Workshop.Publisher, algorithm));
+    }
 
-    private static Result<string> Open(Published patch, byte[] file, Func<Core.Wire.PatchManifest, Core.Wire.PatchManifest> change)
+    private static Result<string> Open(Published patch, byte[] file, Func<PatchManifest, PatchManifest> change)
     {
         using var root = new FakeRoot();
         var path = root.Path("module.ko");
         File.WriteAllBytes(path, file);
         var envelope = Workshop.Patch(1, module: patch.Module, change: change).Envelope;
         var manifest = ManifestVerifier.Verify(envelope, null, [Workshop.Publisher]).Value;
-        if (!VerifiedModuleFile.Open(path, manifest, [Workshop.Publisher], Workshop.Release, "x86_64").TryGet(out var verified, out var problem)) return problem;
+        X509Certificate2[] publishers = [Workshop.Publisher];
+        var opened = VerifiedModuleFile.Open(path, manifest, publishers, Workshop.Release, "x86_64");
+        if (!opened.TryGet(out var verified, out var problem)) return problem;
         using (verified) return verified.Module.Facts.Name;
     }
 }

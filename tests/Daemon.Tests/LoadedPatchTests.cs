@@ -7,14 +7,19 @@ using LivepatchAgent.Daemon.Tests.Surroundings;
 
 namespace LivepatchAgent.Daemon.Tests;
 
-/// <summary>The system states of livepatches that are loaded: out of the kernel's own list, else out of the files that they came from.</summary>
+/// <summary>
+/// The system states of livepatches that are loaded: out of the kernel's own list, else out of the files that they came
+/// from.
+/// </summary>
 public sealed class LoadedPatchTests
 {
-    private const ulong Head = 0xffffffff82000000, First = Head + 0x100, Second = Head + 0x200, FirstModule = Head + 0x300, SecondModule = Head + 0x400, States = Head + 0x500;
+    private const ulong Head = 0xffffffff82000000, First = Head + 0x100, Second = Head + 0x200;
+    private const ulong FirstModule = Head + 0x300, SecondModule = Head + 0x400, States = Head + 0x500;
     private const int List = 32;
 
     private static readonly Dictionary<string, ulong> Addresses = new() { [PatchList.Symbol] = Head };
-    private static readonly LoadedPatch[] Shown = [new("first", true, false, true, []), new("second", true, false, true, [])];
+    private static readonly LoadedPatch[] Shown =
+        [new("first", true, false, true, []), new("second", true, false, true, [])];
 
     [Fact]
     public void List_OfAKernel_HasTheStatesOfEachPatch()
@@ -61,11 +66,13 @@ public sealed class LoadedPatchTests
         using var root = new FakeRoot();
         var raw = Corpus.Module(Corpus.CmdlineV2);
         var module = ModuleReader.Read(raw).Value;
-        new FakeKernel(root.Folder).Take(module.Name, what.Contains("another build", StringComparison.Ordinal) ? new string('0', 40) : module.BuildId);
+        var isAnotherBuild = what.Contains("another build", StringComparison.Ordinal);
+        new FakeKernel(root.Folder).Take(module.Name, isAnotherBuild ? new string('0', 40) : module.BuildId);
         root.Write("proc/sys/kernel/osrelease", Workshop.Release + "\n");
         var file = what.Contains("another name", StringComparison.Ordinal) ? Corpus.Module(Corpus.Cmdline) : raw;
         if (what != "nowhere") Install(root, $"updates/{module.Name}.ko", file);
-        var facts = new HostFactsCollector(root.Paths, new HostObserver(root.Paths, TimeProvider.System)).Collect(HostQuestions.Of(module));
+        var collector = new HostFactsCollector(root.Paths, new HostObserver(root.Paths, TimeProvider.System));
+        var facts = collector.Collect(HostQuestions.Of(module));
         Assert.Equal(isKnown, facts.PatchStates!.ContainsKey(module.Name));
     }
 
@@ -76,7 +83,9 @@ public sealed class LoadedPatchTests
         host.Write($"sys/module/{ModuleReader.Read(Workshop.Patch(1).Module).Value.Name}/version", "0.0.1\n");
         var runner = new PreflightRunner(host.Paths, new HostObserver(host.Paths, TimeProvider.System));
         var check = runner.OfFile(Workshop.Patch(2).Module, "two").Checks.Single(c => c.Check == "patch-stack");
-        Assert.Equal((CheckOutcome.Ok, "it takes the place of livepatch_cmdline; with version 2 it is newer than livepatch_cmdline 0.0.1"), (check.Outcome, check.Found));
+        const string found =
+            "it takes the place of livepatch_cmdline; with version 2 it is newer than livepatch_cmdline 0.0.1";
+        Assert.Equal((CheckOutcome.Ok, found), (check.Outcome, check.Found));
     }
 
     internal static void Install(FakeRoot root, string path, byte[] file)
@@ -88,7 +97,8 @@ public sealed class LoadedPatchTests
     }
 
     /// <summary>An ELF core file with one segment, and in it two patches of which the first has two states.</summary>
-    private static IReadOnlyDictionary<string, IReadOnlyList<SystemState>>? Read(Action<byte[]> change, LoadedPatch[]? shown = null)
+    private static IReadOnlyDictionary<string, IReadOnlyList<SystemState>>? Read(
+        Action<byte[]> change, LoadedPatch[]? shown = null)
     {
         using var root = new FakeRoot();
         root.Write("proc/kcore", "");
@@ -127,8 +137,10 @@ public sealed class LoadedPatchTests
             Write(core, at + 8, before);
         }
 
-        void Name(ulong module, string name) => Encoding.ASCII.GetBytes(name).CopyTo(core, (int)(0x1000 + module + 24 - Head));
+        void Name(ulong module, string name) =>
+            Encoding.ASCII.GetBytes(name).CopyTo(core, (int)(0x1000 + module + 24 - Head));
     }
 
-    private static void Write(byte[] core, ulong at, ulong value) => BitConverter.TryWriteBytes(core.AsSpan((int)(0x1000 + at - Head)), value);
+    private static void Write(byte[] core, ulong at, ulong value) =>
+        BitConverter.TryWriteBytes(core.AsSpan((int)(0x1000 + at - Head)), value);
 }

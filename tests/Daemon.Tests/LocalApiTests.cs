@@ -22,8 +22,8 @@ public sealed class LocalApiTests
     {
         await using var host = await ServingAsync();
         using var nobody = Person.Of(host.Paths.Socket, Person.Nobody, Person.Nobody);
-        var status = JsonSerializer.Deserialize(await nobody.GetByteArrayAsync("/v1/status", Ct), WireJson.Default.AgentStatus);
-        Assert.Equal("1.0", status?.Patch?.Version);
+        var status = await StatusAsync(nobody);
+        Assert.Equal("1.0", status.Patch?.Version);
         using var metrics = await nobody.GetAsync("/metrics", Ct);
         Assert.Equal("text/plain; version=0.0.4; charset=utf-8", metrics.Content.Headers.ContentType?.ToString());
         PrometheusText.AssertValid(await metrics.Content.ReadAsStringAsync(Ct));
@@ -36,7 +36,8 @@ public sealed class LocalApiTests
         using var reader = Person.Of(host.Paths.Socket);
         reader.DefaultRequestHeaders.Add("Accept", "application/openmetrics-text; version=1.0.0, text/plain; q=0.5");
         using var metrics = await reader.GetAsync("/metrics", Ct);
-        Assert.Equal("application/openmetrics-text; version=1.0.0; charset=utf-8", metrics.Content.Headers.ContentType?.ToString());
+        const string expected = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        Assert.Equal(expected, metrics.Content.Headers.ContentType?.ToString());
         OpenMetrics.AssertValid(await metrics.Content.ReadAsStringAsync(Ct));
     }
 
@@ -52,7 +53,8 @@ public sealed class LocalApiTests
         {
             using var answer = await person.PostAsync(path, null, Ct);
             Assert.Equal(expected, answer.StatusCode);
-            if (expected == HttpStatusCode.Forbidden) AssertProblem(await ProblemAsync(answer), ProblemCode.NotPermitted, "livepatch");
+            if (expected != HttpStatusCode.Forbidden) continue;
+            AssertProblem(await ProblemAsync(answer), ProblemCode.NotPermitted, "livepatch");
         }
 
         using var enable = await person.PostAsync("/v1/enable", new StringContent("{}"), Ct);
@@ -70,7 +72,8 @@ public sealed class LocalApiTests
     public async Task Changes_AreForTheGroupAlsoAsASupplementaryOne(int others, uint? last, bool allowed)
     {
         await using var host = await ServingAsync();
-        uint[] groups = [.. Enumerable.Range(10_000, others).Select(g => (uint)g), .. last is { } group ? [group] : Array.Empty<uint>()];
+        var before = Enumerable.Range(10_000, others).Select(g => (uint)g);
+        uint[] groups = last is { } group ? [.. before, group] : [.. before];
         using var person = Person.Of(host.Paths.Socket, Person.Nobody, Person.Nobody, groups);
         using var answer = await person.PostAsync("/v1/refresh", null, Ct);
         Assert.Equal(allowed ? HttpStatusCode.Accepted : HttpStatusCode.Forbidden, answer.StatusCode);
@@ -80,13 +83,14 @@ public sealed class LocalApiTests
     }
 
     [Fact]
-    public async Task Changes_AreNotForWhoeverHasTheOnesPidWhoConnected()
+    public async Task Changes_AreNotForTheNextOwnerOfThePidThatConnected()
     {
         await using var host = await ServingAsync();
         using var left = Person.Of(host.Paths.Socket, Person.Nobody, Person.Nobody);
         Assert.Equal("1.0", (await StatusAsync(left)).Patch?.Version);
         // The one who connected has ended, a child keeps the line, and the pid is now a member's.
-        host.Write($"proc/{Environment.ProcessId}/status", $"Name:\tcat\nUid:\t1000\t1000\t1000\t1000\nGroups:\t{LivepatchGroup} \n");
+        var member = $"Name:\tcat\nUid:\t1000\t1000\t1000\t1000\nGroups:\t{LivepatchGroup} \n";
+        host.Write($"proc/{Environment.ProcessId}/status", member);
         using var answer = await left.PostAsync("/v1/refresh", null, Ct);
         Assert.Equal(HttpStatusCode.Forbidden, answer.StatusCode);
     }
@@ -105,17 +109,21 @@ public sealed class LocalApiTests
         { "POST", "/v1/enable", """{"token":null}""", HttpStatusCode.BadRequest, ProblemCode.RequestInvalid },
         { "POST", "/v1/enable", """{"token":7}""", HttpStatusCode.BadRequest, ProblemCode.RequestInvalid },
         { "POST", "/v1/enable", """{"token":"lpa1.abc"}""", HttpStatusCode.BadRequest, ProblemCode.TokenMalformed },
-        { "POST", "/v1/enable", new string('x', 100_000), HttpStatusCode.RequestEntityTooLarge, ProblemCode.RequestTooLarge },
+        { "POST", "/v1/enable", new string('x', 100_000),
+            HttpStatusCode.RequestEntityTooLarge, ProblemCode.RequestTooLarge },
         { "POST", "/v1/enable", new string('[', 10_000), HttpStatusCode.BadRequest, ProblemCode.RequestInvalid },
     };
 
     [Theory]
     [MemberData(nameof(Wrong))]
-    public async Task Request_ThatIsWrong_IsRefusedInOneLine(string method, string path, string body, HttpStatusCode status, ProblemCode code)
+    public async Task Request_ThatIsWrong_IsRefusedInOneLine(
+        string method, string path, string body, HttpStatusCode status, ProblemCode code)
     {
         await using var host = await ServingAsync();
         using var root = Person.Of(host.Paths.Socket);
-        using var answer = await root.SendAsync(new HttpRequestMessage(new HttpMethod(method), path) { Content = method == "POST" ? new StringContent(body) : null }, Ct);
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        if (method == "POST") request.Content = new StringContent(body);
+        using var answer = await root.SendAsync(request, Ct);
         Assert.Equal(status, answer.StatusCode);
         AssertProblem(await ProblemAsync(answer), code);
         Assert.Equal(status == HttpStatusCode.MethodNotAllowed, answer.Content.Headers.Allow.Count > 0);
@@ -131,7 +139,8 @@ public sealed class LocalApiTests
     {
         await using var host = await ServingAsync();
         using var socket = Person.Connect(host.Paths.Socket);
-        await socket.SendAsync(Encoding.ASCII.GetBytes(bytes.Replace("*", new string('x', 20_000), StringComparison.Ordinal)), Ct);
+        var sent = bytes.Replace("*", new string('x', 20_000), StringComparison.Ordinal);
+        await socket.SendAsync(Encoding.ASCII.GetBytes(sent), Ct);
         var answer = new byte[200];
         var length = await socket.ReceiveAsync(answer, Ct);
         Assert.StartsWith("HTTP/1.1 " + status, Encoding.ASCII.GetString(answer, 0, length), StringComparison.Ordinal);
@@ -146,12 +155,15 @@ public sealed class LocalApiTests
         await host.StartSocketAsync();
         host.Server.Publish(One);
         using var root = Person.Of(host.Paths.Socket);
-        var token = EnrolmentToken.Write(host.Server.Token);
-        using var answer = await root.PostAsync("/v1/enable", new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(new EnableRequest(token), WireJson.Default.EnableRequest)), Ct);
+        var request = new EnableRequest(EnrolmentToken.Write(host.Server.Token));
+        var json = JsonSerializer.SerializeToUtf8Bytes(request, WireJson.Default.EnableRequest);
+        using var answer = await root.PostAsync("/v1/enable", new ByteArrayContent(json), Ct);
         Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
-        var change = JsonSerializer.Deserialize(await answer.Content.ReadAsByteArrayAsync(Ct), WireJson.Default.ChangeAnswer)!;
-        await host.UntilAsync("applied", s => s.Revision > change.Revision && s.Settled && s.State == PatchState.Applied);
-        using var again = await root.PostAsync("/v1/enable", new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(new EnableRequest(token), WireJson.Default.EnableRequest)), Ct);
+        var accepted = await answer.Content.ReadAsByteArrayAsync(Ct);
+        var change = JsonSerializer.Deserialize(accepted, WireJson.Default.ChangeAnswer)!;
+        await host.UntilAsync(
+            "applied", s => s.Revision > change.Revision && s.Settled && s.State == PatchState.Applied);
+        using var again = await root.PostAsync("/v1/enable", new ByteArrayContent(json), Ct);
         Assert.Equal(HttpStatusCode.Conflict, again.StatusCode);
         AssertProblem(await ProblemAsync(again), ProblemCode.AlreadyEnrolled);
     }
@@ -161,9 +173,15 @@ public sealed class LocalApiTests
     {
         await using var host = await ServingAsync();
         using var root = Person.Of(host.Paths.Socket);
-        await host.HappensAsync("the same", () => File.ReadAllBytes(host.Paths.StatusFile).AsSpan().SequenceEqual(root.GetByteArrayAsync("/v1/status", Ct).GetAwaiter().GetResult()), timePasses: false);
+        await host.HappensAsync("the same", IsTheSame, timePasses: false);
         Assert.Equal((UnixFileMode)0b110_100_100, File.GetUnixFileMode(host.Paths.StatusFile));
         Assert.Equal((UnixFileMode)0b110_110_110, File.GetUnixFileMode(host.Paths.Socket));
+
+        bool IsTheSame()
+        {
+            var answer = root.GetByteArrayAsync("/v1/status", Ct).GetAwaiter().GetResult();
+            return File.ReadAllBytes(host.Paths.StatusFile).AsSpan().SequenceEqual(answer);
+        }
     }
 
     [Fact]
@@ -267,8 +285,11 @@ public sealed class LocalApiTests
         return host;
     }
 
-    private static async Task<AgentStatus> StatusAsync(HttpClient person, string query = "") =>
-        JsonSerializer.Deserialize(await person.GetByteArrayAsync("/v1/status" + query, Ct), WireJson.Default.AgentStatus)!;
+    private static async Task<AgentStatus> StatusAsync(HttpClient person, string query = "")
+    {
+        var json = await person.GetByteArrayAsync("/v1/status" + query, Ct);
+        return JsonSerializer.Deserialize(json, WireJson.Default.AgentStatus)!;
+    }
 
     private static async Task<Problem> ProblemAsync(HttpResponseMessage answer) =>
         JsonSerializer.Deserialize(await answer.Content.ReadAsByteArrayAsync(Ct), WireJson.Default.ErrorAnswer)!.Error;

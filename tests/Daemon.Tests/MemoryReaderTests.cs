@@ -26,7 +26,8 @@ public sealed class MemoryReaderTests
         File.WriteAllBytes(root.Path("proc/kcore"), file);
         using var memory = KernelMemory.Open(root.Paths.KernelMemory)!;
         var bytes = new byte[16];
-        foreach (var at in new[] { Base, Base + 3, Base + 4, Base + 0x1000, ulong.MaxValue }) Assert.Equal(0, memory.Read(at, bytes));
+        foreach (var at in new[] { Base, Base + 3, Base + 4, Base + 0x1000, ulong.MaxValue })
+            Assert.Equal(0, memory.Read(at, bytes));
     }
 
     [Fact]
@@ -93,11 +94,14 @@ public sealed class MemoryReaderTests
             if (i > 0) Encoding.ASCII.GetBytes($"N{i}").CopyTo(bytes, places[i]);
         }
 
-        var addresses = Enumerable.Range(0, places.Length).ToDictionary(i => $"__ksymtab_{i}", i => Base + (ulong)(Row * i));
+        var rows = Enumerable.Range(0, places.Length);
+        var addresses = rows.ToDictionary(i => $"__ksymtab_{i}", i => Base + (ulong)(Row * i));
         addresses["__start___ksymtab"] = Base;
         addresses["__stop___ksymtab"] = Base + (ulong)(Row * places.Length);
         using var memory = Memory(Core(bytes));
-        Assert.Equal([("1", "N1"), ("2", "N2"), ("3", "N3"), ("4", "N4")], ExportTable.Namespaces(memory, addresses)!.OrderBy(n => n.Key, StringComparer.Ordinal).Select(n => (n.Key, n.Value)));
+        var namespaces = ExportTable.Namespaces(memory, addresses)!
+            .OrderBy(n => n.Key, StringComparer.Ordinal).Select(n => (n.Key, n.Value));
+        Assert.Equal([("1", "N1"), ("2", "N2"), ("3", "N3"), ("4", "N4")], namespaces);
 
         BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(Row + 8), 8 << 20);
         using var beyond = Memory(Core(bytes));
@@ -108,7 +112,14 @@ public sealed class MemoryReaderTests
     public void Exports_OfATableThatIsNotThere_TakeNoMemoryForIt()
     {
         using var memory = Memory(Core(new byte[64]));
-        var addresses = new Dictionary<string, ulong> { ["__ksymtab_a"] = Base, ["__ksymtab_b"] = Base + 1_000_000, ["__start___ksymtab"] = Base, ["__stop___ksymtab"] = Base + 1_200_000, ["__start___kcrctab"] = Base + 32 };
+        var addresses = new Dictionary<string, ulong>
+        {
+            ["__ksymtab_a"] = Base,
+            ["__ksymtab_b"] = Base + 1_000_000,
+            ["__start___ksymtab"] = Base,
+            ["__stop___ksymtab"] = Base + 1_200_000,
+            ["__start___kcrctab"] = Base + 32,
+        };
         Assert.InRange(Cost(() => Assert.Null(ExportTable.Namespaces(memory, addresses))), 0, 256 << 10);
         Assert.InRange(Cost(() => Assert.Equal(["a"], ExportTable.Crcs(memory, addresses)!.Keys)), 0, 256 << 10);
     }
@@ -122,7 +133,8 @@ public sealed class MemoryReaderTests
         var bytes = new byte[16 + (patches * (Patch + Module)) + ((States + 1) * 24)];
         var states = Base + (ulong)(16 + (patches * (Patch + Module)));
         ulong At(int i) => i < 0 || i == patches ? Base : Base + 16 + (ulong)(i * Patch) + List;
-        void Write(ulong at, ulong value) => BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan((int)(at - Base)), value);
+        void Write(ulong at, ulong value) =>
+            BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan((int)(at - Base)), value);
         Write(Base, At(0));
         for (var i = 0; i < patches; i++)
         {
@@ -137,12 +149,21 @@ public sealed class MemoryReaderTests
         for (var i = 0; i < States; i++) Write(states + (ulong)(i * 24), 7);
         using var memory = Memory(Core(bytes));
         var shown = Enumerable.Range(0, patches).Select(i => new LoadedPatch($"p{i}", true, false, true, [])).ToList();
-        Assert.Equal(isRead, PatchList.Read(memory, new Dictionary<string, ulong> { [PatchList.Symbol] = Base }, shown)?.Values.All(s => s.Count == States) == true);
+        var addresses = new Dictionary<string, ulong> { [PatchList.Symbol] = Base };
+        var read = PatchList.Read(memory, addresses, shown);
+        Assert.Equal(isRead, read?.Values.All(s => s.Count == States) == true);
     }
 
-    /// <summary>Of struct module what matters, its symbols, their names: <c>__this_module</c>, and one that is wanted at a place.</summary>
-    private static byte[] Module(int nameAt) =>
-        [.. Words(7, Base + 8, Base + 16 + 8, Base + RowsAt, 3, Base + NamesAt, 0), .. Words(0, 0, 0, 1, Base, 0, (ulong)nameAt, Base + 0x100, 0), .. "\0__this_module\0wanted\0"u8];
+    /// <summary>
+    /// Of struct module what matters, its symbols, their names: <c>__this_module</c>, and one that is wanted at a
+    /// place.
+    /// </summary>
+    private static byte[] Module(int nameAt)
+    {
+        var head = Words(7, Base + 8, Base + 16 + 8, Base + RowsAt, 3, Base + NamesAt, 0);
+        var symbols = Words(0, 0, 0, 1, Base, 0, (ulong)nameAt, Base + 0x100, 0);
+        return [.. head, .. symbols, .. "\0__this_module\0wanted\0"u8];
+    }
 
     private static byte[] Words(params ulong[] words) => [.. words.SelectMany(BitConverter.GetBytes)];
 

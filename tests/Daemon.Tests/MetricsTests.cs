@@ -89,7 +89,7 @@ public sealed class MetricsTests
         Golden.AssertSame("metrics.openmetrics.txt", open);
     }
 
-    /// <summary>Whoever moves from one format to the other keeps dashboards and alerts.</summary>
+    /// <summary>Dashboards and alerts outlive a move from one format to the other.</summary>
     [Fact]
     public void Metrics_InBothFormats_HaveTheSameSamples()
     {

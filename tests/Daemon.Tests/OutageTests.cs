@@ -51,7 +51,8 @@ public sealed class OutageTests
         {
             host.Inbox!.NetworkUp();
             if (call.Path != big.ModulePath) return false;
-            await call.RawAsync($"HTTP/1.1 200 X\r\nContent-Type: application/octet-stream\r\nContent-Length: {big.Module.Length}\r\n\r\n");
+            var length = $"Content-Length: {big.Module.Length}\r\n";
+            await call.RawAsync($"HTTP/1.1 200 X\r\nContent-Type: application/octet-stream\r\n{length}\r\n");
             foreach (var piece in big.Module.Chunk(16 * 1024))
             {
                 host.Inbox.NetworkUp();
@@ -93,7 +94,8 @@ public sealed class OutageTests
         plain.Start();
         var serving = ServeAsync();
         await host.StartAsync();
-        await host.EnableAsync(host.Server.Token with { Server = $"https://localhost:{((System.Net.IPEndPoint)plain.LocalEndpoint).Port}" });
+        var port = ((System.Net.IPEndPoint)plain.LocalEndpoint).Port;
+        await host.EnableAsync(host.Server.Token with { Server = $"https://localhost:{port}" });
         var status = await host.UntilAsync("refused", s => s.Settled);
         HostUnderTest.AssertProblem(status.Problem, ProblemCode.ServerUnreachable, "TLS");
         plain.Stop();
@@ -122,13 +124,21 @@ public sealed class OutageTests
         await using var host = await HostUnderTest.StartedAsync();
         host.Server.Publish(One);
         var tags = 0;
-        if (how == "another tag each time") host.Server.Assigning = a => a with { Tag = $"t{Interlocked.Increment(ref tags)}" };
+        var isAnother = how == "another tag each time";
+        if (isAnother) host.Server.Assigning = a => a with { Tag = $"t{Interlocked.Increment(ref tags)}" };
         host.Server.Instead = async call =>
         {
-            if (!call.IsHeld || how == "another tag each time") return false;
+            if (!call.IsHeld || isAnother) return false;
             if (how == "refuses") await call.AnswerAsync(501, "no", "text/plain");
             if (how != "answers at once") return true;
-            await call.AnswerAsync(200, new Assignment { Tag = "tag-2", ManifestDigest = One.Digest, CheckInSeconds = 900, Now = host.Time.GetUtcNow() }, WireJson.Default.Assignment);
+            var assignment = new Assignment
+            {
+                Tag = "tag-2",
+                ManifestDigest = One.Digest,
+                CheckInSeconds = 900,
+                Now = host.Time.GetUtcNow(),
+            };
+            await call.AnswerAsync(200, assignment, WireJson.Default.Assignment);
             return true;
         };
         await host.EnableAsync();
@@ -149,7 +159,8 @@ public sealed class OutageTests
     public async Task HeldCheckIn_ThatIsNeverAnswered_EndsAndIsOpenedAgain()
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);
-        await host.HappensAsync("held", () => host.Server.Count(TestServer.CheckIns, held: true) == 1, timePasses: false);
+        await host.HappensAsync(
+            "held", () => host.Server.Count(TestServer.CheckIns, held: true) == 1, timePasses: false);
         await host.HappensAsync("opened again", () => host.Server.Count(TestServer.CheckIns, held: true) > 1);
         Assert.Empty(host.Log.From(LogLevel.Warning));
     }
@@ -182,7 +193,8 @@ public sealed class OutageTests
         File.WriteAllBytes(host.Journal, StateJson.Write(state with { Conversation = ahead }));
         var before = host.Server.Count(TestServer.CheckIns, held: false);
         await host.StartAsync();
-        await host.UntilAsync("checked in", s => s.CheckIn.Listening && s.CheckIn.LastSuccess < late, timePasses: false);
+        await host.UntilAsync(
+            "checked in", s => s.CheckIn.Listening && s.CheckIn.LastSuccess < late, timePasses: false);
         Assert.True(host.Server.Count(TestServer.CheckIns, held: false) > before);
     }
 }

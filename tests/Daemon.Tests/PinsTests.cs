@@ -1,5 +1,5 @@
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using System.Text.Json;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
@@ -19,7 +19,7 @@ public sealed class PinsTests
     public async Task Pins_OfTheNextVersion_AreFollowedAndTheOldKeyIsNoLongerBelieved()
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);
-        Offer(host, 1, Pins(host, 1, 1, [Second]), Workshop.Publisher);
+        TestPins.Offer(host, 1, TestPins.Of(host, 1, 1, [Second]), Workshop.Publisher);
         await host.HappensAsync("followed", () => host.State.Enrolment?.PinsVersion == 1);
         var status = await host.SettledAsync(PatchState.Applied);
         Assert.Null(status.Problem);
@@ -27,11 +27,12 @@ public sealed class PinsTests
 
         host.Server.Publish(Workshop.Patch(2));
         status = await host.SettledAsync(PatchState.Refused);
-        HostUnderTest.AssertProblem(status.Problem, ProblemCode.ManifestSignatureInvalid, "no key that this host trusts");
+        const string reason = "no key that this host trusts";
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.ManifestSignatureInvalid, reason);
         host.Server.Publish(Workshop.Patch(3, moduleSigner: Second, manifestSigner: Second));
-        await host.UntilAsync("the new publisher's patch", s => s is { State: PatchState.Applied, Settled: true, Patch.Version: "3.0" });
+        await host.UntilAsync("the new publisher's patch", s => IsApplied(s, "3.0"));
         await host.StopAsync();
-        Assert.Contains("pins-changed", File.ReadAllText(host.Path("var/lib/livepatch-agent/history.jsonl")), StringComparison.Ordinal);
+        Assert.Contains("pins-changed", History(host), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -41,11 +42,11 @@ public sealed class PinsTests
         host.Write("etc/livepatch-agent/trust.d/old.pem", Workshop.Publisher.ExportCertificatePem());
         host.Write("etc/livepatch-agent/trust.d/own.pem", Third.ExportCertificatePem());
         host.Write("etc/livepatch-agent/trust.d/second.pem", Second.ExportCertificatePem());
-        Offer(host, 1, Pins(host, 1, 1, [Second]), Workshop.Publisher);
+        TestPins.Offer(host, 1, TestPins.Of(host, 1, 1, [Second]), Workshop.Publisher);
         await host.HappensAsync("followed", () => host.State.Enrolment?.PinsVersion == 1);
         Assert.Contains("trust.d/old.pem", Assert.Single(host.Log.From(LogLevel.Warning)), StringComparison.Ordinal);
         host.Server.Publish(Workshop.Patch(2));
-        await host.UntilAsync("the old key's patch", s => s is { State: PatchState.Applied, Settled: true, Patch.Version: "2.0" });
+        await host.UntilAsync("the old key's patch", s => IsApplied(s, "2.0"));
     }
 
     /// <summary>One bad file of the administrator's stops nothing but itself, at boot above all.</summary>
@@ -132,9 +133,9 @@ public sealed class PinsTests
     public async Task Pins_ThatWereMissed_AreFollowedOneByOne()
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);
-        host.Server.Pins["/v1/pins/1"] = Signed(Pins(host, 1, 1, [Second]), Workshop.Publisher);
-        host.Server.Pins["/v1/pins/2"] = Signed(Pins(host, 2, 2, [Second, Third]), Second);
-        Offer(host, 3, Pins(host, 3, 1, [Third]), Second, Third);
+        host.Server.Pins["/v1/pins/1"] = TestPins.Signed(TestPins.Of(host, 1, 1, [Second]), Workshop.Publisher);
+        host.Server.Pins["/v1/pins/2"] = TestPins.Signed(TestPins.Of(host, 2, 2, [Second, Third]), Second);
+        TestPins.Offer(host, 3, TestPins.Of(host, 3, 1, [Third]), Second, Third);
         await host.HappensAsync("followed", () => host.State.Enrolment?.PinsVersion == 3);
         Assert.Equal([Convert.ToBase64String(Third.RawData)], host.State.Enrolment!.PublisherCertificates);
         await host.SettledAsync(PatchState.Applied);
@@ -148,23 +149,33 @@ public sealed class PinsTests
         host.Server.AnswerHeldCalls();
         var status = await host.UntilAsync("distrusted", s => s.Problem?.Code == ProblemCode.CatalogueSignatureInvalid);
         Assert.Equal("1.0", status.Patch?.Version);
-        Offer(host, 1, Pins(host, 1, 1, [Workshop.Publisher]) with { Catalogue = [Convert.ToBase64String(Second.RawData)] }, Workshop.Publisher);
-        await host.UntilAsync("believed", s => s is { State: PatchState.Applied, Settled: true, Problem: null } && host.State.Enrolment?.PinsVersion == 1);
+        var pins = TestPins.Of(host, 1, 1, [Workshop.Publisher]);
+        var catalogue = Convert.ToBase64String(Second.RawData);
+        TestPins.Offer(host, 1, pins with { Catalogue = [catalogue] }, Workshop.Publisher);
+        await host.UntilAsync("believed", s => IsApplied(s, "1.0") && s.Problem is null && Version(host) == 1);
     }
 
     [Fact]
     public async Task TlsKey_ThatIsNoLongerPinned_IsNoLongerTalkedTo()
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);
-        Offer(host, 1, Pins(host, 1, 1, [Workshop.Publisher]) with { Tls = [Certificates.KeyPin(Second)] }, Workshop.Publisher);
-        var status = await host.UntilAsync("parted", s => s.CheckIn.Problem?.Code == ProblemCode.ServerCertificateMismatch || s.Problem?.Code == ProblemCode.ServerCertificateMismatch);
+        var pins = TestPins.Of(host, 1, 1, [Workshop.Publisher]);
+        TestPins.Offer(host, 1, pins with { Tls = [Certificates.KeyPin(Second)] }, Workshop.Publisher);
+        const ProblemCode mismatch = ProblemCode.ServerCertificateMismatch;
+        var status = await host.UntilAsync(
+            "parted", s => s.CheckIn.Problem?.Code == mismatch || s.Problem?.Code == mismatch);
         Assert.Equal("1.0", status.Patch?.Version);
         host.Server.Certificate = Second;
         await host.RefreshAsync();
-        await host.UntilAsync("together again", s => s is { Settled: true, Problem: null, CheckIn: { Result: CheckInResult.Succeeded, Problem: null } });
+        await host.UntilAsync(
+            "together again",
+            s => s is { Settled: true, Problem: null, CheckIn: { Result: CheckInResult.Succeeded, Problem: null } });
     }
 
-    public static TheoryData<string> Bad => ["stranger", "itself", "not the next", "too few signatures", "not there", "garbage", "weak key", "threshold"];
+    public static TheoryData<string> Bad =>
+    [
+        "stranger", "itself", "not the next", "too few signatures", "not there", "garbage", "weak key", "threshold",
+    ];
 
     [Theory]
     [MemberData(nameof(Bad))]
@@ -174,18 +185,18 @@ public sealed class PinsTests
         using var weak = Weak();
         host.Server.Pins["/v1/pins/1"] = how switch
         {
-            "stranger" => Signed(Pins(host, 1, 1, [Workshop.Publisher]), Workshop.Stranger),
-            "itself" => Signed(Pins(host, 1, 1, [Second]), Second),
-            "not the next" => Signed(Pins(host, 2, 1, [Second]), Workshop.Publisher),
-            "too few signatures" => Signed(Pins(host, 1, 1, [Second]), Workshop.CatalogueKey),
-            "weak key" => Signed(Pins(host, 1, 1, [weak]), Workshop.Publisher),
-            "threshold" => Signed(Pins(host, 1, 2, [Second]), Workshop.Publisher),
+            "stranger" => TestPins.Signed(TestPins.Of(host, 1, 1, [Workshop.Publisher]), Workshop.Stranger),
+            "itself" => TestPins.Signed(TestPins.Of(host, 1, 1, [Second]), Second),
+            "not the next" => TestPins.Signed(TestPins.Of(host, 2, 1, [Second]), Workshop.Publisher),
+            "too few signatures" => TestPins.Signed(TestPins.Of(host, 1, 1, [Second]), Workshop.CatalogueKey),
+            "weak key" => TestPins.Signed(TestPins.Of(host, 1, 1, [weak]), Workshop.Publisher),
+            "threshold" => TestPins.Signed(TestPins.Of(host, 1, 2, [Second]), Workshop.Publisher),
             _ => "garbage"u8.ToArray(),
         };
         if (how == "not there") host.Server.Instead = async c => c.Path == "/v1/pins/1" && await AnsweredAsync(c);
         host.Server.AnswerHeldCalls();
         var code = how == "not there" ? ProblemCode.NotFound : ProblemCode.PinsInvalid;
-        var status = await host.UntilAsync("told", s => s.Problem?.Code == code);
+        var status = await host.UntilAsync("reported", s => s.Problem?.Code == code);
         HostUnderTest.AssertProblem(status.Problem, code);
         Assert.Equal((PatchState.Applied, 0L), (status.State, host.State.Enrolment!.PinsVersion));
         // Patches go on as before.
@@ -193,9 +204,9 @@ public sealed class PinsTests
         await host.UntilAsync("the next patch", s => s is { State: PatchState.Applied, Patch.Version: "2.0" });
         // And the right set is followed when it comes.
         host.Server.Instead = _ => Task.FromResult(false);
-        Offer(host, 1, Pins(host, 1, 1, [Workshop.Publisher, Second]), Workshop.Publisher);
-        await host.UntilAsync("mended", s => s is { Settled: true, Problem: null } && host.State.Enrolment.PinsVersion == 1);
-        Assert.Equal(how == "not there" ? 0 : 1, File.ReadAllText(host.Path("var/lib/livepatch-agent/history.jsonl")).Split("pins-refused").Length - 1);
+        TestPins.Offer(host, 1, TestPins.Of(host, 1, 1, [Workshop.Publisher, Second]), Workshop.Publisher);
+        await host.UntilAsync("mended", s => s is { Settled: true, Problem: null } && Version(host) == 1);
+        Assert.Equal(how == "not there" ? 0 : 1, History(host).Split("pins-refused").Length - 1);
     }
 
     [Fact]
@@ -207,42 +218,31 @@ public sealed class PinsTests
         host.Server.Publish(One);
         await host.EnableAsync();
         var status = await host.SettledAsync(PatchState.Refused);
-        HostUnderTest.AssertProblem(status.Problem, ProblemCode.ManifestSignatureInvalid, "1 of the keys that this host trusts signed it, and 2 are needed");
-        host.Server.Publish(One with { Envelope = CmsEnvelope.AddSignature(One.Envelope, Second) } is var both ? new Published(both.Manifest, both.Envelope, both.Module) : One);
+        const string reason = "1 of the keys that this host trusts signed it, and 2 are needed";
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.ManifestSignatureInvalid, reason);
+        var envelope = CmsEnvelope.AddSignature(One.Envelope, Second);
+        host.Server.Publish(new Published(One.Manifest, envelope, One.Module));
         await host.SettledAsync(PatchState.Applied);
     }
 
-    internal static void Offer(HostUnderTest host, long version, PinSet pins, params X509Certificate2[] signers)
-    {
-        host.Server.Pins[$"/v1/pins/{version}"] = Signed(pins, signers);
-        host.Server.AnswerHeldCalls();
-    }
+    private static bool IsApplied(AgentStatus status, string version) =>
+        status is { State: PatchState.Applied, Settled: true } && status.Patch?.Version == version;
 
-    internal static PinSet Pins(HostUnderTest host, long version, int threshold, X509Certificate2[] publishers) => new()
-    {
-        Schema = PinSet.SchemaName,
-        Version = version,
-        Threshold = threshold,
-        Publishers = [.. publishers.Select(p => Convert.ToBase64String(p.RawData))],
-        Catalogue = [Convert.ToBase64String(Workshop.CatalogueKey.RawData)],
-        Tls = [host.Server.KeyPin],
-    };
+    private static long? Version(HostUnderTest host) => host.State.Enrolment?.PinsVersion;
 
-    internal static byte[] Signed(PinSet pins, params X509Certificate2[] signers)
-    {
-        var envelope = CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(pins, WireJson.Default.PinSet), signers[0]);
-        return signers[1..].Aggregate(envelope, (e, s) => CmsEnvelope.AddSignature(e, s));
-    }
+    private static string History(HostUnderTest host) =>
+        File.ReadAllText(host.Path("var/lib/livepatch-agent/history.jsonl"));
 
     private static async Task<bool> AnsweredAsync(Call call)
     {
-        await call.AnswerAsync(404, new ErrorAnswer(new Problem(ProblemCode.NotFound, "cannot find the pin set", "ask later")), WireJson.Default.ErrorAnswer);
+        await call.AnswerAsync(404, new Problem(ProblemCode.NotFound, "cannot find the pin set", "ask later"));
         return true;
     }
 
     private static X509Certificate2 Weak()
     {
-        using var key = System.Security.Cryptography.RSA.Create(2048);
-        return new CertificateRequest("CN=weak", key, System.Security.Cryptography.HashAlgorithmName.SHA256, System.Security.Cryptography.RSASignaturePadding.Pkcs1).CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(200));
+        using var key = RSA.Create(2048);
+        var request = new CertificateRequest("CN=weak", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        return request.CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(200));
     }
 }

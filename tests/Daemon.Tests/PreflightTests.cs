@@ -13,7 +13,9 @@ using static LivepatchAgent.Daemon.Tests.Surroundings.HostUnderTest;
 
 namespace LivepatchAgent.Daemon.Tests;
 
-/// <summary>What a host shows of itself, in a folder; what the daemon makes of it before a kernel sees a module.</summary>
+/// <summary>
+/// What a host shows of itself, in a folder; what the daemon makes of it before a kernel sees a module.
+/// </summary>
 public sealed class PreflightTests
 {
     private const string Symbols = """
@@ -41,7 +43,11 @@ public sealed class PreflightTests
     {
         using var root = Root();
         var facts = Collect(root, new HostQuestions(
-            Set("cmdline_proc_show", "version_proc_show", "show", "nowhere", "__ksymtab_seq_printf"), Set("cmdline_proc_show", "version_proc_show", "show", "split", "ext4_iget"), Set("ext4", "xfs"), Set("seq_printf"), []));
+            Names: Set("cmdline_proc_show", "version_proc_show", "show", "nowhere", "__ksymtab_seq_printf"),
+            Functions: Set("cmdline_proc_show", "version_proc_show", "show", "split", "ext4_iget"),
+            Objects: Set("ext4", "xfs"),
+            Exports: Set("seq_printf"),
+            Signers: []));
 
         Assert.Equal(1, facts.CountOf("vmlinux", "cmdline_proc_show"));
         Assert.Equal(2, facts.CountOf("vmlinux", "show"));
@@ -75,11 +81,13 @@ public sealed class PreflightTests
         root.Write("sys/module/kernel/parameters/module_blacklist", "(null)\n");
         var facts = Collect(root, null);
         // Each name of an address is listed with the one that the kernel prints.
-        foreach (var name in new[] { "version_proc_show", "version_alias", "cmdline_proc_show" }) Assert.Equal(1, facts.TraceableOf("vmlinux", name));
+        foreach (var name in new[] { "version_proc_show", "version_alias", "cmdline_proc_show" })
+            Assert.Equal(1, facts.TraceableOf("vmlinux", name));
         Assert.Equal(0, facts.TraceableOf("vmlinux", "show"));
         Assert.Empty(facts.BlockedModules);
         var json = JsonSerializer.Serialize(facts, PreflightJson.Readable.HostFacts);
-        foreach (var name in new[] { "_stext", "cmdline_proc_show", "split.cold", "ext4_iget", "version_alias" }) Assert.Contains($"\"{name}\":", json, StringComparison.Ordinal);
+        foreach (var name in new[] { "_stext", "cmdline_proc_show", "split.cold", "ext4_iget", "version_alias" })
+            Assert.Contains($"\"{name}\":", json, StringComparison.Ordinal);
         Assert.DoesNotContain("ffffffff", json, StringComparison.Ordinal);
         Assert.DoesNotContain("__pfx_", json, StringComparison.Ordinal);
     }
@@ -93,19 +101,28 @@ public sealed class PreflightTests
     {
         Assert.NotEmpty(what);
         using var root = new FakeRoot();
-        string[] files = ["proc/kallsyms", "proc/modules", "proc/keys", "proc/kcore", "proc/meminfo", "proc/config.gz", "proc/sys/kernel/osrelease", "proc/sys/kernel/ftrace_enabled", "sys/kernel/tracing/available_filter_functions", "sys/kernel/tracing/enabled_functions", "sys/kernel/debug/kprobes/list", "boot/config-unknown", "lib/modules/unknown/modules.dep"];
+        string[] files =
+        [
+            "proc/kallsyms", "proc/modules", "proc/keys", "proc/kcore", "proc/meminfo", "proc/config.gz",
+            "proc/sys/kernel/osrelease", "proc/sys/kernel/ftrace_enabled",
+            "sys/kernel/tracing/available_filter_functions", "sys/kernel/tracing/enabled_functions",
+            "sys/kernel/debug/kprobes/list", "boot/config-unknown", "lib/modules/unknown/modules.dep",
+        ];
         foreach (var file in files)
         {
             if (text is not null) root.Write(file, text == "*" ? new string('1', 200_000) : text);
         }
 
-        foreach (var questions in new[] { null, HostQuestions.Of(ModuleReader.Read(Corpus.Module(Corpus.CmdlineV2)).Value) })
+        var module = ModuleReader.Read(Corpus.Module(Corpus.CmdlineV2)).Value;
+        foreach (var questions in new[] { null, HostQuestions.Of(module) })
         {
             var facts = Collect(root, questions);
             Assert.Null(facts.Symbols);
             Assert.Null(facts.Keys);
             Assert.Null(facts.SymbolVersions);
-            Assert.DoesNotContain(Preflight.Run(ModuleReader.Read(Corpus.Module(Corpus.CmdlineV2)).Value with { Architecture = facts.Architecture }, facts with { KernelRelease = Workshop.Release }).Of(CheckOutcome.Refused), f => f.Check != "module-signature");
+            var native = module with { Architecture = facts.Architecture };
+            var report = Preflight.Run(native, facts with { KernelRelease = Workshop.Release });
+            Assert.DoesNotContain(report.Of(CheckOutcome.Refused), f => f.Check != "module-signature");
         }
     }
 
@@ -127,8 +144,11 @@ public sealed class PreflightTests
         BitConverter.TryWriteBytes(core.AsSpan(0x1000 + 12 + 8), 0x100 - 20);
         "DMA_BUF\0"u8.CopyTo(core.AsSpan(0x1100));
         File.WriteAllBytes(root.Path("proc/kcore"), core);
-        var facts = Collect(root, new HostQuestions(Set("module_layout"), Set(), Set(), Set("seq_write", "seq_printf"), []));
-        Assert.Equal([("seq_printf", 0x11111111u), ("seq_write", 0x22222222u)], facts.SymbolVersions!.OrderBy(v => v.Key, StringComparer.Ordinal).Select(v => (v.Key, v.Value)));
+        var exports = Set("seq_write", "seq_printf");
+        var facts = Collect(root, new HostQuestions(Set("module_layout"), Set(), Set(), exports, []));
+        var versions = facts.SymbolVersions!.OrderBy(v => v.Key, StringComparer.Ordinal);
+        Assert.Equal(
+            [("seq_printf", 0x11111111u), ("seq_write", 0x22222222u)], versions.Select(v => (v.Key, v.Value)));
         Assert.Equal([new("seq_write", "DMA_BUF")], facts.SymbolNamespaces!);
     }
 
@@ -196,7 +216,7 @@ public sealed class PreflightTests
         host.Write(other + "/transition", "1\n");
         host.Write(other + "/enabled", "1\n");
         host.Server.Publish(Two);
-        var status = await host.UntilAsync("told", s => s.Problem is not null);
+        var status = await host.UntilAsync("reported", s => s.Problem is not null);
         AssertProblem(status.Problem, ProblemCode.PreflightRefused, "transition-running");
         host.Write(other + "/transition", "0\n");
         await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0" && s.Problem is null);
@@ -209,14 +229,17 @@ public sealed class PreflightTests
         await host.StartSocketAsync();
         using var nobody = Person.Of(host.Paths.Socket, Person.Nobody, Person.Nobody);
         Assert.Equal(HttpStatusCode.Forbidden, (await nobody.GetAsync("/v1/facts", Ct)).StatusCode);
-        Assert.Equal(HttpStatusCode.Forbidden, (await nobody.PostAsync("/v1/check", new ByteArrayContent([1]), Ct)).StatusCode);
+        using var forbidden = await nobody.PostAsync("/v1/check", new ByteArrayContent([1]), Ct);
+        Assert.Equal(HttpStatusCode.Forbidden, forbidden.StatusCode);
 
         using var root = Person.Of(host.Paths.Socket);
         var facts = await root.GetByteArrayAsync("/v1/facts", Ct);
         Assert.Equal(Workshop.Release, PreflightJson.ReadFacts(facts, "f").Value.KernelRelease);
-        Assert.Equal("module-name", Assert.Single((await ReportAsync(root, One.Module)).Of(CheckOutcome.Refused)).Check);
+        var refused = (await ReportAsync(root, One.Module)).Of(CheckOutcome.Refused);
+        Assert.Equal("module-name", Assert.Single(refused).Check);
         Assert.DoesNotContain((await ReportAsync(root, Two.Module)).Checks, c => c.Outcome == CheckOutcome.Refused);
-        Assert.Equal(Preflight.ModuleFormat, Assert.Single((await ReportAsync(root, Encoding.UTF8.GetBytes("no module"))).Checks).Check);
+        var ofText = await ReportAsync(root, Encoding.UTF8.GetBytes("no module"));
+        Assert.Equal(Preflight.ModuleFormat, Assert.Single(ofText.Checks).Check);
         Assert.Equal(One.Name, (await ReportAsync(root, null)).Module);
         Assert.Equal(One.Name, (await ReportAsync(root, null, "?version=1.0")).Module);
         using var unknown = await root.PostAsync("/v1/check?version=9", null, Ct);
@@ -242,16 +265,20 @@ public sealed class PreflightTests
         return core;
     }
 
-    private static CheckFinding Signature(PreflightReport report) => report.Checks.Single(c => c.Check == "module-signature");
+    private static CheckFinding Signature(PreflightReport report) =>
+        report.Checks.Single(c => c.Check == "module-signature");
 
     private static async Task<PreflightReport> ReportAsync(HttpClient client, byte[]? module, string query = "")
     {
-        using var answer = await client.PostAsync("/v1/check" + query, module is null ? null : new ByteArrayContent(module), Ct);
+        var content = module is null ? null : new ByteArrayContent(module);
+        using var answer = await client.PostAsync("/v1/check" + query, content, Ct);
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-        return JsonSerializer.Deserialize(await answer.Content.ReadAsByteArrayAsync(Ct), PreflightJson.Default.PreflightReport)!;
+        var json = await answer.Content.ReadAsByteArrayAsync(Ct);
+        return JsonSerializer.Deserialize(json, PreflightJson.Default.PreflightReport)!;
     }
 
-    private static HostFacts Collect(FakeRoot root, HostQuestions? questions) => new HostFactsCollector(root.Paths, new HostObserver(root.Paths, TimeProvider.System)).Collect(questions);
+    private static HostFacts Collect(FakeRoot root, HostQuestions? questions) =>
+        new HostFactsCollector(root.Paths, new HostObserver(root.Paths, TimeProvider.System)).Collect(questions);
 
     private static HashSet<string> Set(params string[] names) => [.. names];
 
@@ -263,17 +290,27 @@ public sealed class PreflightTests
         root.Write("sys/module/ext4/refcnt", "1\n");
         root.Write("sys/module/printk/parameters/time", "Y\n");
         root.Write("sys/module/module/parameters/sig_enforce", "N\n");
-        root.Write("sys/kernel/tracing/available_filter_functions", "cmdline_proc_show\nversion_alias\next4_iget [ext4]\nother\n");
-        root.Write("sys/kernel/tracing/enabled_functions", "cmdline_proc_show (1) R I     \ttramp: 0xffffffffc0205000 (klp_ftrace_handler+0x0/0x1d0) ->klp_ftrace_handler+0x0/0x1d0\n");
+        root.Write(
+            "sys/kernel/tracing/available_filter_functions",
+            "cmdline_proc_show\nversion_alias\next4_iget [ext4]\nother\n");
+        root.Write(
+            "sys/kernel/tracing/enabled_functions",
+            "cmdline_proc_show (1) R I     \ttramp: 0xffffffffc0205000 (klp_ftrace_handler+0x0/0x1d0) "
+            + "->klp_ftrace_handler+0x0/0x1d0\n");
         root.Write("sys/kernel/debug/kprobes/list", "ffffffff812f3a20  k  cmdline_proc_show+0x10\n");
         root.Write("proc/sys/kernel/osrelease", Workshop.Release + "\n");
         root.Write("proc/sys/kernel/ftrace_enabled", "1\n");
         root.Write("sys/module/kernel/parameters/module_blacklist", "nouveau,b43\n");
         root.Write("proc/meminfo", "MemTotal:        1000000 kB\nMemAvailable:     812032 kB\n");
-        root.Write("proc/keys", "037d7c68 I------     1 perm 1f0b0000     0     0 keyring   .machine: 1\n01692604 I------     1 perm 1f010000     0     0 asymmetri publisher: 00ff: X509.rsa 4dace6eb []\n");
+        root.Write(
+            "proc/keys",
+            "037d7c68 I------     1 perm 1f0b0000     0     0 keyring   .machine: 1\n"
+            + "01692604 I------     1 perm 1f010000     0     0 asymmetri publisher: 00ff: X509.rsa 4dace6eb []\n");
         root.Write("sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
-        root.Write($"boot/config-{Workshop.Release}", "# a comment\nCONFIG_MODULES=y\nCONFIG_MODVERSIONS=y\n# CONFIG_PREEMPT_RT is not set\n");
-        root.Write($"lib/modules/{Workshop.Release}/modules.dep", "kernel/fs/xfs/xfs.ko.xz:\nkernel/net/af-key.ko.xz: kernel/x.ko\n");
+        const string config = "# a comment\nCONFIG_MODULES=y\nCONFIG_MODVERSIONS=y\n# CONFIG_PREEMPT_RT is not set\n";
+        root.Write($"boot/config-{Workshop.Release}", config);
+        const string installed = "kernel/fs/xfs/xfs.ko.xz:\nkernel/net/af-key.ko.xz: kernel/x.ko\n";
+        root.Write($"lib/modules/{Workshop.Release}/modules.dep", installed);
         return root;
     }
 }

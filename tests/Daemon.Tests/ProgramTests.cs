@@ -47,7 +47,8 @@ public sealed class ProgramTests
         using var second = DaemonProcess.Start(host);
         var (status, _, error) = await second.EndAsync();
         Assert.Equal(1, status);
-        Assert.Contains(host.Paths.StateFolder, Assert.Single(error.TrimEnd('\n').Split('\n')), StringComparison.Ordinal);
+        var line = Assert.Single(error.TrimEnd('\n').Split('\n'));
+        Assert.Contains(host.Paths.StateFolder, line, StringComparison.Ordinal);
         Assert.Equal(journal, File.ReadAllBytes(host.Journal));
         await AnswersAsync(host);
         Assert.Equal(0, (await first.TerminateAsync()).Status);
@@ -72,7 +73,8 @@ public sealed class ProgramTests
         using var daemon = DaemonProcess.Start(host);
         var (status, _, error) = await daemon.EndAsync();
         Assert.Equal(1, status);
-        Assert.Contains(error.Split('\n'), line => line.StartsWith("error: Cannot serve " + host.Paths.Socket, StringComparison.Ordinal));
+        var start = "error: Cannot serve " + host.Paths.Socket;
+        Assert.Contains(error.Split('\n'), line => line.StartsWith(start, StringComparison.Ordinal));
     }
 
     [Theory]
@@ -91,7 +93,8 @@ public sealed class ProgramTests
     private static async Task AnswersAsync(HostUnderTest host)
     {
         using var person = Person.Of(host.Paths.Socket);
-        Assert.NotNull(JsonSerializer.Deserialize(await person.GetByteArrayAsync("/v1/status", Ct), WireJson.Default.AgentStatus));
+        var status = await person.GetByteArrayAsync("/v1/status", Ct);
+        Assert.NotNull(JsonSerializer.Deserialize(status, WireJson.Default.AgentStatus));
     }
 
     private sealed class Service(string how) : BackgroundService

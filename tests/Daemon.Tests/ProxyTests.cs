@@ -24,9 +24,13 @@ public sealed class ProxyTests
         host.Server.Publish(One);
         await host.EnableAsync();
         await host.SettledAsync(PatchState.Applied);
-        Assert.All(proxy.Asked, asked => Assert.Equal($"CONNECT {new Uri(host.Server.Url).Authority} HTTP/1.1", asked.Line));
+        var connect = $"CONNECT {new Uri(host.Server.Url).Authority} HTTP/1.1";
+        Assert.All(proxy.Asked, asked => Assert.Equal(connect, asked.Line));
         Assert.Contains(proxy.Asked, asked => asked.Status == 200);
-        if (password is not null) Assert.DoesNotContain(host.Log.Lines, line => line.Line.Contains("p@ss", StringComparison.Ordinal) || line.Line.Contains("p%40ss", StringComparison.Ordinal));
+        if (password is null) return;
+        var lines = host.Log.Lines.Select(l => l.Line).ToArray();
+        Assert.DoesNotContain(lines, line => line.Contains("p@ss", StringComparison.Ordinal));
+        Assert.DoesNotContain(lines, line => line.Contains("p%40ss", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -40,7 +44,10 @@ public sealed class ProxyTests
         var port = proxy.Port;
         await proxy.DisposeAsync();
         await host.RefreshAsync();
-        AssertNamed(await host.UntilAsync("away", s => s.CheckIn.Problem?.Message.Contains("connection refused", StringComparison.Ordinal) == true), $"proxy http://127.0.0.1:{port}: connection refused");
+        const string refused = "connection refused";
+        var away = await host.UntilAsync(
+            "away", s => s.CheckIn.Problem?.Message.Contains(refused, StringComparison.Ordinal) == true);
+        AssertNamed(away, $"proxy http://127.0.0.1:{port}: {refused}");
 
         await ConfiguredAsync("");
         await host.UntilAsync("back", s => s.CheckIn.Result == CheckInResult.Succeeded);
@@ -56,7 +63,8 @@ public sealed class ProxyTests
 
         void AssertNamed(AgentStatus status, string naming)
         {
-            Assert.True(status.CheckIn.Problem!.Message.Contains(naming, StringComparison.Ordinal), status.CheckIn.Problem.Message);
+            var message = status.CheckIn.Problem!.Message;
+            Assert.True(message.Contains(naming, StringComparison.Ordinal), message);
             HostUnderTest.AssertProblem(status.CheckIn.Problem, ProblemCode.ServerUnreachable);
             Assert.DoesNotContain("secret", status.CheckIn.Problem!.ToString(), StringComparison.Ordinal);
             Assert.Equal(PatchState.Applied, status.State);
@@ -76,7 +84,7 @@ public sealed class ProxyTests
 
         await host.StartAsync();
         await host.EnableAsync(unpinned);
-        HostUnderTest.AssertProblem((await host.UntilAsync("refused", s => s.Settled && s.Problem is not null)).Problem, ProblemCode.ServerCertificateMismatch, host.Server.Url);
+        await IsRefusedAsync(host);
 
         host.Write("etc/livepatch-agent/agent.conf", $"ca-file = {host.Path("etc/livepatch-agent/ca.pem")}\n");
         host.Settings.Reload();
@@ -88,9 +96,12 @@ public sealed class ProxyTests
         host.Server.Certificate = TestAuthority.Issue(ca, "elsewhere.example");
         host.Server.Start();
         await host.RefreshAsync();
-        var status = await host.UntilAsync("another's name", s => s.CheckIn.Result == CheckInResult.Failed && s.CheckIn.Problem!.Code == ProblemCode.ServerCertificateMismatch);
+        var status = await host.UntilAsync(
+            "another's name", s => s.CheckIn.Problem?.Code == ProblemCode.ServerCertificateMismatch);
+        Assert.Equal(CheckInResult.Failed, status.CheckIn.Result);
         Assert.Equal(PatchState.Applied, status.State);
-        Assert.Contains("its certificate is for another name", status.CheckIn.Problem!.Message, StringComparison.Ordinal);
+        var message = status.CheckIn.Problem!.Message;
+        Assert.Contains("its certificate is for another name", message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -106,17 +117,19 @@ public sealed class ProxyTests
         await host.Server.StopAsync();
         using var elsewhere = new TcpListener(IPAddress.Loopback, 0);
         elsewhere.Start();
-        host.Server.Certificate = TestAuthority.Issue(between, "localhost", moreAt: $"http://127.0.0.1:{((IPEndPoint)elsewhere.LocalEndpoint).Port}/between.cer");
+        var moreAt = $"http://127.0.0.1:{((IPEndPoint)elsewhere.LocalEndpoint).Port}/between.cer";
+        host.Server.Certificate = TestAuthority.Issue(between, "localhost", moreAt: moreAt);
         host.Server.Start();
         host.Server.Publish(One);
         string[] variables = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
         var before = variables.Select(Environment.GetEnvironmentVariable).ToArray();
-        foreach (var one in variables) Environment.SetEnvironmentVariable(one, one == variable ? host.Path(path) : null);
+        foreach (var one in variables)
+            Environment.SetEnvironmentVariable(one, one == variable ? host.Path(path) : null);
         try
         {
             await host.StartAsync();
             await host.EnableAsync(host.Server.Token with { Tls = [] });
-            HostUnderTest.AssertProblem((await host.UntilAsync("refused", s => s.Settled && s.Problem is not null)).Problem, ProblemCode.ServerCertificateMismatch, host.Server.Url);
+            await IsRefusedAsync(host);
             Assert.False(elsewhere.Pending()); // a certificate makes no host call where it says
 
             host.Server.CertificatesAbove.Add(between);
@@ -134,22 +147,35 @@ public sealed class ProxyTests
     [InlineData(10, 20, 40, true)]
     [InlineData(-20, -10, -9, true)]
     [InlineData(-20, -10, 2, false)]
-    public async Task ServerOfACa_OutOfTimeByThisHostsClock_IsToldWithItsDates(int from, int to, int caTo, bool known)
+    public async Task ServerOfACa_OutOfTimeByThisHostsClock_IsReportedWithItsDates(
+        int from, int to, int caTo, bool known)
     {
-        using var ca = TestAuthority.Make("CN=Company CA", DateTimeOffset.UtcNow.AddDays(-30), DateTimeOffset.UtcNow.AddDays(caTo));
+        var now = DateTimeOffset.UtcNow;
+        using var ca = TestAuthority.Make("CN=Company CA", now.AddDays(-30), now.AddDays(caTo));
         await using var host = new HostUnderTest();
         await host.Server.StopAsync();
-        host.Server.Certificate = TestAuthority.Issue(ca, "localhost", DateTimeOffset.UtcNow.AddDays(from), DateTimeOffset.UtcNow.AddDays(to));
+        host.Server.Certificate = TestAuthority.Issue(ca, "localhost", now.AddDays(from), now.AddDays(to));
         host.Server.Start();
         host.Write("etc/livepatch-agent/ca.pem", ca.ExportCertificatePem());
-        if (known) host.Write("etc/livepatch-agent/agent.conf", $"ca-file = {host.Path("etc/livepatch-agent/ca.pem")}\n");
+        var settings = $"ca-file = {host.Path("etc/livepatch-agent/ca.pem")}\n";
+        if (known) host.Write("etc/livepatch-agent/agent.conf", settings);
         await host.StartAsync();
         await host.EnableAsync(host.Server.Token with { Tls = [] });
-        var problem = (await host.UntilAsync("refused", s => s.Settled && s.Problem is not null)).Problem!;
-        HostUnderTest.AssertProblem(problem, ProblemCode.ServerCertificateMismatch, host.Server.Url);
-        var naming = $"valid from {host.Server.Certificate.NotBefore.ToUniversalTime():yyyy-MM-dd HH:mm}Z to {host.Server.Certificate.NotAfter.ToUniversalTime():yyyy-MM-dd HH:mm}Z and this host's clock says {host.Time.GetUtcNow():yyyy-MM-dd}";
+        var problem = await IsRefusedAsync(host);
+        var (first, last) = (host.Server.Certificate.NotBefore, host.Server.Certificate.NotAfter);
+        var naming = $"valid from {first.ToUniversalTime():yyyy-MM-dd HH:mm}Z "
+            + $"to {last.ToUniversalTime():yyyy-MM-dd HH:mm}Z "
+            + $"and this host's clock says {host.Time.GetUtcNow():yyyy-MM-dd}";
         Assert.Equal(known, problem.Message.Contains(naming, StringComparison.Ordinal));
         Assert.Equal(known, problem.Cure.Contains("set the clock", StringComparison.Ordinal));
         Assert.NotEqual(known, problem.Cure.Contains("somebody is in the way", StringComparison.Ordinal));
+    }
+
+    /// <summary>The problem of a host that does not believe its server's certificate.</summary>
+    private static async Task<Problem> IsRefusedAsync(HostUnderTest host)
+    {
+        var problem = (await host.UntilAsync("refused", s => s.Settled && s.Problem is not null)).Problem!;
+        HostUnderTest.AssertProblem(problem, ProblemCode.ServerCertificateMismatch, host.Server.Url);
+        return problem;
     }
 }

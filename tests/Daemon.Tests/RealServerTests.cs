@@ -22,11 +22,11 @@ public sealed class RealServerTests
     {
         await using var host = await HostUnderTest.StartedAsync();
         var folder = new DataFolder(host.Path("server"));
-        var settings = new ServeSettings { Folder = folder, Listen = new IPEndPoint(IPAddress.Loopback, 0), Publishers = [X509CertificateLoader.LoadCertificate(Workshop.Publisher.RawData)] };
+        var settings = Settings(folder);
         var server = (await RealServer.StartAsync(settings, host.Time, HostUnderTest.Ct)).Value;
         var address = server.Address;
-        var token = EnrolmentToken.Read(TokenIssuer.Issue(new NewToken(folder, address, 1, host.Time.GetUtcNow().AddDays(1), "test", SystemCa: false), host.Time.GetUtcNow()).Value).Value;
-        using var publisher = new HttpClient(new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = (_, seen, _, _) => seen is X509Certificate2 certificate && token.Tls.Contains(Certificates.KeyPin(certificate)) } }) { BaseAddress = address };
+        var token = Token(host, folder, address);
+        using var publisher = Client(address, seen => token.Tls.Contains(Certificates.KeyPin(seen)));
 
         await host.EnableAsync(token);
         await host.SettledAsync(PatchState.NothingToApply);
@@ -42,7 +42,8 @@ public sealed class RealServerTests
         await host.UntilAsync("away", s => s.CheckIn.Result == CheckInResult.Failed);
         Assert.Equal(PatchState.Applied, host.Board.Current.State);
 
-        server = (await RealServer.StartAsync(settings with { Listen = new IPEndPoint(IPAddress.Loopback, address.Port) }, host.Time, HostUnderTest.Ct)).Value;
+        settings = settings with { Listen = new IPEndPoint(IPAddress.Loopback, address.Port) };
+        server = (await RealServer.StartAsync(settings, host.Time, HostUnderTest.Ct)).Value;
         await host.UntilAsync("back", s => s.CheckIn.Listening);
         await PublishAsync(publisher, Workshop.Patch(2));
         await host.UntilAsync("2.0", s => s.Settled && s.Patch?.Version == "2.0");
@@ -57,7 +58,10 @@ public sealed class RealServerTests
         await server.DisposeAsync();
     }
 
-    /// <summary>The three steps of docs/trust.md: a set with both keys, the server with the new one, a set with the new one alone.</summary>
+    /// <summary>
+    /// The three steps of docs/trust.md: a set with both keys, the server with the new one, a set with the new one
+    /// alone.
+    /// </summary>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -69,12 +73,13 @@ public sealed class RealServerTests
         host.Write("next.key", next.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem());
         var pair = new KeyFiles(host.Path("next.crt"), host.Path("next.key"));
         var folder = new DataFolder(host.Path("server"));
-        var settings = new ServeSettings { Folder = folder, Listen = new IPEndPoint(IPAddress.Loopback, 0), Publishers = [X509CertificateLoader.LoadCertificate(Workshop.Publisher.RawData)] };
+        var settings = Settings(folder);
         var server = (await RealServer.StartAsync(settings, host.Time, HostUnderTest.Ct)).Value;
         var address = server.Address;
-        var token = EnrolmentToken.Read(TokenIssuer.Issue(new NewToken(folder, address, 1, host.Time.GetUtcNow().AddDays(1), "test", SystemCa: false), host.Time.GetUtcNow()).Value).Value;
+        var token = Token(host, folder, address);
         using var before = X509CertificateLoader.LoadCertificateFromFile(folder.CatalogueCertificate);
-        using var publisher = new HttpClient(new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = (_, seen, _, _) => seen is X509Certificate2 c && (token.Tls.Contains(Certificates.KeyPin(c)) || c.Equals(next)) } }) { BaseAddress = address };
+        using var publisher = Client(
+            address, seen => token.Tls.Contains(Certificates.KeyPin(seen)) || seen.Equals(next));
         await PublishAsync(publisher, Workshop.Patch(1));
         await host.EnableAsync(token);
         await host.SettledAsync(PatchState.Applied);
@@ -85,14 +90,18 @@ public sealed class RealServerTests
         await server.DisposeAsync();
 
         settings = settings with { Listen = new IPEndPoint(IPAddress.Loopback, address.Port) };
-        server = (await RealServer.StartAsync(catalogue ? settings with { Catalogue = pair } : settings with { Tls = pair }, host.Time, HostUnderTest.Ct)).Value;
+        settings = catalogue ? settings with { Catalogue = pair } : settings with { Tls = pair };
+        server = (await RealServer.StartAsync(settings, host.Time, HostUnderTest.Ct)).Value;
         await PublishAsync(publisher, Workshop.Patch(2));
         await host.UntilAsync("2.0", s => s is { Settled: true, Problem: null, Patch.Version: "2.0" });
 
         await PinAsync(2, [catalogues[^1]], [tls[^1]]);
         await host.RefreshAsync();
-        await host.UntilAsync("well", s => s is { Settled: true, Problem: null, State: PatchState.Applied, CheckIn: { Result: CheckInResult.Succeeded, Listening: true } });
-        Assert.Equal((Convert.ToBase64String(catalogues[^1].RawData), tls[^1]), (Assert.Single(host.State.Enrolment!.CatalogueCertificates), Assert.Single(host.State.Enrolment.TlsPins)));
+        await host.UntilAsync("well", IsWell);
+        var enrolment = host.State.Enrolment!;
+        var trusted = Assert.Single(enrolment.CatalogueCertificates);
+        Assert.Equal(Convert.ToBase64String(catalogues[^1].RawData), trusted);
+        Assert.Equal(tls[^1], Assert.Single(enrolment.TlsPins));
         await server.DisposeAsync();
 
         async Task PinAsync(long version, X509Certificate2[] catalogueKeys, string[] tlsKeys)
@@ -106,16 +115,49 @@ public sealed class RealServerTests
                 Catalogue = [.. catalogueKeys.Select(c => Convert.ToBase64String(c.RawData))],
                 Tls = tlsKeys,
             };
-            using var answer = await publisher.PutAsync($"/v1/pins/{version}", new ByteArrayContent(PinsTests.Signed(set, Workshop.Publisher)), HostUnderTest.Ct);
+            var content = new ByteArrayContent(TestPins.Signed(set, Workshop.Publisher));
+            using var answer = await publisher.PutAsync($"/v1/pins/{version}", content, HostUnderTest.Ct);
             Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
-            await host.HappensAsync($"version {version} is followed", () => host.State.Enrolment?.PinsVersion == version);
+            await host.HappensAsync(
+                $"version {version} is followed", () => host.State.Enrolment?.PinsVersion == version);
         }
+    }
+
+    private static bool IsWell(AgentStatus status) => status is
+    {
+        Settled: true,
+        Problem: null,
+        State: PatchState.Applied,
+        CheckIn: { Result: CheckInResult.Succeeded, Listening: true },
+    };
+
+    private static ServeSettings Settings(DataFolder folder) => new()
+    {
+        Folder = folder,
+        Listen = new IPEndPoint(IPAddress.Loopback, 0),
+        Publishers = [X509CertificateLoader.LoadCertificate(Workshop.Publisher.RawData)],
+    };
+
+    private static TokenContent Token(HostUnderTest host, DataFolder folder, Uri address)
+    {
+        var now = host.Time.GetUtcNow();
+        var asked = new NewToken(folder, address, 1, now.AddDays(1), "test", SystemCa: false);
+        return EnrolmentToken.Read(TokenIssuer.Issue(asked, now).Value).Value;
+    }
+
+    private static HttpClient Client(Uri address, Func<X509Certificate2, bool> isKnown)
+    {
+        var handler = new SocketsHttpHandler();
+        handler.SslOptions.RemoteCertificateValidationCallback =
+            (_, seen, _, _) => seen is X509Certificate2 certificate && isKnown(certificate);
+        return new HttpClient(handler) { BaseAddress = address };
     }
 
     private static async Task PublishAsync(HttpClient publisher, Published patch)
     {
-        using var manifest = await publisher.PutAsync(patch.ManifestPath, new ByteArrayContent(patch.Envelope), HostUnderTest.Ct);
-        using var module = await publisher.PutAsync(patch.ModulePath, new ByteArrayContent(patch.Module), HostUnderTest.Ct);
+        var (envelope, content) = (new ByteArrayContent(patch.Envelope), new ByteArrayContent(patch.Module));
+        using var manifest = await publisher.PutAsync(patch.ManifestPath, envelope, HostUnderTest.Ct);
+        using var module = await publisher.PutAsync(patch.ModulePath, content, HostUnderTest.Ct);
         Assert.Equal((HttpStatusCode.Created, HttpStatusCode.Created), (manifest.StatusCode, module.StatusCode));
     }
 }

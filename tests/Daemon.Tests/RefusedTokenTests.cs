@@ -12,10 +12,16 @@ using ServeSettings = LivepatchAgent.Server.Host.ServeSettings;
 
 namespace LivepatchAgent.Daemon.Tests;
 
-/// <summary>`livepatch-agent enable` with tokens that are no good: the CLI and the daemon as processes, the daemon on a fake root, and the real server.</summary>
+/// <summary>
+/// `livepatch-agent enable` with tokens that are no good: the CLI and the daemon as processes, the daemon on a fake
+/// root, and the real server.
+/// </summary>
 public sealed class RefusedTokenTests
 {
     private const string NewOne = "; make a new one with `livepatch-server token create`";
+    private const string Damaged = "cannot read the token: its check digits do not fit";
+    private const string WholeLine = "; copy the whole line that `livepatch-server token create` printed";
+    private const string OfToken = "✗ cannot enrol: token t";
     private static readonly DateTimeOffset Now = DateTimeOffset.UtcNow;
 
     [Fact]
@@ -24,21 +30,32 @@ public sealed class RefusedTokenTests
         await using var host = new HostUnderTest();
         await using var server = await ServeAsync(new DataFolder(host.Path("server")));
         await using var other = await ServeAsync(new DataFolder(host.Path("other")));
-        using var daemon = Process.Start(new ProcessStartInfo(Program("livepatch-agentd")) { Environment = { ["LIVEPATCH_AGENTD_ROOT"] = host.Path("") } })!;
+        var start = new ProcessStartInfo(Program("livepatch-agentd"));
+        start.Environment["LIVEPATCH_AGENTD_ROOT"] = host.Path("");
+        using var daemon = Process.Start(start)!;
         try
         {
             await host.HappensAsync("a socket", () => File.Exists(host.Paths.Socket), timePasses: false);
             var good = Token(host, "server", server);
-            await RefusedAsync(host, "lpa1.hello", "cannot read the token: its check digits do not fit", "; copy the whole line that `livepatch-server token create` printed");
-            await RefusedAsync(host, good[..^9], "cannot read the token: its check digits do not fit", "; copy the whole line that `livepatch-server token create` printed");
-            await RefusedAsync(host, Token(host, "server", server, Now.AddHours(-1)), "✗ cannot enrol: token t", $" expired at {Now.AddHours(-1):u}{NewOne}");
-            await RefusedAsync(host, Token(host, "server", server, change: TokenTable.CountUse), "✗ cannot enrol: token t", $" was good for 1 and has been used 1 time{NewOne}");
-            await RefusedAsync(host, Token(host, "server", server, change: (db, id) => TokenTable.Revoke(db, id, Now)), "✗ cannot enrol: token t", $" was revoked at {Now:u}{NewOne}");
+            await RefusedAsync(host, "lpa1.hello", Damaged, WholeLine);
+            await RefusedAsync(host, good[..^9], Damaged, WholeLine);
+            var expired = Token(host, "server", server, Now.AddHours(-1));
+            await RefusedAsync(host, expired, OfToken, $" expired at {Now.AddHours(-1):u}{NewOne}");
+            var used = Token(host, "server", server, change: TokenTable.CountUse);
+            await RefusedAsync(host, used, OfToken, $" was good for 1 and has been used 1 time{NewOne}");
+            var revoked = Token(host, "server", server, change: (db, id) => TokenTable.Revoke(db, id, Now));
+            await RefusedAsync(host, revoked, OfToken, $" was revoked at {Now:u}{NewOne}");
 
             // Of another server, that had this one's address or its keys.
             var foreign = EnrolmentToken.Read(Token(host, "other", other)).Value;
-            await RefusedAsync(host, EnrolmentToken.Write(foreign with { Server = server.Address.GetLeftPart(UriPartial.Authority) }), "✗ cannot ", "token");
-            await RefusedAsync(host, EnrolmentToken.Write(EnrolmentToken.Read(good).Value with { Secret = foreign.Secret }), "✗ cannot enrol: this server made no such token", "check that the token is of this server");
+            var here = foreign with { Server = server.Address.GetLeftPart(UriPartial.Authority) };
+            await RefusedAsync(host, EnrolmentToken.Write(here), "✗ cannot ", "token");
+            var withItsSecret = EnrolmentToken.Read(good).Value with { Secret = foreign.Secret };
+            await RefusedAsync(
+                host,
+                EnrolmentToken.Write(withItsSecret),
+                "✗ cannot enrol: this server made no such token",
+                "check that the token is of this server");
 
             var ran = await RunAsync(host, "enable", good);
             Assert.Equal((0, ""), (ran.Code, ran.Error));
@@ -60,16 +77,23 @@ public sealed class RefusedTokenTests
         Assert.DoesNotContain(token[5..], ran.Out + ran.Error, StringComparison.Ordinal);
     }
 
-    private static string Token(HostUnderTest host, string folder, RealServer server, DateTimeOffset? expires = null, Action<Session, string>? change = null)
+    private static string Token(
+        HostUnderTest host,
+        string folder,
+        RealServer server,
+        DateTimeOffset? expires = null,
+        Action<Session, string>? change = null)
     {
         var data = new DataFolder(host.Path(folder));
-        var token = TokenIssuer.Issue(new NewToken(data, server.Address, 1, expires ?? Now.AddHours(1), "", SystemCa: false), Now).Value;
+        var asked = new NewToken(data, server.Address, 1, expires ?? Now.AddHours(1), "", SystemCa: false);
+        var token = TokenIssuer.Issue(asked, Now).Value;
         using var database = Database.Open(data.Database).Value;
         if (change is not null)
         {
             _ = database.Write(db =>
             {
-                change(db, TokenTable.FindBySecret(db, TokenSecret.Digest(EnrolmentToken.Read(token).Value.Secret))!.Id);
+                var secret = TokenSecret.Digest(EnrolmentToken.Read(token).Value.Secret);
+                change(db, TokenTable.FindBySecret(db, secret)!.Id);
                 return true;
             });
         }
@@ -79,11 +103,17 @@ public sealed class RefusedTokenTests
 
     private static async Task<RealServer> ServeAsync(DataFolder folder)
     {
-        var settings = new ServeSettings { Folder = folder, Listen = new IPEndPoint(IPAddress.Loopback, 0), Publishers = [X509CertificateLoader.LoadCertificate(Workshop.Publisher.RawData)] };
+        var settings = new ServeSettings
+        {
+            Folder = folder,
+            Listen = new IPEndPoint(IPAddress.Loopback, 0),
+            Publishers = [X509CertificateLoader.LoadCertificate(Workshop.Publisher.RawData)],
+        };
         return (await RealServer.StartAsync(settings, TimeProvider.System, HostUnderTest.Ct)).Value;
     }
 
-    private static async Task<(int Code, string Out, string Error)> RunAsync(HostUnderTest host, params string[] arguments)
+    private static async Task<(int Code, string Out, string Error)> RunAsync(
+        HostUnderTest host, params string[] arguments)
     {
         var start = new ProcessStartInfo(Program("livepatch-agent"), ["--socket", host.Paths.Socket, .. arguments])
         {
@@ -94,7 +124,8 @@ public sealed class RefusedTokenTests
             Environment = { ["LC_ALL"] = "C.UTF-8" },
         };
         using var process = Process.Start(start)!;
-        var (output, error) = (process.StandardOutput.ReadToEndAsync(HostUnderTest.Ct), process.StandardError.ReadToEndAsync(HostUnderTest.Ct));
+        var output = process.StandardOutput.ReadToEndAsync(HostUnderTest.Ct);
+        var error = process.StandardError.ReadToEndAsync(HostUnderTest.Ct);
         await process.WaitForExitAsync(HostUnderTest.Ct);
         return (process.ExitCode, await output, await error);
     }

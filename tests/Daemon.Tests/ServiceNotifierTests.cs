@@ -3,7 +3,7 @@ using Microsoft.Extensions.Hosting.Systemd;
 
 namespace LivepatchAgent.Daemon.Tests;
 
-/// <summary>What systemd is told.</summary>
+/// <summary>What systemd gets to know.</summary>
 public sealed class ServiceNotifierTests
 {
     [Theory]

@@ -24,14 +24,20 @@ public sealed class SettingsTests
         { "ca-file = /etc/ssl/our.pem", Default with { CaFile = "/etc/ssl/our.pem" } },
         { "check-in-minutes = 5", Default with { CheckInEvery = TimeSpan.FromMinutes(5) } },
         { "stall-policy = wait\nstall-reverse-after-minutes = 3", Default },
-        { "stall-policy = reverse", Default with { Policy = Default.Policy with { ReverseAfter = TimeSpan.FromMinutes(10) } } },
-        { "stall-reverse-after-minutes = 3\nstall-policy = reverse", Default with { Policy = Default.Policy with { ReverseAfter = TimeSpan.FromMinutes(3) } } },
+        { "stall-policy = reverse", Reversing(10) },
+        { "stall-reverse-after-minutes = 3\nstall-policy = reverse", Reversing(3) },
         { "probation-minutes = 0", Default with { Policy = Default.Policy with { Probation = TimeSpan.Zero } } },
     };
 
     [Theory]
     [MemberData(nameof(Good))]
-    public void Parse_OfWhatIsRight_GivesTheSettings(string text, AgentSettings expected) => Assert.Equal(expected, AgentSettings.Parse(text, "agent.conf").Value);
+    public void Parse_OfWhatIsRight_GivesTheSettings(string text, AgentSettings expected) =>
+        Assert.Equal(expected, AgentSettings.Parse(text, "agent.conf").Value);
+
+    private static AgentSettings Reversing(int minutes) => Default with
+    {
+        Policy = Default.Policy with { ReverseAfter = TimeSpan.FromMinutes(minutes) },
+    };
 
     [Theory]
     [InlineData("log-level", "line 1", "`key = value`")]
@@ -92,11 +98,17 @@ public sealed class SettingsTests
         await host.RefreshAsync();
         await host.UntilAsync("two hours", s => s.CheckIn.Next > s.At.AddMinutes(100) && s.Settled);
         // Also of what the held check-in is answered.
-        await host.HappensAsync("held", () => host.Board.Current.CheckIn.Listening && host.Server.Count(TestServer.CheckIns, held: true) > 1, timePasses: false);
+        await host.HappensAsync("held", IsHeldAgain, timePasses: false);
         var catalogues = host.Server.Count(TestServer.Catalogues);
         host.Server.AnswerHeldCalls();
-        await host.HappensAsync("heard", () => host.Server.Count(TestServer.Catalogues) > catalogues && host.Inbox!.IsAwaited, timePasses: false);
+        await host.HappensAsync("heard", IsHeard, timePasses: false);
         Assert.Equal(7200, host.State.Conversation.Assignment?.CheckInSeconds);
-        Assert.True(host.Board.Current.CheckIn.Next > host.Time.GetUtcNow().AddMinutes(100), $"{host.Board.Current.CheckIn.Next}");
+        var next = host.Board.Current.CheckIn.Next;
+        Assert.True(next > host.Time.GetUtcNow().AddMinutes(100), $"{next}");
+
+        bool IsHeldAgain() =>
+            host.Board.Current.CheckIn.Listening && host.Server.Count(TestServer.CheckIns, held: true) > 1;
+
+        bool IsHeard() => host.Server.Count(TestServer.Catalogues) > catalogues && host.Inbox!.IsAwaited;
     }
 }

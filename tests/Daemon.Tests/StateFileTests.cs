@@ -92,7 +92,7 @@ public sealed class StateFileTests
         File.CreateSymbolicLink(path, "/proc/self/mem"); // reading it is EIO
         var other = file == "journal.json" ? "" : File.Exists(host.Journal) ? File.ReadAllText(host.Journal) : "";
         await host.StartAsync();
-        var status = await host.UntilAsync("told", s => s.Problem is not null);
+        var status = await host.UntilAsync("reported", s => s.Problem is not null);
         HostUnderTest.AssertProblem(status.Problem, ProblemCode.DiskError, "journal.json");
         var enable = new Command.Enable(new EnrolmentIntent("e", host.Server.Token, "c"));
         HostUnderTest.AssertProblem((await host.SendAsync(enable)).Problem, ProblemCode.DiskError);
@@ -118,7 +118,7 @@ public sealed class StateFileTests
         File.Delete(host.Journal);
         File.CreateSymbolicLink(host.Journal, "/proc/self/mem");
         await host.StartAsync();
-        await host.UntilAsync("told", s => s.Problem?.Code == ProblemCode.DiskError);
+        await host.UntilAsync("reported", s => s.Problem?.Code == ProblemCode.DiskError);
         await host.StopAsync();
         Assert.Equal("/proc/self/mem", new FileInfo(host.Journal).LinkTarget);
     }
@@ -136,7 +136,8 @@ public sealed class StateFileTests
         await host.StartAsync();
         var status = await host.SettledAsync(PatchState.NotEnrolled);
         HostUnderTest.AssertProblem(status.Problem, ProblemCode.StateNewer, why);
-        foreach (var command in new Command[] { new Command.Disable(), new Command.Refresh(), new Command.Enable(new EnrolmentIntent("e", host.Server.Token, "c")) })
+        var enable = new Command.Enable(new EnrolmentIntent("e", host.Server.Token, "c"));
+        foreach (var command in new Command[] { new Command.Disable(), new Command.Refresh(), enable })
             HostUnderTest.AssertProblem((await host.SendAsync(command)).Problem, ProblemCode.StateNewer);
         var before = host.Board.Current.Revision;
         Assert.Equal(before, (await host.SendAsync(new Command.NetworkUp())).Value);
@@ -152,7 +153,8 @@ public sealed class StateFileTests
         await using var host = await HostUnderTest.EnrolledAsync(One);
         foreach (var file in Directory.EnumerateFiles(host.Paths.StateFolder, "*", SearchOption.AllDirectories))
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(host.Paths.StateFolder));
+        const UnixFileMode owners = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+        Assert.Equal(owners, File.GetUnixFileMode(host.Paths.StateFolder));
     }
 
     /// <summary>Any user may fill a file system that keeps nothing back for root.</summary>
@@ -297,7 +299,7 @@ public sealed class StateFileTests
         await host.StartAsync();
         host.Server.Publish(big);
         await host.EnableAsync();
-        var status = await host.UntilAsync("told", s => s.Problem is not null);
+        var status = await host.UntilAsync("reported", s => s.Problem is not null);
         HostUnderTest.AssertProblem(status.Problem, ProblemCode.DiskFull, "modules");
         Assert.Equal(0, host.Server.Count(big.ModulePath));
         disk.Grow(2048);
@@ -322,7 +324,7 @@ public sealed class StateFileTests
         };
         host.Server.Publish(big);
         await host.EnableAsync();
-        var status = await host.UntilAsync("told", s => s.Problem is not null);
+        var status = await host.UntilAsync("reported", s => s.Problem is not null);
         HostUnderTest.AssertProblem(status.Problem, ProblemCode.DiskFull);
         Assert.Empty(host.Kernel.Loaded);
         full = false;
@@ -336,12 +338,14 @@ public sealed class StateFileTests
     {
         await using var host = await HostUnderTest.StartedAsync();
         host.Server.Publish(One);
-        var partial = Directory.CreateDirectory(Path.Combine(host.Paths.StateFolder, "modules")).FullName + "/" + One.Manifest.Module.Sha256 + ".part";
+        var modules = Directory.CreateDirectory(Path.Combine(host.Paths.StateFolder, "modules")).FullName;
+        var partial = $"{modules}/{One.Manifest.Module.Sha256}.part";
         File.WriteAllBytes(partial, new byte[One.Module.Length]);
         var start = host.Time.GetUtcNow();
         await host.EnableAsync();
         await host.SettledAsync(PatchState.Applied);
-        Assert.InRange(host.Time.GetUtcNow() - start, TimeSpan.Zero, TimeSpan.FromHours(1)); // not with the next day's catalogue
+        var took = host.Time.GetUtcNow() - start;
+        Assert.InRange(took, TimeSpan.Zero, TimeSpan.FromHours(1)); // not with the next day's catalogue
         Assert.Equal(1, host.Server.Count(One.ModulePath));
     }
 
@@ -370,32 +374,34 @@ public sealed class StateFileTests
     }
 
     [Fact]
-    public async Task StateFolder_ThatIsAFile_IsToldAndEndsNothing()
+    public async Task StateFolder_ThatIsAFile_IsReportedAndEndsNothing()
     {
         await using var host = new HostUnderTest();
         host.Write("var/lib/livepatch-agent", "not a folder");
         await host.StartAsync();
-        var status = await host.UntilAsync("told", s => s.Problem is not null);
+        var status = await host.UntilAsync("reported", s => s.Problem is not null);
         HostUnderTest.AssertProblem(status.Problem, ProblemCode.DiskError, "journal.json");
-        HostUnderTest.AssertProblem((await host.SendAsync(new Command.Enable(new EnrolmentIntent("e", host.Server.Token, "c")))).Problem, ProblemCode.DiskError);
+        var enable = new Command.Enable(new EnrolmentIntent("e", host.Server.Token, "c"));
+        HostUnderTest.AssertProblem((await host.SendAsync(enable)).Problem, ProblemCode.DiskError);
         File.Delete(host.Path("var/lib/livepatch-agent"));
         Directory.CreateDirectory(host.Path("var/lib/livepatch-agent"));
         await host.UntilAsync("over", s => s.Problem?.Code != ProblemCode.DiskError || s.Settled);
     }
 
     [Theory]
-    [InlineData("etc/livepatch-agent/ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "ca-file = ROOT/etc/livepatch-agent/ca.pem\n")]
-    [InlineData("etc/livepatch-agent/ca.pem", "no certificate", "ca-file = ROOT/etc/livepatch-agent/ca.pem\n")]
-    [InlineData("etc/livepatch-agent/other.pem", "", "ca-file = ROOT/etc/livepatch-agent/ca.pem\n")]
-    public async Task Certificates_OfTheAdministratorThatAreNone_AreNamed(string file, string text, string settings)
+    [InlineData("ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")]
+    [InlineData("ca.pem", "no certificate")]
+    [InlineData("other.pem", "")]
+    public async Task Certificates_OfTheAdministratorThatAreNone_AreNamed(string name, string text)
     {
         await using var host = new HostUnderTest();
+        var file = "etc/livepatch-agent/" + name;
         host.Write(file, text);
-        host.Write("etc/livepatch-agent/agent.conf", settings.Replace("ROOT", host.Path("").TrimEnd('/'), StringComparison.Ordinal));
+        host.Write("etc/livepatch-agent/agent.conf", $"ca-file = {host.Path("etc/livepatch-agent/ca.pem")}\n");
         await host.StartAsync();
         host.Server.Publish(One);
         await host.EnableAsync();
-        var status = await host.UntilAsync("told", s => s.Settled && s.Problem is not null);
+        var status = await host.UntilAsync("reported", s => s.Settled && s.Problem is not null);
         HostUnderTest.AssertProblem(status.Problem, ProblemCode.RequestInvalid, ".pem");
         Assert.Empty(host.Log.From(LogLevel.Error));
         File.Delete(host.Path(file));

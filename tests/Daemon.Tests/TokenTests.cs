@@ -14,14 +14,17 @@ public sealed class TokenTests
     [InlineData(403, "token-expired", ProblemCode.TokenExpired)]
     [InlineData(403, "token-used-up", ProblemCode.TokenUsedUp)]
     [InlineData(403, "token-revoked", ProblemCode.TokenRevoked)]
-    public async Task Enable_WithATokenThatTheServerRefuses_PassesItsWordsOnCleanly(int status, string word, ProblemCode code)
+    public async Task Enable_WithATokenThatTheServerRefuses_PassesItsWordsOnCleanly(
+        int status, string word, ProblemCode code)
     {
         await using var host = await HostUnderTest.StartedAsync();
-        host.Server.Instead = Enrolments(c => c.AnswerAsync(status, """{"error":{"code":"WORD","message":"cannot enrol: \u001b[31mno\u0000\nsecond line","cure":""}}""".Replace("WORD", word, StringComparison.Ordinal)));
+        const string message = @"cannot enrol: \u001b[31mno\u0000\nsecond line";
+        var error = $$$"""{"error":{"code":"{{{word}}}","message":"{{{message}}}","cure":""}}""";
+        host.Server.Instead = Enrolments(c => c.AnswerAsync(status, error));
         await host.EnableAsync();
-        var told = await host.UntilAsync("refused", s => s.Settled && s.Problem is not null);
-        HostUnderTest.AssertProblem(told.Problem, code, "cannot enrol: [31mno");
-        Assert.Equal(PatchState.NotEnrolled, told.State);
+        var refused = await host.ProblemAsync();
+        HostUnderTest.AssertProblem(refused.Problem, code, "cannot enrol: [31mno");
+        Assert.Equal(PatchState.NotEnrolled, refused.State);
         Assert.Single(host.Server.Calls);
         Assert.DoesNotContain(host.Server.Token.Secret, File.ReadAllText(host.Journal), StringComparison.Ordinal);
 
@@ -32,11 +35,11 @@ public sealed class TokenTests
 
     public static TheoryData<string, ProblemCode> Answers => new()
     {
-        { """{"machineId":"m1","catalogueCertificates":[],"publisherCertificates":[]}""", ProblemCode.ServerCertificateMismatch },
-        { """{"machineId":"m1","catalogueCertificates":[null],"publisherCertificates":[null,null]}""", ProblemCode.ServerCertificateMismatch },
-        { $$"""{"machineId":"m1","catalogueCertificates":["{{Foreign}}","%"],"publisherCertificates":["{{Foreign}}"]}""", ProblemCode.ServerCertificateMismatch },
+        { Enrolled("\"m1\"", "", ""), ProblemCode.ServerCertificateMismatch },
+        { Enrolled("\"m1\"", "null", "null,null"), ProblemCode.ServerCertificateMismatch },
+        { Enrolled("\"m1\"", $"\"{Foreign}\",\"%\"", $"\"{Foreign}\""), ProblemCode.ServerCertificateMismatch },
         { """{"machineId":"m1"}""", ProblemCode.ServerAnswerInvalid },
-        { """{"machineId":null,"catalogueCertificates":[],"publisherCertificates":[]}""", ProblemCode.ServerAnswerInvalid },
+        { Enrolled("null", "", ""), ProblemCode.ServerAnswerInvalid },
         { "[]", ProblemCode.ServerAnswerInvalid },
     };
 
@@ -56,12 +59,17 @@ public sealed class TokenTests
     public async Task Enable_WithAnImpossibleMachineId_IsRefused()
     {
         await using var host = await HostUnderTest.StartedAsync();
-        var good = System.Text.Json.JsonSerializer.Serialize(
-            new EnrolmentAnswer { MachineId = "m1\r\nX: y", CatalogueCertificates = [Convert.ToBase64String(Workshop.CatalogueKey.RawData)], PublisherCertificates = [Convert.ToBase64String(Workshop.Publisher.RawData)] },
-            WireJson.Default.EnrolmentAnswer);
+        var answer = new EnrolmentAnswer
+        {
+            MachineId = "m1\r\nX: y",
+            CatalogueCertificates = [Convert.ToBase64String(Workshop.CatalogueKey.RawData)],
+            PublisherCertificates = [Convert.ToBase64String(Workshop.Publisher.RawData)],
+        };
+        var good = System.Text.Json.JsonSerializer.Serialize(answer, WireJson.Default.EnrolmentAnswer);
         host.Server.Instead = Enrolments(c => c.AnswerAsync(201, good));
         await host.EnableAsync();
-        HostUnderTest.AssertProblem((await host.UntilAsync("refused", s => s.Settled && s.Problem is not null)).Problem, ProblemCode.ServerAnswerInvalid, "machine id");
+        var status = await host.ProblemAsync();
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.ServerAnswerInvalid, "machine id");
     }
 
     [Fact]
@@ -70,7 +78,8 @@ public sealed class TokenTests
         await using var host = await HostUnderTest.StartedAsync();
         await host.Server.StopAsync();
         await host.EnableAsync();
-        var status = await host.UntilAsync("given up", s => s.Settled && s.State == PatchState.NotEnrolled && s.Problem is not null);
+        var status = await host.UntilAsync(
+            "given up", s => s.Settled && s.State == PatchState.NotEnrolled && s.Problem is not null);
         HostUnderTest.AssertProblem(status.Problem, ProblemCode.ServerUnreachable, "connection refused");
         Assert.True(host.Time.GetUtcNow() - host.Time.Start < TimeSpan.FromMinutes(1));
     }
@@ -96,7 +105,8 @@ public sealed class TokenTests
     {
         var whole = EnrolmentToken.Write(Token());
         for (var length = 0; length < whole.Length; length++) AssertMalformed(whole[..length]);
-        for (var at = 0; at < whole.Length; at++) AssertMalformed(whole[..at] + (whole[at] == 'x' ? 'y' : 'x') + whole[(at + 1)..]);
+        for (var at = 0; at < whole.Length; at++)
+            AssertMalformed(whole[..at] + (whole[at] == 'x' ? 'y' : 'x') + whole[(at + 1)..]);
         Assert.Null(EnrolmentToken.Read($" \n{whole}\r\n").Problem);
     }
 
@@ -109,7 +119,7 @@ public sealed class TokenTests
         { "no publisher", t => t with { Publishers = [] } },
         { "no catalogue", t => t with { Catalogue = [] } },
         { "a pin that is null", t => t with { Publishers = [null!] } },
-        { "a pin that is none", t => t with { Tls = ["zz"] } },
+        { "a pin that is no digest", t => t with { Tls = ["zz"] } },
         { "a hundred pins", t => t with { Tls = [.. Enumerable.Repeat(new string('a', 64), 100)] } },
     };
 
@@ -121,7 +131,20 @@ public sealed class TokenTests
         AssertMalformed(EnrolmentToken.Write(change(Token())));
     }
 
-    private static TokenContent Token() => new() { Server = "https://patches.example", Secret = "0123456789abcdef0123", Tls = [], Catalogue = [new string('a', 64)], Publishers = [new string('b', 64)] };
+    /// <summary>An answer to an enrolment.</summary>
+    private static string Enrolled(string machine, string catalogue, string publisher) =>
+        $$"""
+        {"machineId":{{machine}},"catalogueCertificates":[{{catalogue}}],"publisherCertificates":[{{publisher}}]}
+        """;
+
+    private static TokenContent Token() => new()
+    {
+        Server = "https://patches.example",
+        Secret = "0123456789abcdef0123",
+        Tls = [],
+        Catalogue = [new string('a', 64)],
+        Publishers = [new string('b', 64)],
+    };
 
     private static void AssertMalformed(string token)
     {

@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Daemon.Kernel;
 using LivepatchAgent.Daemon.Tests.Surroundings;
@@ -8,7 +9,7 @@ public sealed class VerifiedModuleFileTests
 {
     [Theory]
     [InlineData("renamed over")]
-    [InlineData("deleted and written anew")]
+    [InlineData("deleted and written again")]
     [InlineData("a link to elsewhere")]
     public void Handle_IsOfWhatWasVerifiedWhateverTakesItsPlace(string how)
     {
@@ -18,13 +19,14 @@ public sealed class VerifiedModuleFileTests
         File.WriteAllBytes(path, patch.Module);
         File.WriteAllBytes(elsewhere, other.Module);
         var manifest = ManifestVerifier.Verify(patch.Envelope, patch.Digest, [Workshop.Publisher]).Value;
-        using var verified = VerifiedModuleFile.Open(path, manifest, [Workshop.Publisher], Workshop.Release, "x86_64").Value;
+        X509Certificate2[] publishers = [Workshop.Publisher];
+        using var verified = VerifiedModuleFile.Open(path, manifest, publishers, Workshop.Release, "x86_64").Value;
         switch (how)
         {
             case "renamed over":
                 File.Move(elsewhere, path, overwrite: true);
                 break;
-            case "deleted and written anew":
+            case "deleted and written again":
                 File.Delete(path);
                 File.WriteAllBytes(path, other.Module);
                 break;

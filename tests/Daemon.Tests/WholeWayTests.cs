@@ -98,7 +98,7 @@ public sealed class WholeWayTests
     }
 
     [Fact]
-    public async Task Withdrawal_IsToldAndThePatchStays()
+    public async Task Withdrawal_IsReportedAndThePatchStays()
     {
         await using var host = await HostUnderTest.EnrolledAsync(One);
         var withdrawal = Workshop.Withdraw(One, "it stalls");
@@ -116,7 +116,7 @@ public sealed class WholeWayTests
         host.Kernel.CompletesAtOnce = false;
         host.Server.Publish(One);
         await host.EnableAsync();
-        await host.UntilAsync("in transition", s => s.Activity?.Kind == ActivityKind.WaitingForTasks, timePasses: false);
+        await host.InTransitionAsync();
         await host.SendAsync(new Command.Disable());
         await host.RebootAsync(cleanly: true);
         var status = await host.SettledAsync(PatchState.NotEnrolled);

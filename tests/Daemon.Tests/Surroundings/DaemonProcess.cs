@@ -22,9 +22,15 @@ internal sealed partial class DaemonProcess : IDisposable
     public static DaemonProcess Start(
         HostUnderTest host, IReadOnlyDictionary<string, string> variables, params string[] arguments)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "livepatch-agentd"), arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var program = Path.Combine(AppContext.BaseDirectory, "livepatch-agentd");
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         start.Environment["LIVEPATCH_AGENTD_ROOT"] = host.Path("");
-        foreach (var systemds in new[] { "JOURNAL_STREAM", "NOTIFY_SOCKET", "WATCHDOG_USEC" }) start.Environment.Remove(systemds);
+        string[] ofSystemd = ["JOURNAL_STREAM", "NOTIFY_SOCKET", "WATCHDOG_USEC"];
+        foreach (var variable in ofSystemd) start.Environment.Remove(variable);
         foreach (var (name, value) in variables) start.Environment[name] = value;
         return new DaemonProcess(Process.Start(start)!);
     }

@@ -3,7 +3,9 @@ using LivepatchAgent.Daemon.Kernel;
 
 namespace LivepatchAgent.Daemon.Tests.Surroundings;
 
-/// <summary>The kernel's side of a fake root: answers finit_module and delete_module and shows in sysfs what came of it.</summary>
+/// <summary>
+/// The kernel's side of a fake root: answers finit_module and delete_module and shows in sysfs what came of it.
+/// </summary>
 internal sealed class FakeKernel(string root) : ModuleLoader
 {
     private readonly string _livepatch = Path.Combine(root, "sys/kernel/livepatch");
@@ -27,9 +29,9 @@ internal sealed class FakeKernel(string root) : ModuleLoader
 
     public List<string> Removed { get; } = [];
 
-    public string[] Patches => [.. Directory.EnumerateDirectories(_livepatch).Select(p => Path.GetFileName(p)!).Order(StringComparer.Ordinal)];
+    public string[] Patches => Folders(_livepatch);
 
-    public string[] Modules => [.. Directory.EnumerateDirectories(_modules).Select(p => Path.GetFileName(p)!).Order(StringComparer.Ordinal)];
+    public string[] Modules => Folders(_modules);
 
     public override int Load(VerifiedModuleFile module)
     {
@@ -57,7 +59,12 @@ internal sealed class FakeKernel(string root) : ModuleLoader
     public void Take(string name, string? buildId)
     {
         var module = Directory.CreateDirectory(Path.Combine(_modules, name, "notes")).Parent!.FullName;
-        if (buildId is not null) File.WriteAllBytes(Path.Combine(module, "notes/.note.gnu.build-id"), [4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, .. "GNU\0"u8, .. Convert.FromHexString(buildId)]);
+        if (buildId is not null)
+        {
+            byte[] note = [4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, .. "GNU\0"u8, .. Convert.FromHexString(buildId)];
+            File.WriteAllBytes(Path.Combine(module, "notes/.note.gnu.build-id"), note);
+        }
+
         File.WriteAllText(Path.Combine(module, "refcnt"), "1\n");
         var patch = Path.Combine(_livepatch, name);
         Directory.CreateDirectory(Path.Combine(patch, "vmlinux", "cmdline_proc_show,1"));
@@ -90,9 +97,12 @@ internal sealed class FakeKernel(string root) : ModuleLoader
         foreach (var name in Modules) Directory.Delete(Path.Combine(_modules, name), recursive: true);
     }
 
+    private static string[] Folders(string parent) =>
+        [.. Directory.EnumerateDirectories(parent).Select(p => Path.GetFileName(p)!).Order(StringComparer.Ordinal)];
+
     private static void Write(string folder, string file, string value)
     {
-        // Whoever reads meanwhile sees the old or the new, as in sysfs.
+        // A reader sees the old or the new, as in sysfs.
         var beside = Path.Combine(Path.GetDirectoryName(folder)!, "..", $".{file}");
         File.WriteAllText(beside, value + "\n");
         File.Move(beside, Path.Combine(folder, file), overwrite: true);

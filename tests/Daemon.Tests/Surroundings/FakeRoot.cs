@@ -1,14 +1,21 @@
 namespace LivepatchAgent.Daemon.Tests.Surroundings;
 
-/// <summary>A folder that stands for /, in memory where there is such a place: there a thousand fsyncs cost nothing.</summary>
+/// <summary>
+/// A folder that stands for /, in memory where there is such a place: there a thousand fsyncs cost nothing.
+/// </summary>
 internal sealed class FakeRoot : IDisposable
 {
-    private readonly DirectoryInfo _folder = Directory.Exists("/dev/shm") ? Directory.CreateDirectory($"/dev/shm/lpd-{Guid.NewGuid():N}") : Directory.CreateTempSubdirectory("lpd-");
+    private const UnixFileMode ReadByAll = UnixFileMode.GroupRead | UnixFileMode.GroupExecute
+        | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+
+    private readonly DirectoryInfo _folder = Directory.Exists("/dev/shm")
+        ? Directory.CreateDirectory($"/dev/shm/lpd-{Guid.NewGuid():N}")
+        : Directory.CreateTempSubdirectory("lpd-");
 
     public FakeRoot()
     {
-        // Whoever is to reach the socket must be able to come near it.
-        _folder.UnixFileMode |= UnixFileMode.OtherRead | UnixFileMode.OtherExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute;
+        // The socket is below it, and is open to everybody.
+        _folder.UnixFileMode |= ReadByAll;
         Paths = new HostPaths(_folder.FullName);
     }
 

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace LivepatchAgent.Daemon.Tests.Surroundings;
 
-/// <summary>Texts beside the tests; UPDATE_GOLDENS=1 writes them anew.</summary>
+/// <summary>Texts beside the tests; UPDATE_GOLDENS=1 rewrites them.</summary>
 internal static class Golden
 {
     public static void AssertSame(string name, string text, [CallerFilePath] string test = "")

@@ -4,8 +4,8 @@ using System.Text;
 namespace LivepatchAgent.Daemon.Tests.Surroundings;
 
 /// <summary>
-/// A kernel's memory as /proc/kcore shows it, with its packed symbols and ftrace's records; the same symbols as the text of /proc/kallsyms.
-/// Each token is a letter, but for one.
+/// A kernel's memory as /proc/kcore shows it, with its packed symbols and ftrace's records; the same symbols as the
+/// text of /proc/kallsyms. Each token is a letter, but for one.
 /// </summary>
 internal sealed class KernelImage
 {
@@ -14,8 +14,10 @@ internal sealed class KernelImage
     /// <summary>Of the loaded module's struct module.</summary>
     public const ulong ModuleAddress = Base + At.Module;
 
-    private const int Segment = 0x1000, Names = 0x4000, Offsets = 0x6000, Tokens = 0x7000, TokenIndex = 0x7800, Numbers = 0x7a00, FirstGroup = 0x7b00, Records = 0x8000, Exports = 0x9000, Size = 0xa000;
-    private const int ModuleNames = 0x9d00;
+    private const int Segment = 0x1000, Names = 0x4000, Offsets = 0x6000;
+    private const int Tokens = 0x7000, TokenIndex = 0x7800, Numbers = 0x7a00;
+    private const int FirstGroup = 0x7b00, Records = 0x8000, Exports = 0x9000;
+    private const int UtsNamespace = 0x9800, PageTable = 0x9900, ModuleNames = 0x9d00, Size = 0xa000;
     private const byte Token = 200;
 
     private readonly byte[] _memory = new byte[Size];
@@ -24,8 +26,17 @@ internal sealed class KernelImage
 
     public KernelImage()
     {
-        foreach (var (name, at) in new[] { ("_stext", 0x0), ("__start___ksymtab", Exports), ("__stop___ksymtab", Exports + 24), ("__start___kcrctab", Exports + 64), ("init_uts_ns", 0x9800), ("swapper_pg_dir", 0x9900), ("ftrace_pages_start", Numbers + 16) })
-            Add(name, Base + (ulong)at);
+        (string Name, int At)[] own =
+        [
+            ("_stext", 0x0),
+            ("__start___ksymtab", Exports),
+            ("__stop___ksymtab", Exports + 24),
+            ("__start___kcrctab", Exports + 64),
+            ("init_uts_ns", UtsNamespace),
+            ("swapper_pg_dir", PageTable),
+            ("ftrace_pages_start", Numbers + 16),
+        ];
+        foreach (var (name, at) in own) Add(name, Base + (ulong)at);
     }
 
     /// <summary>Addresses of per-processor variables are absolute, as on x86 until Linux 6.14.</summary>
@@ -55,7 +66,9 @@ internal sealed class KernelImage
         return Add("__ksymtab_" + name, Base + Exports + ((ulong)row * 12));
     }
 
-    /// <summary>A loaded module: struct module with a list head (which points to itself) and its symbol table.</summary>
+    /// <summary>
+    /// A loaded module: struct module with a list head (which points to itself) and its symbol table.
+    /// </summary>
     public KernelImage Module(params (string Name, ulong Address)[] symbols)
     {
         BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan(At.Module + 8), ModuleAddress + 8);
@@ -85,7 +98,7 @@ internal sealed class KernelImage
                 var packed = Pack("t" + name);
                 packed.CopyTo(_memory, names);
                 names += packed.Length;
-                BinaryPrimitives.WriteInt32LittleEndian(_memory.AsSpan(offset), !IsAbsolute ? (int)(address - Base) : address < Base ? (int)address : (int)(Base - 1 - address));
+                BinaryPrimitives.WriteInt32LittleEndian(_memory.AsSpan(offset), Offset(address));
                 offset += sizeof(int);
                 count++;
             }
@@ -118,15 +131,22 @@ internal sealed class KernelImage
     /// <summary>Places in the memory, for those who damage it.</summary>
     public static class At
     {
-        public const int FirstName = Names, FirstOffset = Offsets, FirstToken = Tokens, SymbolCount = Numbers, FirstGroupsRecords = FirstGroup + 8, FirstGroupsCount = FirstGroup + 16, FirstRecord = Records, Module = 0x9a00, ModuleSymbolCount = Module + 80, ModuleSymbol = 0x9b00;
+        public const int FirstName = Names, FirstOffset = Offsets, FirstToken = Tokens, SymbolCount = Numbers;
+        public const int FirstGroupsRecords = FirstGroup + 8, FirstGroupsCount = FirstGroup + 16;
+        public const int FirstRecord = Records;
+        public const int Module = 0x9a00, ModuleSymbolCount = Module + 80, ModuleSymbol = 0x9b00;
+    }
+
+    /// <summary>As in kallsyms_offsets: absolute ones as they are, others counted down from -1.</summary>
+    private int Offset(ulong address)
+    {
+        if (!IsAbsolute) return (int)(address - Base);
+        return address < Base ? (int)address : (int)(Base - 1 - address);
     }
 
     private static byte[] Head(params (int Start, int Size)[] pieces)
     {
-        var text = new StringBuilder("OSRELEASE=6.12.0\n");
-        foreach (var (name, at) in new[] { ("_stext", 0), ("init_uts_ns", 0x9800), ("swapper_pg_dir", 0x9900), ("kallsyms_names", Names), ("kallsyms_num_syms", Numbers), ("kallsyms_token_table", Tokens), ("kallsyms_token_index", TokenIndex), ("kallsyms_offsets", Offsets), ("kallsyms_relative_base", Numbers + 8) })
-            text.Append(System.Globalization.CultureInfo.InvariantCulture, $"SYMBOL({name})={Base + (ulong)at:x}\n");
-        byte[] note = [5, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, .. "CORE\0\0\0\0"u8, 1, 2, 3, 4, 11, 0, 0, 0, .. BitConverter.GetBytes(text.Length), 0, 0, 0, 0, .. "VMCOREINFO\0\0"u8, .. Encoding.ASCII.GetBytes(text.ToString())];
+        var note = CoreInfo();
         var (noteAt, rowAt) = (64 + (56 * (pieces.Length + 1)), 64 + 56);
         var head = new byte[pieces.Length == 1 ? Segment : noteAt + note.Length];
         var offset = head.Length;
@@ -143,6 +163,28 @@ internal sealed class KernelImage
         }
 
         return head;
+    }
+
+    /// <summary>The note VMCOREINFO, with where the kernel's own tables are.</summary>
+    private static byte[] CoreInfo()
+    {
+        (string Name, int At)[] symbols =
+        [
+            ("_stext", 0),
+            ("init_uts_ns", UtsNamespace),
+            ("swapper_pg_dir", PageTable),
+            ("kallsyms_names", Names),
+            ("kallsyms_num_syms", Numbers),
+            ("kallsyms_token_table", Tokens),
+            ("kallsyms_token_index", TokenIndex),
+            ("kallsyms_offsets", Offsets),
+            ("kallsyms_relative_base", Numbers + 8),
+        ];
+        var lines = symbols.Select(s => $"SYMBOL({s.Name})={Base + (ulong)s.At:x}\n").Prepend("OSRELEASE=6.12.0\n");
+        var text = Encoding.ASCII.GetBytes(string.Concat(lines));
+        byte[] other = [5, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, .. "CORE\0\0\0\0"u8, 1, 2, 3, 4];
+        byte[] head = [11, 0, 0, 0, .. BitConverter.GetBytes(text.Length), 0, 0, 0, 0, .. "VMCOREINFO\0\0"u8];
+        return [.. other, .. head, .. text];
     }
 
     private static void Program(Span<byte> row, int type, long offset, ulong address, long size)
@@ -168,12 +210,14 @@ internal sealed class KernelImage
 
     private void WriteRecords()
     {
-        BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan(Numbers + 16), _groups.Count == 0 ? 0 : Base + FirstGroup);
+        var first = _groups.Count == 0 ? 0 : Base + FirstGroup;
+        BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan(Numbers + 16), first);
         var record = Records;
         for (var i = 0; i < _groups.Count; i++)
         {
             var group = _memory.AsSpan(FirstGroup + (i * 24));
-            BinaryPrimitives.WriteUInt64LittleEndian(group, i == _groups.Count - 1 ? 0 : Base + FirstGroup + ((ulong)(i + 1) * 24));
+            var next = i == _groups.Count - 1 ? 0 : Base + FirstGroup + ((ulong)(i + 1) * 24);
+            BinaryPrimitives.WriteUInt64LittleEndian(group, next);
             BinaryPrimitives.WriteUInt64LittleEndian(group[8..], Base + (ulong)record);
             BinaryPrimitives.WriteInt32LittleEndian(group[16..], _groups[i].Length);
             foreach (var place in _groups[i])

@@ -29,7 +29,8 @@ internal static partial class OpenMetrics
                 Assert.Equal(type == "info" ? family + "_info" : family, sample.Groups[1].Value);
                 Assert.True(samples.Add(sample.Groups[1].Value + sample.Groups[2].Value), $"{line} stands twice");
                 if (type == "info") Assert.Equal("1", sample.Groups[3].Value);
-                if (type == "stateset") Assert.Contains(family + "=\"", sample.Groups[2].Value, StringComparison.Ordinal);
+                var labels = sample.Groups[2].Value;
+                if (type == "stateset") Assert.Contains(family + "=\"", labels, StringComparison.Ordinal);
             }
         }
     }
@@ -40,6 +41,9 @@ internal static partial class OpenMetrics
     [GeneratedRegex("^# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) (?:[^\\\\\n\"]|\\\\[\\\\n\"])*$")]
     private static partial Regex HelpLine();
 
-    [GeneratedRegex("^([a-zA-Z_:][a-zA-Z0-9_:]*)(\\{[a-zA-Z_][a-zA-Z0-9_]*=\"(?:[^\\\\\n\"]|\\\\[\\\\n\"])*\"(?:,[a-zA-Z_][a-zA-Z0-9_]*=\"(?:[^\\\\\n\"]|\\\\[\\\\n\"])*\")*\\})? (-?[0-9]+)$")]
+    private const string Name = "[a-zA-Z_:][a-zA-Z0-9_:]*";
+    private const string Label = "[a-zA-Z_][a-zA-Z0-9_]*=\"(?:[^\\\\\n\"]|\\\\[\\\\n\"])*\"";
+
+    [GeneratedRegex($"^({Name})(\\{{{Label}(?:,{Label})*\\}})? (-?[0-9]+)$")]
     private static partial Regex SampleLine();
 }

@@ -17,7 +17,8 @@ internal sealed partial class SmallDisk : IDisposable
 
     public void Fill()
     {
-        using var file = new FileStream(Path.Combine(_folder, "filler"), FileMode.Append, FileAccess.Write, FileShare.Read, 0);
+        var path = Path.Combine(_folder, "filler");
+        using var file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, 0);
         try
         {
             while (true) file.Write(new byte[4096]);
@@ -32,8 +33,12 @@ internal sealed partial class SmallDisk : IDisposable
 
     public void Dispose() => Assert.Equal(0, Unmount(_folder, 2 /* MNT_DETACH */));
 
-    private void Mount(ulong flags, int kib) =>
-        Assert.True(Mount("tmpfs", _folder, "tmpfs", flags, $"size={kib}k,mode=700") == 0, $"cannot mount a small disk: errno {Marshal.GetLastPInvokeError()}; these tests run as root");
+    private void Mount(ulong flags, int kib)
+    {
+        var isMounted = Mount("tmpfs", _folder, "tmpfs", flags, $"size={kib}k,mode=700") == 0;
+        var errno = Marshal.GetLastPInvokeError();
+        Assert.True(isMounted, $"cannot mount a small disk: errno {errno}; these tests run as root");
+    }
 
     [LibraryImport("libc", EntryPoint = "mount", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     private static partial int Mount(string source, string target, string type, ulong flags, string data);

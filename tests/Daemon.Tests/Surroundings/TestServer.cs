@@ -11,7 +11,7 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Daemon.Tests.Surroundings;
 
-/// <summary>A patch server on loopback, TLS and HTTP/1.1 by hand: well-behaved until a test says <see cref="Instead"/>.</summary>
+/// <summary>A patch server on loopback, TLS and HTTP/1.1 by hand: as it should be, but for what a test sets.</summary>
 internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
 {
     private readonly X509Certificate2 _own = Workshop.Key("CN=localhost");
@@ -46,7 +46,7 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
 
     public Dictionary<string, byte[]> Withdrawals { get; } = [];
 
-    /// <summary>Signed pin sets by path; the newest is told at each check-in.</summary>
+    /// <summary>Signed pin sets by path; each check-in names the newest.</summary>
     public ConcurrentDictionary<string, byte[]> Pins { get; } = [];
 
     /// <summary>In the place of the two that are known at first.</summary>
@@ -64,13 +64,15 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
         Secret = "secret-secret-secret",
         Tls = [Certificates.KeyPin(_own)],
         Catalogue = [Certificates.Fingerprint(Workshop.CatalogueKey)],
-        Publishers = Pinned is { } p ? [.. p.Publishers.Select(Certificates.Fingerprint)] : [Certificates.Fingerprint(Workshop.Publisher)],
+        Publishers = [.. (Pinned?.Publishers ?? [Workshop.Publisher]).Select(Certificates.Fingerprint)],
         Threshold = Pinned?.Threshold ?? 1,
     };
 
     public string KeyPin => Certificates.KeyPin(_own);
 
-    public int Count(string path, bool? held = null) => Calls.Count(c => c.Path.StartsWith(path, StringComparison.Ordinal) && (held is null || c.IsHeld == held));
+    public int Count(string path, bool? held = null) => Calls
+        .Where(c => c.Path.StartsWith(path, StringComparison.Ordinal))
+        .Count(c => held is null || c.IsHeld == held);
 
     public TestServer Start()
     {
@@ -102,7 +104,8 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
     public void AnswerHeldCalls()
     {
         Interlocked.Increment(ref _sequence);
-        Interlocked.Exchange(ref _news, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
+        var next = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Interlocked.Exchange(ref _news, next).SetResult();
     }
 
     public async ValueTask DisposeAsync() => await StopAsync();
@@ -117,7 +120,8 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
                 lock (_lines) _lines.Add(ServeAsync(client, closing));
             }
         }
-        catch (Exception e) when (closing.IsCancellationRequested && e is OperationCanceledException or SocketException or InvalidOperationException)
+        catch (Exception e) when (closing.IsCancellationRequested
+            && e is OperationCanceledException or SocketException or InvalidOperationException)
         {
             // closed
         }
@@ -130,7 +134,9 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
             using var _ = client;
             client.NoDelay = true;
             await using var line = new SslStream(client.GetStream());
-            await line.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = SslStreamCertificateContext.Create(Certificate ?? _own, CertificatesAbove, offline: true) }, closing);
+            var shown = SslStreamCertificateContext.Create(Certificate ?? _own, CertificatesAbove, offline: true);
+            var options = new SslServerAuthenticationOptions { ServerCertificateContext = shown };
+            await line.AuthenticateAsServerAsync(options, closing);
             while (await Call.ReadAsync(line, closing) is { } call)
             {
                 Calls.Enqueue(call);
@@ -146,7 +152,8 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
                 }
             }
         }
-        catch (Exception e) when (e is IOException or SocketException or AuthenticationException or OperationCanceledException)
+        catch (Exception e)
+            when (e is IOException or SocketException or AuthenticationException or OperationCanceledException)
         {
             // the other side hung up, or we did
         }
@@ -156,7 +163,7 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
     {
         var digest = call.Path[(call.Path.LastIndexOf('/') + 1)..];
         if (call.Path == Enrolments)
-            await call.AnswerAsync(201, new EnrolmentAnswer { MachineId = "m1", CatalogueCertificates = [Der(Workshop.CatalogueKey)], PublisherCertificates = [.. (Pinned?.Publishers ?? [Workshop.Publisher]).Select(Der)] }, WireJson.Default.EnrolmentAnswer);
+            await call.AnswerAsync(201, Enrolled(), WireJson.Default.EnrolmentAnswer);
         else if (call.Path == CheckIns)
             await CheckInAsync(call);
         else if (call.Path.StartsWith(Catalogues, StringComparison.Ordinal))
@@ -170,8 +177,18 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
         else if (Withdrawals.TryGetValue(digest, out var withdrawal))
             await call.AnswerAsync(200, withdrawal, "application/pkcs7-mime");
         else
-            await call.AnswerAsync(404, new ErrorAnswer(new Problem(ProblemCode.NotFound, "cannot answer: there is nothing at this address", "see docs/openapi.yaml")), WireJson.Default.ErrorAnswer);
+            await call.AnswerAsync(404, NotFound);
     }
+
+    private static Problem NotFound => new(
+        ProblemCode.NotFound, "cannot answer: there is nothing at this address", "see docs/openapi.yaml");
+
+    private EnrolmentAnswer Enrolled() => new()
+    {
+        MachineId = "m1",
+        CatalogueCertificates = [Der(Workshop.CatalogueKey)],
+        PublisherCertificates = [.. (Pinned?.Publishers ?? [Workshop.Publisher]).Select(Der)],
+    };
 
     private async Task CheckInAsync(Call call)
     {
@@ -182,12 +199,24 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
             if (known == Tag) await news.WaitAsync(call.Closing);
         }
 
-        await call.AnswerAsync(200, Assigning(new Assignment { Tag = Tag, ManifestDigest = Assigned?.Digest, PinsVersion = Pins.IsEmpty ? null : Pins.Count, CheckInSeconds = 900, Now = time.GetUtcNow() }), WireJson.Default.Assignment);
+        var assignment = new Assignment
+        {
+            Tag = Tag,
+            ManifestDigest = Assigned?.Digest,
+            PinsVersion = Pins.IsEmpty ? null : Pins.Count,
+            CheckInSeconds = 900,
+            Now = time.GetUtcNow(),
+        };
+        await call.AnswerAsync(200, Assigning(assignment), WireJson.Default.Assignment);
     }
 
-    private static Task ModuleAsync(Call call, byte[] module) => call.RangeFrom is { } from
-        ? call.AnswerAsync(206, module[(int)from..], "application/octet-stream", $"Content-Range: bytes {from}-{module.Length - 1}/{module.Length}\r\n")
-        : call.AnswerAsync(200, module, "application/octet-stream");
+    private static Task ModuleAsync(Call call, byte[] module)
+    {
+        const string type = "application/octet-stream";
+        if (call.RangeFrom is not { } from) return call.AnswerAsync(200, module, type);
+        var range = $"Content-Range: bytes {from}-{module.Length - 1}/{module.Length}\r\n";
+        return call.AnswerAsync(206, module[(int)from..], type, range);
+    }
 
     private string Tag => "tag-" + Interlocked.Read(ref _sequence);
 
@@ -206,13 +235,18 @@ internal sealed class TestServer(TimeProvider time) : IAsyncDisposable
                     ManifestDigest = p.Digest,
                     Version = p.Manifest.Version,
                     Sequence = p.Manifest.Sequence,
-                    Withdrawal = Withdrawals.Where(w => w.Value is not null && WithdrawnManifest(w.Value) == p.Digest).Select(w => w.Key).FirstOrDefault(),
+                    Withdrawal = WithdrawalOf(p),
                 })],
             }),
             WireJson.Default.Catalogue),
         CatalogueSigner);
 
-    private static string WithdrawnManifest(byte[] envelope) => ManifestVerifier.VerifyWithdrawal(envelope, null, [Workshop.Publisher]).Value.ManifestDigest;
+    private string? WithdrawalOf(Published patch) => Withdrawals
+        .Where(w => w.Value is not null && WithdrawnManifest(w.Value) == patch.Digest)
+        .Select(w => w.Key).FirstOrDefault();
+
+    private static string WithdrawnManifest(byte[] envelope) =>
+        ManifestVerifier.VerifyWithdrawal(envelope, null, [Workshop.Publisher]).Value.ManifestDigest;
 
     private static string Der(X509Certificate2 certificate) => Convert.ToBase64String(certificate.RawData);
 }

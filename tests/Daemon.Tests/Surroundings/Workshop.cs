@@ -19,7 +19,13 @@ internal static class Workshop
     public static X509Certificate2 CatalogueKey { get; } = Key("CN=catalogue");
 
     /// <summary>Number 1 is livepatch_cmdline; every other is its cumulative successor, livepatch_cmdline_v2.</summary>
-    public static Published Patch(int number, int padding = 0, X509Certificate2? moduleSigner = null, X509Certificate2? manifestSigner = null, byte[]? module = null, Func<PatchManifest, PatchManifest>? change = null)
+    public static Published Patch(
+        int number,
+        int padding = 0,
+        X509Certificate2? moduleSigner = null,
+        X509Certificate2? manifestSigner = null,
+        byte[]? module = null,
+        Func<PatchManifest, PatchManifest>? change = null)
     {
         var raw = Corpus.Module(number == 1 ? Corpus.Cmdline : Corpus.CmdlineV2);
         module ??= ModuleSigner.Sign([.. raw, .. new byte[padding]], moduleSigner ?? Publisher);
@@ -31,16 +37,31 @@ internal static class Workshop
             Notice = $"LPN-{number:D4}",
             KernelRelease = Release,
             Architecture = "x86_64",
-            Module = new ManifestModule { Name = ModuleReader.Read(raw).Value.Name, Sha256 = Sha256(module), Size = module.Length },
+            Module = new ManifestModule
+            {
+                Name = ModuleReader.Read(raw).Value.Name,
+                Sha256 = Sha256(module),
+                Size = module.Length,
+            },
             Fixes = [$"CVE-2026-{number:D4}"],
             CoveredUntil = new DateOnly(2027, 6, 30),
         };
         manifest = change?.Invoke(manifest) ?? manifest;
-        return new Published(manifest, CmsEnvelope.Sign(JsonSerializer.SerializeToUtf8Bytes(manifest, WireJson.Default.PatchManifest), manifestSigner ?? Publisher), module);
+        var json = JsonSerializer.SerializeToUtf8Bytes(manifest, WireJson.Default.PatchManifest);
+        return new Published(manifest, CmsEnvelope.Sign(json, manifestSigner ?? Publisher), module);
     }
 
-    public static byte[] Withdraw(Published patch, string reason) => CmsEnvelope.Sign(
-        JsonSerializer.SerializeToUtf8Bytes(new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, ManifestDigest = patch.Digest, Reason = reason }, WireJson.Default.PatchWithdrawal), Publisher);
+    public static byte[] Withdraw(Published patch, string reason)
+    {
+        var withdrawal = new PatchWithdrawal
+        {
+            Schema = PatchWithdrawal.SchemaName,
+            ManifestDigest = patch.Digest,
+            Reason = reason,
+        };
+        var json = JsonSerializer.SerializeToUtf8Bytes(withdrawal, WireJson.Default.PatchWithdrawal);
+        return CmsEnvelope.Sign(json, Publisher);
+    }
 
     public static string Sha256(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
 
