@@ -160,6 +160,26 @@ public sealed class HoldTests
         Assert.Equal([One.Name], Walk(Accepted(gone, Given.Host(), new Command.Refresh()), Given.Host()).Loads);
     }
 
+    /// <summary>The patch that was kept out once is the one that is brought back now.</summary>
+    [Theory]
+    [InlineData("downloaded")]
+    [InlineData("loading")]
+    [InlineData("transitioning")]
+    public void Status_WhileWhatRanIsLoadedAgain_DoesNotSayThatItIsKeptOut(string phase)
+    {
+        Phase way = phase switch
+        {
+            "downloaded" => new Phase.Downloaded(One),
+            "loading" => new Phase.Loading(One, Given.Boot),
+            _ => new Phase.Transitioning(One, Given.Boot, Given.Now, StallReported: false),
+        };
+        var held = Held(Running(One.ManifestDigest), RunsOne).With(
+            kernel: k => k with { Running = null },
+            record: r => r with { Hold = r.Hold! with { Available = One } });
+        Assert.Equal("1.0", Status(held, Given.Host()).Hold?.Available?.Version);
+        Assert.Null(Status(held.InPhase(way), Given.Host()).Hold?.Available);
+    }
+
     /// <summary>A withdrawn patch is replaced by an older one only where no hold says to keep it.</summary>
     [Fact]
     public void OlderPatch_OnAHeldHost_IsNotLoadedThoughItIsTheLastGoodOne()

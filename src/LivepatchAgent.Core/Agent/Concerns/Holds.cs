@@ -30,7 +30,10 @@ internal static class Holds
         var assigned = state.Conversation.Assignment?.ManifestDigest == patch.ManifestDigest;
         var refused = state.Phase is Phase.Refused p && p.ManifestDigest == patch.ManifestDigest;
         var runs = state.Kernel.Running?.Patch.ManifestDigest == patch.ManifestDigest;
-        return assigned && !refused && !runs ? patch : null;
+        // On its way back before that: what is kept out turns round before its module is at hand.
+        var returns = state.Phase is Phase.AtHand or Phase.InKernel;
+        var isUnderWay = returns && state.Phase.Target?.ManifestDigest == patch.ManifestDigest;
+        return assigned && !refused && !runs && !isUnderWay ? patch : null;
     }
 
     private static Advice? KeptOut(Turn turn)
