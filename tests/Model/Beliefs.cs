@@ -26,6 +26,8 @@ internal static class Beliefs
 
     public static bool StoppedCleanly(AgentState state) => state.Kernel.StoppedCleanly;
 
+    public static bool IsHeld(AgentState state) => state.Record.Hold is not null;
+
     public static IReadOnlyList<Quarantined> Quarantine(AgentState state) => state.Record.Quarantine;
 
     public static IReadOnlyList<Outcome> Outcomes(AgentState state) => state.Conversation.Outcomes;
@@ -75,6 +77,15 @@ internal static class Beliefs
 
     public static AgentState WithQuarantine(AgentState state, IReadOnlyList<Quarantined> quarantine) =>
         state with { Record = state.Record with { Quarantine = quarantine } };
+
+    /// <summary>With the hold of another state.</summary>
+    public static AgentState WithHoldOf(AgentState state, AgentState other) =>
+        state with { Record = state.Record with { Hold = other.Record.Hold } };
+
+    public static AgentState WithoutHold(AgentState state) =>
+        state with { Record = state.Record with { Hold = null } };
+
+    public static AgentState WithPhaseOf(AgentState state, AgentState other) => state.InPhase(other.Phase);
 
     public static AgentState WithLastGood(AgentState state, PatchRef? patch) =>
         state with { Record = state.Record with { LastGood = patch } };

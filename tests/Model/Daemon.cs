@@ -107,8 +107,10 @@ internal sealed class Daemon
         if (!_world.Mind.Accept(At(host), command).TryGet(out var after, out _)) return;
         if (ReferenceEquals(after, State)) return;
         if (_world.Strike(Point.Saved)) return;
-        if (!Save(Recorded(after, new Cause.Asked(command, null)))) return;
-        _world.Oracle.Accepts(command);
+        _world.Oracle.Asks(command);
+        var isSaved = Save(Recorded(after, new Cause.Asked(command, null)));
+        _world.Oracle.Answers(isSaved);
+        if (!isSaved) return;
         if (command is not Command.NetworkUp) Held.Close();
     }
 

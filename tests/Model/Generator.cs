@@ -20,7 +20,8 @@ internal static class Generator
         (IncidentKind.ModeObserve, 8), (IncidentKind.ModeOff, 8), (IncidentKind.ModeNormal, 20),
         (IncidentKind.ReverseStalls, 10), (IncidentKind.ClockAhead, 8), (IncidentKind.ClockBack, 8),
         (IncidentKind.ClockRight, 12), (IncidentKind.Refresh, 20), (IncidentKind.NetworkUp, 10),
-        (IncidentKind.Disable, 8), (IncidentKind.Enable, 12),
+        (IncidentKind.Disable, 8), (IncidentKind.Enable, 12), (IncidentKind.Hold, 14), (IncidentKind.Unhold, 18),
+        (IncidentKind.Release, 25),
     ];
 
     private static readonly IncidentKind[] Kinds = [.. Weights.SelectMany(w => Enumerable.Repeat(w.Kind, w.Weight))];

@@ -126,6 +126,9 @@ internal enum IncidentKind
     NetworkUp,
     Disable,
     Enable,
+    Hold,
+    Unhold,
+    Release,
 }
 
 /// <param name="Turn">From 0.</param>

@@ -67,7 +67,17 @@ internal sealed record Invariant(string Name, string Sentence, string Check)
 
     public static readonly Invariant QuarantineKept = new(
         "quarantine-kept",
-        "A quarantine outlasts everything but an explicit release.",
+        "A quarantine outlasts everything but an explicit release, which lets out that one patch.",
+        Save);
+
+    public static readonly Invariant HeldLoad = new(
+        "held-load",
+        "A held host loads no new patch, only the one that it ran last or the last that survived its probation.",
+        Load);
+
+    public static readonly Invariant HoldKept = new(
+        "hold-kept",
+        "A hold outlasts everything but `unhold`, and nothing but `hold` begins one.",
         Save);
 
     public static readonly Invariant NothingLost = new(
@@ -79,19 +89,19 @@ internal sealed record Invariant(string Name, string Sentence, string Check)
     public static readonly Invariant Truth = new(
         "truth",
         "Status reports applied only for a patch that the kernel shows with enabled=1 and transition=0, "
-        + "and names no patch that the kernel does not have.",
+        + "names no patch that the kernel does not have, and shows a hold and a quarantine as they are.",
         Show);
 
     public static readonly Invariant Arrival = new(
         "arrival",
-        "Once faults stop, the host runs the newest patch within 200 turns, "
+        "Once faults stop and no hold stands, the host runs the newest patch within 200 turns, "
         + "or its fallback if that one is quarantined; "
         + "if a refusal stands until the next boot, within 200 turns of that boot.",
         Whole);
 
     public static readonly Invariant Return = new(
         "return",
-        "After an orderly reboot a host loads again what it ran, without the server, within 100 turns.",
+        "After an orderly reboot a host loads again what it ran, held or not, without the server, within 100 turns.",
         Whole);
 
     public static readonly Invariant Pace = new(
@@ -107,7 +117,7 @@ internal sealed record Invariant(string Name, string Sentence, string Check)
     public static readonly IReadOnlyList<Invariant> All =
     [
         QuarantinedLoad, WithdrawnLoad, UnverifiedLoad, Floor, OneAtATime, IntentFirst, HandsOff, CrashBound,
-        ThreeStrikes, OrderlyEnd, QuarantineKept, NothingLost, Truth, Arrival, Return, Pace,
+        ThreeStrikes, OrderlyEnd, QuarantineKept, HeldLoad, HoldKept, NothingLost, Truth, Arrival, Return, Pace,
         NoException,
     ];
 }

@@ -21,8 +21,13 @@ internal abstract class Mutation(string name, string fault, string expected) : M
         new QuarantineIgnored(), new OneStrike(), new RefusalForEver(), new MemoryForEver(), new WithdrawalForgotten(),
         new CleanEndIgnored(), new NoIntent(), new AlwaysClean(), new QuarantineDropped(), new OutcomesDropped(),
         new FloorsDropped(), new FloorIgnored(), new AppliedTooEarly(), new NoProbation(), new NoRest(),
-        new Unverified(), new ModeIgnored(), new StoreEmptied(), new NoFallback(),
+        new Unverified(), new ModeIgnored(), new StoreEmptied(), new NoFallback(), new HoldIgnored(),
+        new HoldForgotten(), new HoldOfEverything(), new HoldForEver(), new ReleaseOfAll(),
+        new ReleaseWithoutTheRefusal(),
     ];
+
+    /// <exception cref="InvalidOperationException">No mutation is called that.</exception>
+    public static Mutation Of(string name) => All.First(m => m.Name == name);
 
     public bool IsFoundBy(Violation violation) => violation.Kind.StartsWith(Expected, StringComparison.Ordinal);
 

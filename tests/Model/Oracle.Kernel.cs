@@ -25,6 +25,7 @@ internal sealed partial class Oracle
         var (name, manifest) = (wanted.Name, wanted.ManifestDigest);
         if (_quarantined.Contains(manifest)) Fail(Invariant.QuarantinedLoad, null, $"{name} is quarantined");
         if (_withdrawn.Contains(manifest)) Fail(Invariant.WithdrawnLoad, null, $"{name} was withdrawn");
+        if (IsHeld && !IsKept(manifest)) Fail(Invariant.HeldLoad, null, $"{name} is new, and the host is held");
         if (opened?.Manifest != manifest)
             Fail(Invariant.UnverifiedLoad, null, $"{name} is loaded; verified was {opened?.Papers.Name ?? "nothing"}");
         var floor = _ran[_world.Kernel.Release].Values.DefaultIfEmpty(0).Max();

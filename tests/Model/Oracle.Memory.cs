@@ -19,16 +19,11 @@ internal sealed partial class Oracle
     /// <summary>The daemon stops: what it was just doing is not on the disk.</summary>
     public void Stops() => _read.Clear();
 
-    public void Accepts(Command command)
-    {
-        if (command is not Command.Disable) return;
-        foreach (var ran in _ran) ran.Clear();
-    }
-
     /// <summary>A daemon begins with this. The disk has been read back, or the daemon would not be there.</summary>
     public void Starts(AgentState state)
     {
         _read.Clear();
+        _asked = null;
         if (!_world.Disk.WentBack) return;
         // One save is lost with the damaged file, and nobody can know what was in it.
         _quarantined.Clear();
@@ -38,6 +33,8 @@ internal sealed partial class Oracle
         _proven.Clear();
         if (Beliefs.LastGood(state) is { } good) _proven.Add(good);
         _crashes.Clear();
+        IsHeld = Beliefs.IsHeld(state);
+        if (IsHeld) Keep(state);
     }
 
     public void Saves(AgentState? before, AgentState after)
@@ -46,6 +43,7 @@ internal sealed partial class Oracle
         if (--_writes < 0) Fail(Invariant.Pace, "writes", $"more than {2 * PerHour} journal writes an hour");
         before ??= new AgentState();
         CompareQuarantine(before, after);
+        CompareHold(before, after);
         CompareOutcomes(before, after);
         CompareFloors(before, after);
         var (was, now) = (Beliefs.History(before).Count, Beliefs.History(after).Count);
@@ -69,8 +67,9 @@ internal sealed partial class Oracle
         if (ReferenceEquals(was, now)) return;
         foreach (var old in was)
         {
-            if (!now.Any(q => q.ManifestDigest == old.ManifestDigest))
-                Fail(Invariant.QuarantineKept, null, $"the quarantine of {old.Version} is gone");
+            if (now.Any(q => q.ManifestDigest == old.ManifestDigest)) continue;
+            if (IsAskedToRelease(old.ManifestDigest)) Releases(old.ManifestDigest);
+            else Fail(Invariant.QuarantineKept, null, $"the quarantine of {old.Version} is gone");
         }
 
         foreach (var quarantined in now)
@@ -110,6 +109,8 @@ internal sealed partial class Oracle
     /// <summary>What the disk has now, and what follows from it for later.</summary>
     private void Learn(AgentState before, AgentState after)
     {
+        // From the intent on: whether the kernel took it before its boot ended, nobody can know afterwards.
+        if (Beliefs.LoadIntent(after) is { } meant) _begun[_world.Kernel.Release] = meant.Manifest;
         var good = Beliefs.LastGood(after);
         if (good != Beliefs.LastGood(before))
         {

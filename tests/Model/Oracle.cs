@@ -89,6 +89,7 @@ internal sealed partial class Oracle
         // What is being taken back or was just now is still shown as on its way.
         if (status is { Patch: { } shown, Activity: null } && isGone)
             Fail(Invariant.Truth, "patch-absent", $"{shown.Name} is shown, and the kernel does not have it");
+        ShowsCommands(status);
         if (step is Step.CheckIn checkIn) Compare(checkIn.Report, status);
         if (status.State == PatchState.Stalled && step is not Step.Believe && !host.Patches.Any(p => p.Transition))
             Fail(Invariant.Truth, "stalled", "stalled, and the kernel has no transition");
@@ -105,5 +106,7 @@ internal sealed partial class Oracle
     {
         if (report.State != status.State)
             Fail(Invariant.Truth, "report", $"reported {report.State}, shown {status.State}");
+        if ((report.Held ?? false) != (status.Hold is not null))
+            Fail(Invariant.Truth, "report-held", "report and status differ about the hold");
     }
 }

@@ -23,7 +23,7 @@ try
             case "--seed": seed = ulong.Parse(args[++i], CultureInfo.InvariantCulture); break;
             case "--seconds": seconds = int.Parse(args[++i], CultureInfo.InvariantCulture); break;
             case "--replay": replay = args[++i]; break;
-            case "--mutation": mind = Mutation.All.First(m => m.Name == args[++i]); break;
+            case "--mutation": mind = Mutation.Of(args[++i]); break;
             case "--bite": bite = true; break;
             case "--open": open = true; break;
             default: throw new FormatException($"cannot use {args[i]}");

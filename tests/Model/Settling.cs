@@ -33,6 +33,7 @@ internal static class Settling
     {
         world.Calm();
         say("the faults stop");
+        if (world.Oracle.IsHeld) turn = Held(world, turn, oneTurn, say);
         turn = Arrive(world, turn, oneTurn, out var standing);
         if (standing == Standing.UntilReboot)
         {
@@ -41,8 +42,43 @@ internal static class Settling
             if (standing == Standing.UntilReboot) Late(world, "after the boot");
         }
 
-        if (standing == Standing.Arrived && world.Oracle.Status?.Patch is { } shown)
-            Return(world, turn, oneTurn, say, shown);
+        if (standing == Standing.Arrived) Return(world, turn, oneTurn, say);
+    }
+
+    /// <summary>A held host comes to rest, keeps what it runs over a boot, and then the hold ends.</summary>
+    private static int Held(World world, int turn, Action<int> oneTurn, Action<string> say)
+    {
+        var end = turn + Bound;
+        do oneTurn(turn++);
+        while (turn < end && !IsHeldAtRest(world));
+        if (turn == end) world.Oracle.Fail(Invariant.Arrival, "held", "the held host does not come to rest");
+        if (world.Oracle.Status is { State: PatchState.Applied }) turn = Return(world, turn, oneTurn, say);
+        world.Server.Away = false;
+        say("the hold ends");
+        for (end = turn + Bound; turn < end && world.Oracle.IsHeld; turn++)
+        {
+            world.EndHold();
+            oneTurn(turn);
+        }
+
+        return turn;
+    }
+
+    /// <summary>It rests, and either runs what is assigned, or says why not: it is refused or kept out.</summary>
+    private static bool IsHeldAtRest(World world)
+    {
+        if (world.Daemon is not { State: var state, Step: Step.Rest or Step.Listen }) return false;
+        if (world.Oracle.Status is not { } status) return false;
+        if (Beliefs.Enrolment(state) is null)
+        {
+            if (!Beliefs.IsEnrolling(state)) world.Enrol();
+            return false;
+        }
+
+        if (!status.Settled) return false;
+        if (world.Server.Assigned(world.Kernel.Release) is not { } target || IsApplied(world, target)) return true;
+        return Beliefs.Refusal(state)?.Manifest == target.Manifest
+            || status.Hold?.Available?.ManifestDigest == target.Manifest;
     }
 
     private static void Reboot(World world, Action<string> say)
@@ -75,20 +111,22 @@ internal static class Settling
     }
 
     /// <summary>The server is away, and the host is rebooted.</summary>
-    private static void Return(World world, int turn, Action<int> oneTurn, Action<string> say, PatchStatus shown)
+    private static int Return(World world, int turn, Action<int> oneTurn, Action<string> say)
     {
-        if (world.Server.Find(shown.ManifestDigest) is not { Behaviour: <= Behaviour.Stalls } patch) return;
-        if (patch.Withdrawn || world.Oracle.IsBarred(patch) || world.Disk.IsRotten(patch.Papers.Module)) return;
+        if (world.Oracle.Status?.Patch is not { } shown) return turn;
+        if (world.Server.Find(shown.ManifestDigest) is not { Behaviour: <= Behaviour.Stalls } patch) return turn;
+        if (patch.Withdrawn || world.Oracle.IsBarred(patch) || world.Disk.IsRotten(patch.Papers.Module)) return turn;
         world.Server.Away = true;
         say("the server is away");
         Reboot(world, say);
         for (var end = turn + ReturnBound; turn < end; turn++)
         {
             oneTurn(turn);
-            if (IsApplied(world, patch)) return;
+            if (IsApplied(world, patch)) return turn + 1;
         }
 
         world.Oracle.Fail(Invariant.Return, null, $"{shown.Name} is not in force again");
+        return turn;
     }
 
     private static bool IsApplied(World world, Patch patch) =>

@@ -16,6 +16,8 @@ internal sealed partial class World
     private static readonly Command Disable = new Command.Disable();
     private static readonly Command Refresh = new Command.Refresh();
     private static readonly Command NetworkUp = new Command.NetworkUp();
+    private static readonly Command Hold = new Command.Hold(null);
+    private static readonly Command Unhold = new Command.Unhold();
 
     private void Befall(Incident incident)
     {
@@ -53,13 +55,23 @@ internal sealed partial class World
         or IncidentKind.ModeObserve or IncidentKind.ModeOff or IncidentKind.ReverseStalls or IncidentKind.Disable
         or IncidentKind.RebootOther or IncidentKind.ModuleRotten or IncidentKind.JournalDamaged;
 
-    private static Command Command(IncidentKind kind) => kind switch
+    private Command Command(IncidentKind kind) => kind switch
     {
         IncidentKind.Refresh => Refresh,
         IncidentKind.NetworkUp => NetworkUp,
         IncidentKind.Disable => Disable,
+        IncidentKind.Hold => Hold,
+        IncidentKind.Unhold => Unhold,
+        IncidentKind.Release => Release(),
         _ => Enable,
     };
+
+    /// <summary>Of the patch that was quarantined last; without one, of a patch that nobody knows.</summary>
+    private Command.ReleaseQuarantine Release()
+    {
+        var quarantine = Disk.Journal is { } journal ? Beliefs.Quarantine(journal) : [];
+        return new Command.ReleaseQuarantine(quarantine is [.., var last] ? last.ManifestDigest : "nothing");
+    }
 
     private void BefallDaemon(IncidentKind kind)
     {
@@ -219,6 +231,11 @@ internal sealed partial class World
     public void Enrol()
     {
         if (Commands.Count == 0) Commands.Enqueue(Enable);
+    }
+
+    public void EndHold()
+    {
+        if (Commands.Count == 0) Commands.Enqueue(Unhold);
     }
 
     public void RebootInOrder() => Reboot(Kernel.Release);
