@@ -6,11 +6,12 @@ using LivepatchAgent.Core.Modules;
 namespace LivepatchAgent.Core.Trust;
 
 /// <summary>
-/// Every algorithm that a signature may be made with, and what is done with content and key to check one: here and nowhere else. All
-/// others are refused by the names that SignatureAlgorithms has for them. One that signs a hash is a line in these tables. One of
-/// another kind, as ML-DSA (FIPS 204, which the kernel takes from 7.0 on, and which signs no hash that one knows without the key), is
-/// also an arm in <see cref="KeyFault"/> and a <see cref="SignatureCheck"/> beside <see cref="OverHash"/>. Envelopes are read by the
-/// platform's SignedCms, which has ML-DSA where OpenSSL has (3.5): for them the tables are all.
+/// Every algorithm that a signature may be made with, and what is done with content and key to check one: here and
+/// nowhere else. All others are refused by the names that SignatureAlgorithms has for them. An algorithm that signs a
+/// hash is a line in these tables. One of another kind, such as ML-DSA (FIPS 204, which the kernel takes from 7.0 on,
+/// and which signs no hash that can be computed without the key), is also an arm in <see cref="KeyFault"/> and a
+/// <see cref="SignatureCheck"/> beside <see cref="OverHash"/>. Envelopes are read by the platform's SignedCms, which
+/// has ML-DSA where OpenSSL has (3.5): for them the tables are all.
 /// </summary>
 public static class Algorithms
 {
@@ -38,8 +39,10 @@ public static class Algorithms
     private static readonly HashSet<string> Signatures =
     [
         Rsa, RsaPss,
-        "1.2.840.113549.1.1.11", "1.2.840.113549.1.1.12", "1.2.840.113549.1.1.13", // RSA with SHA-256, 384, 512
-        "1.2.840.10045.4.3.2", "1.2.840.10045.4.3.3", "1.2.840.10045.4.3.4", // ECDSA with the same
+        // RSA with SHA-256, 384, 512.
+        "1.2.840.113549.1.1.11", "1.2.840.113549.1.1.12", "1.2.840.113549.1.1.13",
+        // ECDSA with the same.
+        "1.2.840.10045.4.3.2", "1.2.840.10045.4.3.3", "1.2.840.10045.4.3.4",
     ];
 
     private static readonly Dictionary<string, (string Name, bool Accepted)> Curves = new()
@@ -56,12 +59,18 @@ public static class Algorithms
     };
 
     /// <summary>Null for any that is not accepted.</summary>
-    public static HashAlgorithmName? Digest(Oid oid) => Digests.TryGetValue(oid.Value ?? "", out var name) ? name : null;
+    public static HashAlgorithmName? Digest(Oid oid) =>
+        Digests.TryGetValue(oid.Value ?? "", out var name) ? name : null;
 
-    /// <summary>Why no signature over this digest is believed, as the end of "its signature is …"; null when it may be.</summary>
-    public static string? DigestFault(Oid oid) => Digest(oid) is not null
-        ? null
-        : $"over a {SignatureAlgorithms.DigestName(oid.Value ?? "") ?? $"digest that is not known ({oid.Value})"}, and only {AcceptedDigests} are accepted";
+    /// <summary>
+    /// Why no signature over this digest is believed, as the end of "its signature is …"; null when it may be.
+    /// </summary>
+    public static string? DigestFault(Oid oid)
+    {
+        if (Digest(oid) is not null) return null;
+        var name = SignatureAlgorithms.DigestName(oid.Value ?? "") ?? $"digest that is not known ({oid.Value})";
+        return $"over a {name}, and only {AcceptedDigests} are accepted";
+    }
 
     /// <summary>The same of the signature algorithm.</summary>
     /// <param name="module">For the kernel, which takes no RSASSA-PSS there.</param>
@@ -69,30 +78,43 @@ public static class Algorithms
     {
         var id = oid.Value ?? "";
         if (Signatures.Contains(id) && !(module && id == RsaPss)) return null;
-        return SignatureAlgorithms.SignatureName(id) is { } name ? $"made with {name}, which is not accepted" : $"made with an algorithm that is not known ({id})";
+        return SignatureAlgorithms.SignatureName(id) is { } name
+            ? $"made with {name}, which is not accepted"
+            : $"made with an algorithm that is not known ({id})";
     }
 
     /// <summary>Why no key of this kind is believed, as the end of "its key is …"; null when it may be.</summary>
     public static string? KeyFault(X509Certificate2 certificate)
     {
         var kind = certificate.PublicKey.Oid.Value ?? "";
-        switch (kind)
+        return kind switch
         {
-            case Rsa:
-                using (var rsa = certificate.GetRSAPublicKey())
-                    return rsa is null ? "an RSA key that cannot be read" : rsa.KeySize >= LeastRsaBits ? null : $"RSA with {rsa.KeySize} bits, and {AcceptedKeys} are accepted";
-            case EllipticCurve:
-                return Curve(certificate.PublicKey) is { } curve && Curves.TryGetValue(curve, out var named)
-                    ? named.Accepted ? null : $"of the curve {named.Name}, and {AcceptedKeys} are accepted"
-                    : $"of a curve that is not known, and {AcceptedKeys} are accepted";
-            default:
-                return $"{SignatureAlgorithms.SignatureName(kind) ?? "of a kind that is not known"}, and {AcceptedKeys} are accepted";
-        }
+            Rsa => RsaFault(certificate),
+            EllipticCurve => CurveFault(certificate.PublicKey),
+            _ => NotAccepted(SignatureAlgorithms.SignatureName(kind) ?? "of a kind that is not known"),
+        };
     }
+
+    private static string? RsaFault(X509Certificate2 certificate)
+    {
+        using var key = certificate.GetRSAPublicKey();
+        if (key is null) return "an RSA key that cannot be read";
+        return key.KeySize >= LeastRsaBits ? null : NotAccepted($"RSA with {key.KeySize} bits");
+    }
+
+    private static string? CurveFault(PublicKey key)
+    {
+        if (Curve(key) is not { } curve || !Curves.TryGetValue(curve, out var known))
+            return NotAccepted("of a curve that is not known");
+        return known.Accepted ? null : NotAccepted($"of the curve {known.Name}");
+    }
+
+    private static string NotAccepted(string key) => $"{key}, and {AcceptedKeys} are accepted";
 
     /// <summary>What decides about one signature.</summary>
     /// <param name="digest">That the signature names, of those that <see cref="Digest"/> knows.</param>
-    public static SignatureCheck Check(X509Certificate2 certificate, HashAlgorithmName digest) => new OverHash(certificate, digest);
+    public static SignatureCheck Check(X509Certificate2 certificate, HashAlgorithmName digest) =>
+        new OverHash(certificate, digest);
 
     /// <summary>The named curve; null for one that is spelled out, which could be any.</summary>
     private static string? Curve(PublicKey key)

@@ -9,7 +9,10 @@ namespace LivepatchAgent.Core.Trust;
 /// and for nothing else; a catalogue key (the server's) for catalogues and for nothing else.
 /// </summary>
 /// <param name="threshold">How many different publishers must have signed a manifest or a withdrawal.</param>
-public sealed class HostTrust(IReadOnlyList<X509Certificate2> publishers, IReadOnlyList<X509Certificate2> catalogue, int threshold = 1)
+public sealed class HostTrust(
+    IReadOnlyList<X509Certificate2> publishers,
+    IReadOnlyList<X509Certificate2> catalogue,
+    int threshold = 1)
 {
     public IReadOnlyList<X509Certificate2> Publishers { get; } = publishers;
 
@@ -21,17 +24,24 @@ public sealed class HostTrust(IReadOnlyList<X509Certificate2> publishers, IReadO
 public static class Certificates
 {
     /// <summary>SHA-256 of the certificate (DER), lower-case hex: what a token pins.</summary>
-    public static string Fingerprint(X509Certificate2 certificate) => Convert.ToHexStringLower(SHA256.HashData(certificate.RawData));
+    public static string Fingerprint(X509Certificate2 certificate) =>
+        Convert.ToHexStringLower(SHA256.HashData(certificate.RawData));
 
-    /// <summary>SHA-256 of the SubjectPublicKeyInfo, lower-case hex: outlives a renewal of the certificate with the same key.</summary>
+    /// <summary>
+    /// SHA-256 of the SubjectPublicKeyInfo, lower-case hex: outlives a renewal of the certificate with the same key.
+    /// </summary>
     public static string KeyPin(X509Certificate2 certificate) =>
         Convert.ToHexStringLower(SHA256.HashData(certificate.PublicKey.ExportSubjectPublicKeyInfo()));
 
     /// <summary>Reads DER, refusing what is not a certificate or has a key that no signature is believed of.</summary>
-    public static bool TryLoad(ReadOnlySpan<byte> der, [NotNullWhen(true)] out X509Certificate2? certificate) => TryLoad(der, out certificate, out _);
+    public static bool TryLoad(ReadOnlySpan<byte> der, [NotNullWhen(true)] out X509Certificate2? certificate) =>
+        TryLoad(der, out certificate, out _);
 
     /// <param name="fault">Why not, in a few words.</param>
-    public static bool TryLoad(ReadOnlySpan<byte> der, [NotNullWhen(true)] out X509Certificate2? certificate, [NotNullWhen(false)] out string? fault)
+    public static bool TryLoad(
+        ReadOnlySpan<byte> der,
+        [NotNullWhen(true)] out X509Certificate2? certificate,
+        [NotNullWhen(false)] out string? fault)
     {
         certificate = null;
         try

@@ -28,9 +28,14 @@ public static class ManifestVerifier
 
     /// <param name="expectedDigest">What it was asked for by; null when a publisher uploads it.</param>
     /// <param name="threshold">How many different publishers must have signed it.</param>
-    public static Result<VerifiedManifest> Verify(ReadOnlySpan<byte> envelope, string? expectedDigest, IReadOnlyList<X509Certificate2> publishers, int threshold = 1)
+    public static Result<VerifiedManifest> Verify(
+        ReadOnlySpan<byte> envelope,
+        string? expectedDigest,
+        IReadOnlyList<X509Certificate2> publishers,
+        int threshold = 1)
     {
-        if (!Open(envelope, expectedDigest, publishers, threshold, "the manifest").TryGet(out var opened, out var problem)) return problem;
+        var open = Open(envelope, expectedDigest, publishers, threshold, "the manifest");
+        if (!open.TryGet(out var opened, out var problem)) return problem;
         PatchManifest? manifest;
         try
         {
@@ -41,14 +46,20 @@ public static class ManifestVerifier
             return Invalid($"it is not a manifest ({e.Path ?? "no JSON"})");
         }
 
-        if (manifest is null || manifest.Schema != PatchManifest.SchemaName) return Invalid($"its schema is not {PatchManifest.SchemaName}");
+        if (manifest is null || manifest.Schema != PatchManifest.SchemaName)
+            return Invalid($"its schema is not {PatchManifest.SchemaName}");
         if (ManifestRules.Fault(manifest) is { } fault) return Invalid(fault);
         return new VerifiedManifest(manifest, opened.Digest);
     }
 
-    public static Result<PatchWithdrawal> VerifyWithdrawal(ReadOnlySpan<byte> envelope, string? expectedDigest, IReadOnlyList<X509Certificate2> publishers, int threshold = 1)
+    public static Result<PatchWithdrawal> VerifyWithdrawal(
+        ReadOnlySpan<byte> envelope,
+        string? expectedDigest,
+        IReadOnlyList<X509Certificate2> publishers,
+        int threshold = 1)
     {
-        if (!Open(envelope, expectedDigest, publishers, threshold, "the withdrawal").TryGet(out var opened, out var problem)) return problem;
+        var open = Open(envelope, expectedDigest, publishers, threshold, "the withdrawal");
+        if (!open.TryGet(out var opened, out var problem)) return problem;
         PatchWithdrawal? withdrawal;
         try
         {
@@ -59,22 +70,35 @@ public static class ManifestVerifier
             return Invalid("it is not a withdrawal");
         }
 
-        return withdrawal is { Schema: PatchWithdrawal.SchemaName } && Hex.IsSha256(withdrawal.ManifestDigest) && ManifestRules.IsLine(withdrawal.Reason)
-            ? withdrawal
-            : Invalid($"it is not a {PatchWithdrawal.SchemaName}");
+        var isWhole = withdrawal is { Schema: PatchWithdrawal.SchemaName }
+            && Hex.IsSha256(withdrawal.ManifestDigest)
+            && ManifestRules.IsLine(withdrawal.Reason);
+        return isWhole ? withdrawal! : Invalid($"it is not a {PatchWithdrawal.SchemaName}");
     }
 
     private sealed record Opened(byte[] Content, string Digest);
 
-    private static Result<Opened> Open(ReadOnlySpan<byte> envelope, string? expectedDigest, IReadOnlyList<X509Certificate2> publishers, int threshold, string what)
+    private static Result<Opened> Open(
+        ReadOnlySpan<byte> envelope,
+        string? expectedDigest,
+        IReadOnlyList<X509Certificate2> publishers,
+        int threshold,
+        string what)
     {
         var digest = Convert.ToHexStringLower(SHA256.HashData(envelope));
         if (expectedDigest is not null && digest != expectedDigest)
-            return new Problem(ProblemCode.ManifestMismatch, $"cannot accept {what}: it is not the one asked for (SHA-256 {digest[..12]}…, not {expectedDigest[..12]}…)", Cure);
-        return CmsEnvelope.Open(envelope, publishers, what, ProblemCode.ManifestSignatureInvalid, threshold).TryGet(out var content, out var problem)
-            ? new Opened(content, digest)
-            : problem;
+        {
+            return new Problem(
+                ProblemCode.ManifestMismatch,
+                $"cannot accept {what}: it is not the one asked for "
+                + $"(SHA-256 {digest[..12]}…, not {expectedDigest[..12]}…)",
+                Cure);
+        }
+
+        var opened = CmsEnvelope.Open(envelope, publishers, what, ProblemCode.ManifestSignatureInvalid, threshold);
+        return opened.TryGet(out var content, out var problem) ? new Opened(content, digest) : problem;
     }
 
-    private static Problem Invalid(string why) => new(ProblemCode.ManifestInvalid, $"cannot accept the manifest: {why}", Cure);
+    private static Problem Invalid(string why) =>
+        new(ProblemCode.ManifestInvalid, $"cannot accept the manifest: {why}", Cure);
 }

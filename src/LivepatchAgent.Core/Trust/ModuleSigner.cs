@@ -5,7 +5,9 @@ using LivepatchAgent.Core.Modules;
 
 namespace LivepatchAgent.Core.Trust;
 
-/// <summary>Signs a module as the kernel's scripts/sign-file does: detached PKCS#7, no attributes, no certificates.</summary>
+/// <summary>
+/// Signs a module as the kernel's scripts/sign-file does: detached PKCS#7, no attributes, no certificates.
+/// </summary>
 public static class ModuleSigner
 {
     /// <param name="digest">SHA-256 when null: who verifies takes it of the file in any case.</param>
