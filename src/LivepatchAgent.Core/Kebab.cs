@@ -4,7 +4,8 @@ using System.Text.Json.Serialization;
 namespace LivepatchAgent.Core;
 
 /// <summary>Enums on the wire are words in kebab case, never numbers.</summary>
-public sealed class KebabEnumConverter<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false)
+public sealed class KebabEnumConverter<T>()
+    : JsonStringEnumConverter<T>(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false)
     where T : struct, Enum;
 
 /// <summary>The same words outside JSON: metric labels, log lines, anchors.</summary>

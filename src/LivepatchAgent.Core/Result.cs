@@ -2,7 +2,9 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace LivepatchAgent.Core;
 
-/// <summary>A value, or the <see cref="Core.Problem"/> that stood in its way. Expected failures are values; exceptions are bugs.</summary>
+/// <summary>
+/// A value, or the <see cref="Core.Problem"/> that stood in its way. Expected failures are values; exceptions are bugs.
+/// </summary>
 public readonly struct Result<T>
     where T : notnull
 {

@@ -6,7 +6,7 @@ namespace LivepatchAgent.Core.History;
 /// <summary>One thing that happened on this host, before it becomes a link of the chain.</summary>
 public sealed record HistoryEvent(HistoryKind Kind)
 {
-    /// <summary>Who asked for it; null when the agent did it by itself.</summary>
+    /// <summary>Who asked for it; null when the agent did it on its own.</summary>
     public HistoryBy? By { get; init; }
 
     public HistoryPatch? Patch { get; init; }
@@ -86,4 +86,9 @@ public sealed record HistoryBy(uint? Uid = null, int? Pid = null, string? Progra
 /// <param name="Version">The publisher's count.</param>
 /// <param name="Module">SHA-256 of the module file.</param>
 /// <param name="Signer">Fingerprint of the certificate that signed the module, once it was verified.</param>
-public sealed record HistoryPatch([property: JsonPropertyName("manifest")] string ManifestDigest, string? Name = null, string? Version = null, string? Module = null, string? Signer = null);
+public sealed record HistoryPatch(
+    [property: JsonPropertyName("manifest")] string ManifestDigest,
+    string? Name = null,
+    string? Version = null,
+    string? Module = null,
+    string? Signer = null);

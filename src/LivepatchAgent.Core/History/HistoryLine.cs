@@ -8,13 +8,13 @@ using LivepatchAgent.Core.Wire;
 namespace LivepatchAgent.Core.History;
 
 /// <summary>
-/// One line of history.jsonl. <see cref="Hash"/> is the SHA-256 of the line as it stands before <c>,"hash"</c>, and that
-/// text begins with number and hash of the line before: whoever changes, drops or moves a line changes every hash after it.
-/// Words of a closed list are plain text here, so that an older agent can read what a newer one wrote.
+/// One line of history.jsonl. <see cref="Hash"/> is the SHA-256 of the line as it stands before <c>,"hash"</c>, and
+/// that text begins with number and hash of the line before: changing, dropping or moving a line changes every
+/// hash after it. Words of a closed list are plain text here, so that an older agent can read what a newer one wrote.
 /// </summary>
 public sealed record HistoryLine
 {
-    /// <summary>No line of ours comes near it; a longer one is none.</summary>
+    /// <summary>No line of ours comes near it; a longer text is not a line.</summary>
     public const int MaxLength = 8 * 1024;
 
     private const int MaxText = 300;
@@ -53,8 +53,15 @@ public sealed record HistoryLine
 
     public string? Hash { get; init; }
 
-    /// <summary>The text of the entry that follows the line numbered <paramref name="number"/> - 1, without a line end.</summary>
-    public static (string Text, string Hash) Write(long number, string previous, DateTimeOffset at, string boot, HistoryEvent e)
+    /// <summary>
+    /// The text of the entry that follows the line numbered <paramref name="number"/> - 1, without a line end.
+    /// </summary>
+    public static (string Text, string Hash) Write(
+        long number,
+        string previous,
+        DateTimeOffset at,
+        string boot,
+        HistoryEvent e)
     {
         var line = new HistoryLine
         {
@@ -63,10 +70,10 @@ public sealed record HistoryLine
             At = at.ToUniversalTime(),
             Boot = Short(boot),
             Kind = Kebab.Of(e.Kind),
-            By = e.By is { } by ? by with { Program = by.Program is { } p ? Short(p) : null, Server = by.Server is { } s ? Short(s) : null } : null,
-            Patch = e.Patch is { } patch ? patch with { Version = patch.Version is { } v ? Short(v) : null } : null,
+            By = e.By is { } by ? Short(by) : null,
+            Patch = e.Patch is { } patch ? patch with { Version = ShortOrNull(patch.Version) } : null,
             Problem = e.Problem is { } problem ? Kebab.Of(problem.Code) : null,
-            Note = e.Note is { } note ? Short(note) : e.Problem is { } why ? Short(why.Message) : null,
+            Note = ShortOrNull(e.Note ?? e.Problem?.Message),
             Missed = e.Missed,
             Kept = e.Kept,
         };
@@ -82,10 +89,12 @@ public sealed record HistoryLine
         if (text.Length > MaxLength || text.Length <= EndLength) return null;
         try
         {
-            if (JsonSerializer.Deserialize(text, HistoryJson.Default.HistoryLine) is not { } line || !Hex.IsSha256(line.Hash) || !Hex.IsSha256(line.Previous)) return null;
+            if (JsonSerializer.Deserialize(text, HistoryJson.Default.HistoryLine) is not { } line) return null;
+            if (!Hex.IsSha256(line.Hash) || !Hex.IsSha256(line.Previous)) return null;
             // The hash is looked for where it was written, at the very end, not where JSON may have found another.
             var head = text[..^EndLength];
-            Span<byte> end = [.. HashField, .. Encoding.ASCII.GetBytes(Convert.ToHexStringLower(SHA256.HashData(head))), (byte)'"', (byte)'}'];
+            var hash = Convert.ToHexStringLower(SHA256.HashData(head));
+            Span<byte> end = [.. HashField, .. Encoding.ASCII.GetBytes(hash), (byte)'"', (byte)'}'];
             fits = text[^EndLength..].SequenceEqual(end);
             return line;
         }
@@ -95,6 +104,11 @@ public sealed record HistoryLine
         }
     }
 
+    private static HistoryBy Short(HistoryBy by) =>
+        by with { Program = ShortOrNull(by.Program), Server = ShortOrNull(by.Server) };
+
+    private static string? ShortOrNull(string? text) => text is null ? null : Short(text);
+
     private static string Short(string text)
     {
         var safe = PrintableText.Of(text.Length > MaxText ? text[..MaxText] : text);
@@ -102,7 +116,9 @@ public sealed record HistoryLine
     }
 }
 
-/// <summary>Answer of the local API: entries as they stand in the file, oldest first, and the verdict if one was asked for.</summary>
+/// <summary>
+/// Answer of the local API: entries as they stand in the file, oldest first, and the verdict if one was asked for.
+/// </summary>
 public sealed record HistoryAnswer
 {
     public const string SchemaName = "livepatch-history/1";

@@ -15,10 +15,10 @@ public sealed record HistoryVerdict
     /// <summary>Number of the newest.</summary>
     public required long Last { get; init; }
 
-    /// <summary>Its hash: whoever notes it elsewhere can prove later that nothing up to it was changed.</summary>
+    /// <summary>Its hash: noted elsewhere, it can prove later that nothing up to it was changed.</summary>
     public required string Hash { get; init; }
 
-    /// <summary>Entries that were not kept and are counted in the history: told, so not a fault.</summary>
+    /// <summary>Entries that were not kept and are counted in the history: reported, so not a fault.</summary>
     public required long Missed { get; init; }
 
     /// <summary>What is wrong, one line each; no more than <see cref="HistoryVerifier.MaxFaults"/>.</summary>
@@ -26,8 +26,9 @@ public sealed record HistoryVerdict
 }
 
 /// <summary>
-/// Proves a history whole, in one pass of its lines, oldest first: each fits its own hash and follows the one before, the
-/// oldest is the first of all or the one that the last rotation names, the newest is the one that the journal knows.
+/// Proves a history whole, in one pass of its lines, oldest first: each fits its own hash and follows the one before,
+/// the oldest is the first of all or the one that the last rotation names, the newest is the one that the journal
+/// knows.
 /// </summary>
 public sealed class HistoryVerifier
 {
@@ -62,7 +63,10 @@ public sealed class HistoryVerifier
         }
         else if (line.Number != _last + 1)
         {
-            Fault(line.Number > _last + 1 ? $"entries {_last + 1} to {line.Number - 1} are missing" : $"entry {line.Number} stands after entry {_last}");
+            var isGap = line.Number > _last + 1;
+            Fault(isGap
+                ? $"entries {_last + 1} to {line.Number - 1} are missing"
+                : $"entry {line.Number} stands after entry {_last}");
         }
         else if (_hash is not null && line.Previous != _hash)
         {
@@ -75,19 +79,30 @@ public sealed class HistoryVerifier
     }
 
     /// <summary>The verdict, once every line was taken.</summary>
-    /// <param name="mark">What the journal knows; its pending lines are those that wait for the file, and no others.</param>
+    /// <param name="mark">What the journal knows; its pending lines are those that wait for the file, and no
+    /// others.</param>
     /// <param name="torn">Bytes behind the last line end.</param>
     public HistoryVerdict End(HistoryMark mark, long torn)
     {
         if (torn > 0) Fault($"{torn} bytes stand behind the last line");
         // Lines that the disk would not take yet count as well.
         foreach (var text in mark.Unwritten(_last)) Take(Encoding.UTF8.GetBytes(text));
-        if (_first > 0 && _first != _kept)
-            Fault(_first > _kept ? $"entries {_kept} to {_first - 1} are missing" : $"entries {_first} to {_kept - 1} were let go and are there again");
+        if (_first > 0 && _first > _kept) Fault($"entries {_kept} to {_first - 1} are missing");
+        else if (_first > 0 && _first < _kept)
+            Fault($"entries {_first} to {_kept - 1} were let go and are there again");
         if (_last < mark.Count) Fault($"entries {_last + 1} to {mark.Count} are missing: the end was cut off");
         else if (_last > mark.Count) Fault($"entries {mark.Count + 1} to {_last} are not the agent's");
-        else if (_hash is not null && _hash != mark.Hash) Fault($"entry {_last} is not the one that the agent wrote last");
-        return new HistoryVerdict { Whole = _faults.Count == 0, First = _first, Last = _last, Hash = _hash ?? mark.Hash, Missed = _missed + mark.Missed, Faults = _faults };
+        else if (_hash is not null && _hash != mark.Hash)
+            Fault($"entry {_last} is not the one that the agent wrote last");
+        return new HistoryVerdict
+        {
+            Whole = _faults.Count == 0,
+            First = _first,
+            Last = _last,
+            Hash = _hash ?? mark.Hash,
+            Missed = _missed + mark.Missed,
+            Faults = _faults,
+        };
     }
 
     private void Fault(string what)

@@ -2,7 +2,9 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Kernel;
 
-/// <summary>The kernel's small texts, each to its value. A text that is not understood is null or empty, never an exception.</summary>
+/// <summary>
+/// The kernel's small texts, each to its value. A text that is not understood is null or empty, never an exception.
+/// </summary>
 public static class KernelTexts
 {
     /// <summary><c>none [integrity] confidentiality</c> → <c>integrity</c>.</summary>
@@ -18,7 +20,9 @@ public static class KernelTexts
     /// <summary>A sysfs boolean.</summary>
     public static bool Flag(ReadOnlySpan<char> text) => text.Trim() is "1" or "Y";
 
-    /// <summary><c>livepatch_agent=off|observe</c> among the words of the kernel's command line; the last one counts.</summary>
+    /// <summary>
+    /// <c>livepatch_agent=off|observe</c> among the words of the kernel's command line; the last one counts.
+    /// </summary>
     public static KillSwitch CommandLineSwitch(ReadOnlySpan<char> commandLine)
     {
         const string key = "livepatch_agent=";
@@ -32,7 +36,10 @@ public static class KernelTexts
         return found;
     }
 
-    /// <summary><c>off</c>, <c>observe</c>, or nothing at all; what is not understood is taken for the more careful <c>observe</c>.</summary>
+    /// <summary>
+    /// <c>off</c>, <c>observe</c>, or nothing at all; what is not understood is taken for the more careful
+    /// <c>observe</c>.
+    /// </summary>
     public static KillSwitch Mode(ReadOnlySpan<char> text) => text.Trim() switch
     {
         "" or "normal" => KillSwitch.None,
@@ -50,7 +57,8 @@ public static class KernelTexts
     }
 
     /// <summary>
-    /// A line of /proc/PID/stack: <c>[&lt;0&gt;] do_nanosleep+0x6f/0x180</c> → <c>do_nanosleep</c>; null for what is no frame.
+    /// A line of /proc/PID/stack: <c>[&lt;0&gt;] do_nanosleep+0x6f/0x180</c> → <c>do_nanosleep</c>;
+    /// null for what is no frame.
     /// </summary>
     public static string? StackFrame(ReadOnlySpan<char> line)
     {
@@ -62,7 +70,9 @@ public static class KernelTexts
         return name.Length is > 0 and <= 256 ? name.ToString() : null;
     }
 
-    /// <summary>The systemd unit in /proc/PID/cgroup: the innermost part that ends like one, else the whole path.</summary>
+    /// <summary>
+    /// The systemd unit in /proc/PID/cgroup: the innermost part that ends like one, else the whole path.
+    /// </summary>
     public static string? Unit(ReadOnlySpan<char> cgroup)
     {
         foreach (var line in cgroup.EnumerateLines())
@@ -105,6 +115,9 @@ public static class KernelTexts
     }
 
     /// <summary>The build id in a module's notes/.note.gnu.build-id: an ELF note of type 3, name "GNU".</summary>
-    public static string? BuildId(ReadOnlySpan<byte> note) =>
-        note.Length is > 16 and <= 16 + 64 && note[12..16].SequenceEqual("GNU\0"u8) ? Convert.ToHexStringLower(note[16..]) : null;
+    public static string? BuildId(ReadOnlySpan<byte> note)
+    {
+        var isBuildId = note.Length is > 16 and <= 16 + 64 && note[12..16].SequenceEqual("GNU\0"u8);
+        return isBuildId ? Convert.ToHexStringLower(note[16..]) : null;
+    }
 }

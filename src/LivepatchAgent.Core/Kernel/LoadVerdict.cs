@@ -17,28 +17,49 @@ public static class LoadVerdict
     public const int EKEYREJECTED = 129;
 
     private const string KernelLog = "see the kernel's log (`journalctl -k`) for the line it left";
+    private const string OwnBuild = $"publish a patch built for exactly this kernel; {KernelLog}";
+    private const string Import = "mokutil --import publisher.der";
 
     /// <param name="errno">As finit_module left it.</param>
     /// <param name="lockdown">The lockdown level in force, for the cure.</param>
-    public static Problem OfLoading(string name, int errno, string? lockdown) => errno switch
+    public static Problem OfLoading(string name, int errno, string? lockdown)
     {
-        EKEYREJECTED or ENOKEY => new(
-            ProblemCode.KernelKeyRejected,
-            $"cannot load {name}: the kernel has no key for its signature",
-            lockdown is null or "none" ? "enrol the publisher's certificate: `mokutil --import publisher.der`, then reboot" : "Secure Boot is on: enrol the publisher's certificate with `mokutil --import publisher.der`, then reboot"),
-        EPERM => new(
-            ProblemCode.KernelNotPermitted,
-            $"cannot load {name}: the kernel does not permit it (lockdown: {lockdown ?? "unknown"})",
-            "module loading may be off (kernel.modules_disabled=1), or the daemon lacks CAP_SYS_MODULE"),
-        ENOEXEC => new(ProblemCode.KernelModuleFormat, $"cannot load {name}: the kernel does not take the file for a module of its own build", $"publish a patch built for exactly this kernel; {KernelLog}"),
-        ENOENT => new(ProblemCode.KernelSymbolMissing, $"cannot load {name}: it needs a symbol that this kernel has not", $"publish a patch built for exactly this kernel; {KernelLog}"),
-        EINVAL => new(ProblemCode.KernelInvalidArgument, $"cannot load {name}: the kernel found it invalid", KernelLog),
-        EEXIST => new(ProblemCode.KernelModuleExists, $"cannot load {name}: a module of this name is loaded already", $"remove module {name} by hand, then run `livepatch-agent refresh`"),
-        EBUSY => new(ProblemCode.KernelBusy, $"cannot load {name}: the kernel is busy, for instance with another transition", "it is tried again"),
-        ENOMEM => new(ProblemCode.KernelNoMemory, $"cannot load {name}: the kernel has no memory for it", "free memory; it is tried again"),
-        ENOSYS => new(ProblemCode.KernelWithoutLivepatch, $"cannot load {name}: this kernel loads no modules", "boot a kernel with CONFIG_MODULES and CONFIG_LIVEPATCH"),
-        _ => new(ProblemCode.KernelError, $"cannot load {name}: the kernel answered errno {errno}", KernelLog),
-    };
+        var (code, why, cure) = errno switch
+        {
+            EKEYREJECTED or ENOKEY =>
+                (ProblemCode.KernelKeyRejected, "the kernel has no key for its signature", Enrolment(lockdown)),
+            EPERM => (
+                ProblemCode.KernelNotPermitted,
+                $"the kernel does not permit it (lockdown: {lockdown ?? "unknown"})",
+                "module loading may be off (kernel.modules_disabled=1), or the daemon lacks CAP_SYS_MODULE"),
+            ENOEXEC => (
+                ProblemCode.KernelModuleFormat,
+                "the kernel does not take the file for a module of its own build",
+                OwnBuild),
+            ENOENT => (ProblemCode.KernelSymbolMissing, "it needs a symbol that this kernel has not", OwnBuild),
+            EINVAL => (ProblemCode.KernelInvalidArgument, "the kernel found it invalid", KernelLog),
+            EEXIST => (
+                ProblemCode.KernelModuleExists,
+                "a module of this name is loaded already",
+                $"remove module {name} by hand, then run `livepatch-agent refresh`"),
+            EBUSY => (
+                ProblemCode.KernelBusy,
+                "the kernel is busy, for instance with another transition",
+                "it is tried again"),
+            ENOMEM =>
+                (ProblemCode.KernelNoMemory, "the kernel has no memory for it", "free memory; it is tried again"),
+            ENOSYS => (
+                ProblemCode.KernelWithoutLivepatch,
+                "this kernel loads no modules",
+                "boot a kernel with CONFIG_MODULES and CONFIG_LIVEPATCH"),
+            _ => (ProblemCode.KernelError, $"the kernel answered errno {errno}", KernelLog),
+        };
+        return new Problem(code, $"cannot load {name}: {why}", cure);
+    }
+
+    private static string Enrolment(string? lockdown) => lockdown is null or "none"
+        ? $"enrol the publisher's certificate: `{Import}`, then reboot"
+        : $"Secure Boot is on: enrol the publisher's certificate with `{Import}`, then reboot";
 
     /// <summary>Whether the same call may succeed a little later.</summary>
     public static bool InPassing(int errno) => errno is EBUSY or EAGAIN or ENOMEM;

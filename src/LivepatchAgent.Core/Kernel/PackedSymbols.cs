@@ -4,9 +4,10 @@ using System.Text;
 namespace LivepatchAgent.Core.Kernel;
 
 /// <summary>
-/// The names of vmlinux's symbols as the kernel keeps them (kernel/kallsyms.c, scripts/kallsyms.c): each a length and so many
-/// tokens, and a token stands for some letters. The text of /proc/kallsyms is made of this, and costs ten times as much. Names
-/// that are not among the wanted ones are told by their first tokens and not unpacked. What is not as it should be is a fault.
+/// The names of vmlinux's symbols as the kernel keeps them (kernel/kallsyms.c, scripts/kallsyms.c): each a length and
+/// so many tokens, and a token stands for some letters. The text of /proc/kallsyms is made of this, and costs ten times
+/// as much. The first tokens of a name show that it is not among the wanted ones, and it is not unpacked. What is not
+/// as it should be is a fault.
 /// </summary>
 public sealed class PackedSymbols
 {
@@ -15,7 +16,7 @@ public sealed class PackedSymbols
 
     public const int TokenIndexSize = Tokens * sizeof(ushort);
 
-    /// <summary>A length of two bytes at the most, and the tokens.</summary>
+    /// <summary>A length of at most two bytes, and the tokens.</summary>
     public const int MaxEntry = 2 + 0x3fff;
 
     private const int Tokens = 256;
@@ -40,9 +41,13 @@ public sealed class PackedSymbols
 
     public bool IsFaulty { get; private set; }
 
-    /// <param name="wanted">Names that are given, and what is written behind them (<c>name.isra.0</c>); a few others may be given too.</param>
+    /// <param name="wanted">Names that are given, and what is written behind them (<c>name.isra.0</c>); a few others
+    /// may be given too.</param>
     /// <returns>Null when the tables of tokens are not as they should be.</returns>
-    public static PackedSymbols? Of(ReadOnlySpan<byte> tokenTable, ReadOnlySpan<byte> tokenIndex, IEnumerable<string> wanted)
+    public static PackedSymbols? Of(
+        ReadOnlySpan<byte> tokenTable,
+        ReadOnlySpan<byte> tokenIndex,
+        IEnumerable<string> wanted)
     {
         if (tokenIndex.Length < TokenIndexSize) return null;
         var tokens = new byte[Tokens][];
@@ -66,7 +71,8 @@ public sealed class PackedSymbols
         {
             if (bytes.Length - at < 2) break;
             int length = bytes[at], start = at + 1;
-            if (length >= 0x80) length = (length & 0x7f) | (bytes[start++] << 7); // since 6.1
+            // Lengths of two bytes: since 6.1.
+            if (length >= 0x80) length = (length & 0x7f) | (bytes[start++] << 7);
             if (length == 0)
             {
                 IsFaulty = true;

@@ -3,7 +3,10 @@ using System.Text;
 
 namespace LivepatchAgent.Core.Kernel;
 
-/// <summary>A line of /proc/kallsyms: <c>ffffffff812f3a10 t cmdline_proc_show</c>, and for a module's a tab and <c>[module]</c>. In place.</summary>
+/// <summary>
+/// A line of /proc/kallsyms, in place: <c>ffffffff812f3a10 t cmdline_proc_show</c>, and for a module's a tab and
+/// <c>[module]</c>.
+/// </summary>
 public readonly ref struct SymbolLine
 {
     private const int AddressLength = 16, NameStart = 19;
@@ -23,7 +26,8 @@ public readonly ref struct SymbolLine
     /// <summary>Empty for vmlinux.</summary>
     public ReadOnlySpan<byte> Module { get; }
 
-    public ulong Address => System.Buffers.Text.Utf8Parser.TryParse(AddressText, out ulong address, out _, 'x') ? address : 0;
+    public ulong Address =>
+        System.Buffers.Text.Utf8Parser.TryParse(AddressText, out ulong address, out _, 'x') ? address : 0;
 
     public static bool TryRead(ReadOnlySpan<byte> line, out SymbolLine symbol)
     {
@@ -57,7 +61,8 @@ public static class SymbolTexts
 
     /// <summary>
     /// A line of enabled_functions: <c>name [module] (1) R I</c>, padding, and where it leads, as
-    /// <c>tramp: 0xffffffffc0001000 (klp_ftrace_handler+0x0/0x1a0)</c> and <c>-&gt;arch_ftrace_ops_list_func+0x0/0x1e0</c>.
+    /// <c>tramp: 0xffffffffc0001000 (klp_ftrace_handler+0x0/0x1a0)</c> and
+    /// <c>-&gt;arch_ftrace_ops_list_func+0x0/0x1e0</c>.
     /// </summary>
     public static FunctionHook? Hook(ReadOnlySpan<char> line)
     {
@@ -80,14 +85,22 @@ public static class SymbolTexts
         for (var plus = rest.IndexOf('+'); plus > 0 && handlers.Count < 8; plus = rest.IndexOf('+'))
         {
             var start = rest[..plus].LastIndexOfAny("( >") + 1;
-            if (start > 0 && start < plus && !handlers.Contains(rest[start..plus].ToString())) handlers.Add(rest[start..plus].ToString());
+            if (start > 0 && start < plus)
+            {
+                var handler = rest[start..plus].ToString();
+                if (!handlers.Contains(handler)) handlers.Add(handler);
+            }
+
             rest = rest[(plus + 1)..];
         }
 
         return new FunctionHook(holder, name, flags.ToString(), handlers);
     }
 
-    /// <summary>The line of enabled_functions below a function that is called directly: <c>direct--&gt;bpf_trampoline_6442509+0x0/0x1000</c>.</summary>
+    /// <summary>
+    /// The line of enabled_functions below a function that is called directly:
+    /// <c>direct--&gt;bpf_trampoline_6442509+0x0/0x1000</c>.
+    /// </summary>
     public static string? DirectTarget(ReadOnlySpan<char> line)
     {
         const string Mark = "direct-->";
@@ -97,21 +110,27 @@ public static class SymbolTexts
         return plus > Mark.Length ? text[Mark.Length..plus].ToString() : null;
     }
 
-    /// <summary>A line of kprobes/list: <c>ffffffff812f3a10  k  cmdline_proc_show+0x0  [module] [FTRACE]</c>; r for a kretprobe.</summary>
+    /// <summary>
+    /// A line of kprobes/list: <c>ffffffff812f3a10  k  cmdline_proc_show+0x0  [module] [FTRACE]</c>; r for a kretprobe.
+    /// </summary>
     public static KernelProbe? Probe(string line)
     {
         var words = line.Split((char[]?)[' ', '\t'], StringSplitOptions.RemoveEmptyEntries);
         if (words.Length < 3 || words[1] is not ("k" or "r" or "p" or "j")) return null;
         var plus = words[2].LastIndexOf('+');
-        if (plus <= 0 || !long.TryParse(words[2].AsSpan(plus + 1).TrimStart("0x"), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var offset))
-        {
-            if (plus <= 0 || words[2][(plus + 1)..] is not ("0x0" or "0")) return null;
-            offset = 0;
-        }
-
+        if (plus <= 0 || Offset(words[2].AsSpan(plus + 1)) is not { } offset) return null;
         // What is in brackets is a state in capitals, or the module.
-        var module = words.Skip(3).Select(w => w.Trim('[', ']')).FirstOrDefault(w => w.Length > 0 && w.Any(char.IsAsciiLetterLower));
+        var bracketed = words.Skip(3).Select(w => w.Trim('[', ']'));
+        var module = bracketed.FirstOrDefault(w => w.Any(char.IsAsciiLetterLower));
         return new KernelProbe(module ?? "vmlinux", words[2][..plus], offset, words[1] == "r");
+    }
+
+    private static long? Offset(ReadOnlySpan<char> text)
+    {
+        const NumberStyles Hex = NumberStyles.AllowHexSpecifier;
+        if (long.TryParse(text.TrimStart("0x"), Hex, CultureInfo.InvariantCulture, out var offset)) return offset;
+        // TrimStart takes off the digit of a plain zero as well.
+        return text is "0x0" or "0" ? 0 : null;
     }
 
     private static (string Name, string Object) NameAndObject(ReadOnlySpan<char> text)
@@ -122,5 +141,6 @@ public static class SymbolTexts
         return module is ['[', .., ']'] ? (text[..space].ToString(), module[1..^1].ToString()) : ("", "");
     }
 
-    private static ReadOnlySpan<byte> Bracketed(ReadOnlySpan<byte> text) => text.Length > 2 && text[0] == '[' && text[^1] == ']' ? text[1..^1] : [];
+    private static ReadOnlySpan<byte> Bracketed(ReadOnlySpan<byte> text) =>
+        text.Length > 2 && text[0] == '[' && text[^1] == ']' ? text[1..^1] : [];
 }

@@ -9,7 +9,9 @@ public static class VmcoreinfoText
 {
     private const int NoteHeader = 12;
 
-    /// <summary>Addresses by name, of its lines <c>SYMBOL(_stext)=ffffffff81000000</c>; empty when there are none.</summary>
+    /// <summary>
+    /// Addresses by name, of its lines <c>SYMBOL(_stext)=ffffffff81000000</c>; empty if it has no such line.
+    /// </summary>
     public static IReadOnlyDictionary<string, ulong> Symbols(ReadOnlySpan<byte> notes)
     {
         var found = new Dictionary<string, ulong>();
@@ -19,7 +21,10 @@ public static class VmcoreinfoText
             var line = text[range];
             if (!line.StartsWith("SYMBOL("u8)) continue;
             var close = line.IndexOf(")="u8);
-            if (close < 0 || !Utf8Parser.TryParse(line[(close + 2)..], out ulong address, out var length, 'x') || length != line.Length - close - 2) continue;
+            if (close < 0) continue;
+            var value = line[(close + 2)..];
+            if (!Utf8Parser.TryParse(value, out ulong address, out var length, 'x')) continue;
+            if (length != value.Length) continue;
             found[Encoding.UTF8.GetString(line["SYMBOL(".Length..close])] = address;
         }
 
@@ -31,10 +36,12 @@ public static class VmcoreinfoText
     {
         while (notes.Length >= NoteHeader)
         {
-            var (name, text) = (BinaryPrimitives.ReadUInt32LittleEndian(notes), BinaryPrimitives.ReadUInt32LittleEndian(notes[4..]));
+            var name = BinaryPrimitives.ReadUInt32LittleEndian(notes);
+            var text = BinaryPrimitives.ReadUInt32LittleEndian(notes[4..]);
             var start = NoteHeader + Padded(name);
             if (start + text > notes.Length) return [];
-            if (notes.Slice(NoteHeader, (int)name).SequenceEqual("VMCOREINFO\0"u8)) return notes.Slice((int)start, (int)text);
+            var isInfo = notes.Slice(NoteHeader, (int)name).SequenceEqual("VMCOREINFO\0"u8);
+            if (isInfo) return notes.Slice((int)start, (int)text);
             if (start + Padded(text) > notes.Length) return [];
             notes = notes[(int)(start + Padded(text))..];
         }

@@ -1,14 +1,16 @@
 namespace LivepatchAgent.Core.Kernel;
 
 /// <summary>
-/// Which packed names begin with one that is wanted, told token by token. What a token leads to is found out when it is first
-/// asked for: names are many and begin alike, so that is seldom.
+/// Which packed names begin with one that is wanted, decided token by token. What a token leads to is found out when it
+/// is first asked for: names are many and begin alike, so that is seldom.
 /// </summary>
 internal sealed class WantedNames
 {
     private const int Tokens = 256;
 
-    /// <summary>A few names need some tens. With all of them in use, what more would be needed for counts as wanted.</summary>
+    /// <summary>
+    /// A few names need some tens. With all of them in use, what more would be needed for counts as wanted.
+    /// </summary>
     private const int MaxStates = 1024;
 
     /// <summary>What <see cref="_next"/> has; what is more is the number of a state.</summary>
@@ -24,7 +26,8 @@ internal sealed class WantedNames
         _states.Add(new State(-1, [.. names]));
     }
 
-    /// <param name="Matched">How many letters were read, without the first, which is the symbol's type; -1 before that.</param>
+    /// <param name="Matched">How many letters were read, without the first, which is the symbol's type; -1 before that.
+    /// </param>
     /// <param name="Names">Those that begin with these letters, and are longer.</param>
     private readonly record struct State(int Matched, byte[][] Names);
 
@@ -71,13 +74,16 @@ internal sealed class WantedNames
         return left.Count == 0 ? No : Numbered(matched + letters.Length, left);
     }
 
-    /// <summary>The letters that were read are the first of each name that is left, so these two say all of a state.</summary>
+    /// <summary>
+    /// The letters that were read are the first of each name that is left, so these two say all of a state.
+    /// </summary>
     private ushort Numbered(int matched, List<byte[]> names)
     {
         var letters = names[0].AsSpan(0, matched);
         for (var i = 0; i < _states.Count; i++)
         {
-            if (_states[i].Matched == matched && _states[i].Names[0].AsSpan(0, matched).SequenceEqual(letters)) return (ushort)(Begin + i);
+            var (known, others) = _states[i];
+            if (known == matched && others[0].AsSpan(0, matched).SequenceEqual(letters)) return (ushort)(Begin + i);
         }
 
         if (_states.Count == MaxStates) return Yes;

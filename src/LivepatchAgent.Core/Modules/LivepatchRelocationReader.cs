@@ -144,7 +144,11 @@ internal static class LivepatchRelocationReader
     }
 
     /// <summary>False when the entry writes nothing, or nowhere.</summary>
-    private static bool Place(scoped ref ElfFile elf, ElfSection target, ReadOnlySpan<byte> row, ref SectionFaults found)
+    private static bool Place(
+        scoped ref ElfFile elf,
+        ElfSection target,
+        ReadOnlySpan<byte> row,
+        ref SectionFaults found)
     {
         var type = (uint)elf.U64(row, 8);
         var width = RelocationTypes.Width(elf.Machine, type);

@@ -20,7 +20,10 @@ public sealed record AgentStatus
 
     public required string AgentVersion { get; init; }
 
-    /// <summary>False while the agent is on its way somewhere (see <see cref="Activity"/>); true when it has come to an end for now.</summary>
+    /// <summary>
+    /// False while the agent is on its way somewhere (see <see cref="Activity"/>); true when it has come to an end for
+    /// now.
+    /// </summary>
     public required bool Settled { get; init; }
 
     public required KernelStatus Kernel { get; init; }
@@ -44,7 +47,7 @@ public sealed record AgentStatus
     /// <summary>Why the last thing asked for did not come about.</summary>
     public Problem? Problem { get; init; }
 
-    /// <summary>The administrator's word to keep what runs; null while there is none.</summary>
+    /// <summary>The administrator's word to keep what runs; null without a hold.</summary>
     public HoldStatus? Hold { get; init; }
 
     /// <summary>The patches that took this host down, and that it does not load again.</summary>
@@ -79,7 +82,7 @@ public enum PatchState
     /// <summary>The kernel refused the patch, or gave it up.</summary>
     ApplyFailed,
 
-    /// <summary>This kernel or this host cannot be live-patched, or is told not to be.</summary>
+    /// <summary>This kernel or this host cannot be live-patched, or is set not to be.</summary>
     Unsupported,
 }
 
@@ -189,7 +192,8 @@ public sealed record BlockingTask(
     int Tid,
     int Pid,
     string Comm,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Unit, // a parameter that is left out could not be read back
+    // A parameter that is left out could not be read back.
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Unit,
     IReadOnlyList<string> Stack);
 
 public sealed record PatchStatus
@@ -220,7 +224,8 @@ public sealed record LoadedPatch(
     string Name,
     bool Enabled,
     bool Transition,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] bool? Replace, // null, and not left out: see BlockingTask
+    // Null, and not left out: see BlockingTask.
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] bool? Replace,
     IReadOnlyList<PatchedFunction> Functions);
 
 /// <summary><c>POST /v1/enable</c>.</summary>

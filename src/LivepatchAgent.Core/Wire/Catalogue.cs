@@ -39,6 +39,8 @@ public sealed record CatalogueEntry
 
     public required long Sequence { get; init; }
 
-    /// <summary>SHA-256 of the publisher's signed withdrawal, when the patch was withdrawn; fetched like a manifest.</summary>
+    /// <summary>
+    /// SHA-256 of the publisher's signed withdrawal, when the patch was withdrawn; fetched like a manifest.
+    /// </summary>
     public string? Withdrawal { get; init; }
 }

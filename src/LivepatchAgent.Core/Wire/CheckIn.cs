@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace LivepatchAgent.Core.Wire;
 
-/// <summary>What a machine tells about itself; nothing secret.</summary>
+/// <summary>What a machine reports about itself; nothing secret.</summary>
 public sealed record MachineFacts
 {
     public required string Hostname { get; init; }
@@ -18,12 +18,12 @@ public sealed record MachineFacts
 
     public required string AgentVersion { get; init; }
 
-    /// <summary>/proc/sys/kernel/random/boot_id: tells a reboot from a restart.</summary>
+    /// <summary>/proc/sys/kernel/random/boot_id: distinguishes a reboot from a restart.</summary>
     public required string BootId { get; init; }
 }
 
 /// <summary>
-/// <c>POST /v1/enrolments</c>. The machine makes its own credential and tells only the digest, and names the enrolment
+/// <c>POST /v1/enrolments</c>. The machine makes its own credential and sends only the digest, and names the enrolment
 /// itself, so that a call whose answer was lost can be made again without using the token up twice.
 /// </summary>
 public sealed record EnrolmentRequest
@@ -44,7 +44,9 @@ public sealed record EnrolmentAnswer
 {
     public required string MachineId { get; init; }
 
-    /// <summary>Certificates (DER, base64) of the server's catalogue key; the host keeps those that the token pins.</summary>
+    /// <summary>
+    /// Certificates (DER, base64) of the server's catalogue key; the host keeps those that the token pins.
+    /// </summary>
     public required IReadOnlyList<string> CatalogueCertificates { get; init; }
 
     /// <summary>Certificates (DER, base64) of the publishers; the host keeps those that the token pins.</summary>
@@ -61,7 +63,9 @@ public sealed record CheckInRequest
 
     public required MachineReport Report { get; init; }
 
-    /// <summary>What happened since the last check-in that succeeded, oldest first; the server keeps each id once.</summary>
+    /// <summary>
+    /// What happened since the last check-in that succeeded, oldest first; the server keeps each id once.
+    /// </summary>
     public required IReadOnlyList<Outcome> Outcomes { get; init; }
 
     /// <summary>Tag of the assignment that the host has; null when it has none.</summary>
@@ -88,7 +92,7 @@ public sealed record MachineReport
     public bool? Held { get; init; }
 }
 
-/// <summary>One thing that happened on the host, told once.</summary>
+/// <summary>One thing that happened on the host, reported once.</summary>
 /// <param name="Id">Unique; a repeated one is not counted again.</param>
 /// <param name="At">When.</param>
 /// <param name="Kind">What.</param>
@@ -124,11 +128,13 @@ public sealed record Assignment
     /// <summary>Changes whenever the assignment or the catalogue behind it does; opaque to the host.</summary>
     public required string Tag { get; init; }
 
-    /// <summary>SHA-256 of the manifest that this machine shall run; null when there is none for its kernel.</summary>
+    /// <summary>SHA-256 of the manifest that this machine is to run; null when no patch is for its kernel.</summary>
     [JsonPropertyName("manifest")]
     public string? ManifestDigest { get; init; }
 
-    /// <summary>Version of the newest pin set that the server has: a hint, since the set itself is signed. Null without any.</summary>
+    /// <summary>
+    /// Version of the newest pin set that the server has: a hint, since the set itself is signed. Null without any.
+    /// </summary>
     public long? PinsVersion { get; init; }
 
     /// <summary>How long the host rests between check-ins that are not held.</summary>

@@ -6,9 +6,9 @@ using System.Text.Json;
 namespace LivepatchAgent.Core.Wire;
 
 /// <summary>
-/// One string that takes a host into a server's care and needs nothing else:
-/// <c>lpa1.PAYLOAD.CHECK</c>. PAYLOAD is base64url of JSON (<see cref="TokenContent"/>), CHECK the first 8 hex digits of
-/// the SHA-256 of what stands before it, so that a token cut off in a mail is told from a wrong one.
+/// One string that takes a host into a server's care and needs nothing else: <c>lpa1.PAYLOAD.CHECK</c>. PAYLOAD is
+/// base64url of JSON (<see cref="TokenContent"/>), CHECK the first 8 hex digits of the SHA-256 of what stands before
+/// it, so that a token cut off in a mail can be distinguished from a wrong one.
 /// </summary>
 public static class EnrolmentToken
 {
@@ -18,11 +18,14 @@ public static class EnrolmentToken
 
     public static string Write(TokenContent content)
     {
-        var head = Prefix + Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(content, WireJson.Default.TokenContent));
+        var json = JsonSerializer.SerializeToUtf8Bytes(content, WireJson.Default.TokenContent);
+        var head = Prefix + Base64Url.EncodeToString(json);
         return $"{head}.{Check(head)}";
     }
 
-    /// <summary>Reads a token that a person pasted; white space around it does not matter. The message never holds any of it.</summary>
+    /// <summary>
+    /// Reads a token that a person pasted; white space around it does not matter. The message never holds any of it.
+    /// </summary>
     public static Result<TokenContent> Read(ReadOnlySpan<char> text)
     {
         var token = text.Trim();
@@ -34,7 +37,8 @@ public static class EnrolmentToken
             return Malformed("its check digits do not fit, so a part of it is missing or changed");
         try
         {
-            var content = JsonSerializer.Deserialize(Base64Url.DecodeFromChars(token[Prefix.Length..dot]), WireJson.Default.TokenContent);
+            var json = Base64Url.DecodeFromChars(token[Prefix.Length..dot]);
+            var content = JsonSerializer.Deserialize(json, WireJson.Default.TokenContent);
             return content is null ? Malformed("it holds nothing") : Validate(content);
         }
         catch (Exception e) when (e is FormatException or JsonException)
@@ -45,13 +49,16 @@ public static class EnrolmentToken
 
     private static Result<TokenContent> Validate(TokenContent content)
     {
-        if (!Uri.TryCreate(content.Server, UriKind.Absolute, out var uri) || uri.Scheme != "https" || uri.UserInfo.Length > 0)
+        var isAddress = Uri.TryCreate(content.Server, UriKind.Absolute, out var uri);
+        if (!isAddress || uri!.Scheme != "https" || uri.UserInfo.Length > 0)
             return Malformed("the server it names is not an https address");
         if (content.Secret.Length is < 16 or > 128) return Malformed("its secret has an impossible length");
-        if (content.Catalogue.Count is 0 or > 8 || content.Publishers.Count is 0 or > MaxPublishers || content.Tls.Count > 8)
-            return Malformed("its pins are missing or too many");
-        if (content.Threshold < 1 || content.Threshold > content.Publishers.Count || content.PinsVersion < 0) return Malformed("its threshold or its version cannot be");
-        return content.Catalogue.Concat(content.Publishers).Concat(content.Tls).All(Hex.IsSha256) ? content : Malformed("a pin in it is not a SHA-256");
+        var isSized = content.Catalogue.Count is > 0 and <= 8 && content.Publishers.Count is > 0 and <= MaxPublishers;
+        if (!isSized || content.Tls.Count > 8) return Malformed("its pins are missing or too many");
+        var hasThreshold = content.Threshold >= 1 && content.Threshold <= content.Publishers.Count;
+        if (!hasThreshold || content.PinsVersion < 0) return Malformed("its threshold or its version cannot be");
+        var pins = content.Catalogue.Concat(content.Publishers).Concat(content.Tls);
+        return pins.All(Hex.IsSha256) ? content : Malformed("a pin in it is not a SHA-256");
     }
 
     private static string Check(ReadOnlySpan<char> head)
@@ -61,8 +68,10 @@ public static class EnrolmentToken
         return Convert.ToHexStringLower(SHA256.HashData(bytes).AsSpan(0, 4));
     }
 
-    private static Problem Malformed(string why) =>
-        new(ProblemCode.TokenMalformed, $"cannot read the token: {why}", "copy the whole line that `livepatch-server token create` printed");
+    private static Problem Malformed(string why) => new(
+        ProblemCode.TokenMalformed,
+        $"cannot read the token: {why}",
+        "copy the whole line that `livepatch-server token create` printed");
 }
 
 /// <summary>What a token says.</summary>
@@ -74,7 +83,9 @@ public sealed record TokenContent
     /// <summary>base64url; the server keeps its digest only.</summary>
     public required string Secret { get; init; }
 
-    /// <summary>SHA-256 of the SubjectPublicKeyInfo of the server's TLS key, hex; empty where the system's CAs are to judge.</summary>
+    /// <summary>
+    /// SHA-256 of the SubjectPublicKeyInfo of the server's TLS key, hex; empty where the system's CAs are to judge.
+    /// </summary>
     public required IReadOnlyList<string> Tls { get; init; }
 
     /// <summary>SHA-256 of the catalogue certificates (DER), hex.</summary>

@@ -31,7 +31,9 @@ public sealed record PatchManifest
 
     public required ManifestModule Module { get; init; }
 
-    /// <summary>CVE identifiers that this patch fixes, all that are fixed by it and the patches it supersedes.</summary>
+    /// <summary>
+    /// CVE identifiers that this patch fixes, all that are fixed by it and the patches it supersedes.
+    /// </summary>
     public required IReadOnlyList<string> Fixes { get; init; }
 
     /// <summary>The last day on which the publisher makes patches for this kernel.</summary>
@@ -44,7 +46,9 @@ public sealed record PatchManifest
 /// <summary>The module that a manifest binds.</summary>
 public sealed record ManifestModule
 {
-    /// <summary>The kernel's name of it (modinfo <c>name</c>), which is also the patch's name in /sys/kernel/livepatch.</summary>
+    /// <summary>
+    /// The kernel's name of it (modinfo <c>name</c>), which is also the patch's name in /sys/kernel/livepatch.
+    /// </summary>
     public required string Name { get; init; }
 
     /// <summary>SHA-256 of the whole file with its signature, in lower-case hex.</summary>
@@ -53,7 +57,9 @@ public sealed record ManifestModule
     /// <summary>Bytes of the whole file; known before the download starts.</summary>
     public required long Size { get; init; }
 
-    /// <summary>Whether the patch takes the place of all older ones (atomic replace); null where the file does not show it.</summary>
+    /// <summary>
+    /// Whether the patch takes the place of all older ones (atomic replace); null where the file does not show it.
+    /// </summary>
     public bool? Replace { get; init; }
 
     /// <summary>The functions it redirects, as far as the file shows them.</summary>
@@ -64,9 +70,14 @@ public sealed record ManifestModule
 /// <param name="Object"><c>vmlinux</c> or the name of a module.</param>
 /// <param name="Name">The function's name in the symbol table of that object.</param>
 /// <param name="Position">Which of several functions of this name, from 1; 0 when the name is unique.</param>
-public sealed record PatchedFunction(string Object, string Name, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] long Position = 0);
+public sealed record PatchedFunction(
+    string Object,
+    string Name,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] long Position = 0);
 
-/// <summary>A publisher takes a patch back. Signed like a manifest; hosts that have not loaded the patch will not.</summary>
+/// <summary>
+/// A publisher takes a patch back. Signed like a manifest; hosts that have not loaded the patch will not.
+/// </summary>
 public sealed record PatchWithdrawal
 {
     public const string SchemaName = "livepatch-withdrawal/1";

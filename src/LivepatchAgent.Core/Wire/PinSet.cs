@@ -1,8 +1,8 @@
 namespace LivepatchAgent.Core.Wire;
 
 /// <summary>
-/// Whom hosts trust from now on: a whole set that takes the place of the one before, signed by as many publishers of the
-/// set before as that one demands. It travels as a <see cref="Trust.CmsEnvelope"/>.
+/// Whom hosts trust from now on: a whole set that takes the place of the one before, signed by as many publishers of
+/// the set before as that one demands. It travels as a <see cref="Trust.CmsEnvelope"/>.
 /// </summary>
 public sealed record PinSet
 {
@@ -22,6 +22,8 @@ public sealed record PinSet
     /// <summary>Certificates (DER, base64) of catalogue keys; two while one takes over from the other.</summary>
     public required IReadOnlyList<string> Catalogue { get; init; }
 
-    /// <summary>SHA-256 of the SubjectPublicKeyInfo of TLS keys, hex; empty where the system's CAs are to judge.</summary>
+    /// <summary>
+    /// SHA-256 of the SubjectPublicKeyInfo of TLS keys, hex; empty where the system's CAs are to judge.
+    /// </summary>
     public required IReadOnlyList<string> Tls { get; init; }
 }

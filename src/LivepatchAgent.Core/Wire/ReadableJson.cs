@@ -8,8 +8,8 @@ namespace LivepatchAgent.Core.Wire;
 internal static class ReadableJson
 {
     /// <summary>
-    /// A context's options with quotes and letters of all scripts as they are, not as \u escapes. Not for JSON inside of
-    /// HTML.
+    /// A context's options with quotes and letters of all scripts as they are, not as \u escapes. Not for JSON inside
+    /// of HTML.
     /// </summary>
     public static JsonSerializerOptions Options(JsonSerializerContext context) =>
         new(context.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

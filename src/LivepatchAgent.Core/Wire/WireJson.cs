@@ -3,7 +3,9 @@ using System.Text.Json.Serialization;
 
 namespace LivepatchAgent.Core.Wire;
 
-/// <summary>JSON of everything that leaves a process. Unknown fields are ignored, missing required ones refused.</summary>
+/// <summary>
+/// JSON of everything that leaves a process. Unknown fields are ignored, missing required ones refused.
+/// </summary>
 [JsonSourceGenerationOptions(
     GenerationMode = JsonSourceGenerationMode.Metadata,
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
