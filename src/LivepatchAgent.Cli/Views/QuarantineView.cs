@@ -15,7 +15,8 @@ internal static class QuarantineView
         var text = new StringBuilder();
         foreach (var patch in quarantine)
         {
-            var manifest = patch.ManifestDigest.Length > ShortDigest ? patch.ManifestDigest[..ShortDigest] : patch.ManifestDigest;
+            var digest = patch.ManifestDigest;
+            var manifest = digest.Length > ShortDigest ? digest[..ShortDigest] : digest;
             var name = patch.Name is null ? "" : style.Clean(patch.Name) + " ";
             text.Append($"{name}{style.Clean(patch.Version)} (manifest {style.Clean(manifest)})\n");
             text.Append($"  since {Words.Instant(patch.At)}: {style.Clean(patch.Reason)}\n");

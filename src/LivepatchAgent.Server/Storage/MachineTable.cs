@@ -53,7 +53,8 @@ internal static class MachineTable
                 VALUES ($machine, $id, $at, $now, $kind, $manifest, $code, $message, $cure) ON CONFLICT DO NOTHING
                 """,
                 [("$machine", id), ("$id", outcome.Id), ("$at", outcome.At), ("$now", now),
-                    ("$kind", Kebab.Of(outcome.Kind)), ("$manifest", outcome.ManifestDigest), .. Fault(outcome.Problem)]);
+                    ("$kind", Kebab.Of(outcome.Kind)), ("$manifest", outcome.ManifestDigest),
+                    .. Fault(outcome.Problem)]);
         }
 
         if (request.Outcomes.Count > 0) Forget(db, id);
