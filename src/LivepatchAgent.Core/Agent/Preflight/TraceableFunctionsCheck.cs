@@ -17,19 +17,7 @@ internal static class TraceableFunctionsCheck
                 "mount tracefs (`mount -t tracefs tracefs /sys/kernel/tracing`) and ask as root");
         }
 
-        List<string> not = [], perhaps = [];
-        foreach (var function in module.Functions)
-        {
-            var (owner, name, position) = (function.Object, function.Name, function.Position);
-            if (host.TraceableOf(owner, name) is not { } traceable) continue;
-            if (host.CountOf(owner, name) is not (> 0 and var count)) continue;
-            var isSame = traceable == 0 || traceable >= count;
-            var canBeTraced = isSame ? traceable > 0 : host.IsTraceable(function);
-            if (canBeTraced == true) continue;
-            var number = position > 0 ? $",{position}" : "";
-            (canBeTraced == false ? not : perhaps).Add($"{owner}:{name}{number}");
-        }
-
+        var (not, perhaps) = Untraceable(module, host);
         if (not.Count > 0)
         {
             return CheckResult.Refused(
@@ -51,5 +39,24 @@ internal static class TraceableFunctionsCheck
                 $"whether {Listing.Of(unknown)} can be traced is not known",
                 PatchedFunctionsCheck.Install)
             : CheckResult.Ok("every function that is there can be traced");
+    }
+
+    /// <summary>Functions that cannot be traced, and those of which this is not known.</summary>
+    private static (List<string> Not, List<string> Perhaps) Untraceable(ModuleFacts module, HostFacts host)
+    {
+        List<string> not = [], perhaps = [];
+        foreach (var function in module.Functions)
+        {
+            var (owner, name, position) = (function.Object, function.Name, function.Position);
+            if (host.TraceableOf(owner, name) is not { } traceable) continue;
+            if (host.CountOf(owner, name) is not (> 0 and var count)) continue;
+            var isSame = traceable == 0 || traceable >= count;
+            var canBeTraced = isSame ? traceable > 0 : host.IsTraceable(function);
+            if (canBeTraced == true) continue;
+            var number = position > 0 ? $",{position}" : "";
+            (canBeTraced == false ? not : perhaps).Add($"{owner}:{name}{number}");
+        }
+
+        return (not, perhaps);
     }
 }
