@@ -75,6 +75,14 @@ internal static class Beliefs
 
     public static bool IsAboutToLoad(AgentState state) => state.Phase is Phase.Verified or Phase.Cleared;
 
+    /// <summary>Of the module that is held open.</summary>
+    public static string? BuildId(AgentState state) => state.Phase switch
+    {
+        Phase.Verified p => p.BuildId,
+        Phase.Cleared p => p.BuildId,
+        _ => null,
+    };
+
     public static AgentState WithQuarantine(AgentState state, IReadOnlyList<Quarantined> quarantine) =>
         state with { Record = state.Record with { Quarantine = quarantine } };
 

@@ -24,6 +24,9 @@ internal enum Behaviour
 {
     Ok,
 
+    /// <summary>Its module has the name of the one before it.</summary>
+    Namesake,
+
     /// <summary>Its transition takes 30 s.</summary>
     Slow,
 

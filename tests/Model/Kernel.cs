@@ -69,7 +69,7 @@ internal sealed class Kernel(int boot, int release)
 
     public IReadOnlyDictionary<string, LoadedModule> Files => _files ??= _modules.ToDictionary(
         m => m.Patch.Papers.Name,
-        m => new LoadedModule(Papers.Build(m.Patch.Papers.Name), m.Listed ? 1 : 0));
+        m => new LoadedModule(m.Patch.Papers.BuildId, m.Listed ? 1 : 0));
 
     public bool InTransition => _modules.Exists(m => m.Listed && m.Transition);
 

@@ -23,7 +23,7 @@ internal abstract class Mutation(string name, string fault, string expected) : M
         new FloorsDropped(), new FloorIgnored(), new AppliedTooEarly(), new NoProbation(), new NoRest(),
         new Unverified(), new ModeIgnored(), new StoreEmptied(), new NoFallback(), new HoldIgnored(),
         new HoldForgotten(), new HoldOfEverything(), new HoldForEver(), new ReleaseOfAll(),
-        new ReleaseWithoutTheRefusal(),
+        new ReleaseWithoutTheRefusal(), new NameForBuildId(),
     ];
 
     /// <exception cref="InvalidOperationException">No mutation is called that.</exception>

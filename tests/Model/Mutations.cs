@@ -234,3 +234,16 @@ internal sealed class NoFallback() : Mutation(
         return isNew ? Believing(step, Beliefs.Resting(after)) : step;
     }
 }
+
+internal sealed class NameForBuildId() : Mutation(
+    "name-for-build-id",
+    "a loaded module is taken for the patch that has its name, whatever its build id is",
+    "truth/namesake")
+{
+    public override Step Next(Turn turn)
+    {
+        if (Beliefs.BuildId(turn.State) is not { } build) return base.Next(turn);
+        var modules = turn.Host.Modules.ToDictionary(m => m.Key, m => m.Value with { BuildId = build });
+        return base.Next(turn with { Host = turn.Host with { Modules = modules } });
+    }
+}

@@ -8,7 +8,18 @@ namespace LivepatchAgent.Model;
 internal sealed partial class Oracle
 {
     private readonly HashSet<string> _kept = [];
-    private readonly string?[] _begun = [null, null];
+
+    /// <summary>The patch that was in force last, and may be on its way back.</summary>
+    private string? _ranLast;
+
+    /// <summary>Every patch whose load began.</summary>
+    private readonly HashSet<string> _everBegun = [];
+
+    /// <summary>A save was lost with a damaged journal: which of its patches the host ran last, nobody can know.</summary>
+    private bool _hasGoneBack;
+
+    /// <summary>The patch whose load began last, on each kernel.</summary>
+    private readonly Dictionary<int, string> _begun = [];
     private Command? _asked;
 
     public bool IsHeld { get; private set; }
@@ -53,17 +64,24 @@ internal sealed partial class Oracle
             Fail(Invariant.Truth, "released", "a patch is said to be quarantined, and is not");
     }
 
-    /// <summary>What a host has when it is held: the patch that runs, or else the one whose load began last.</summary>
+    /// <summary>What a host has when it is held: the patch that runs, or else those that did or began to.</summary>
     private void Keep(AgentState state)
     {
         if (Beliefs.Running(state) is { } running) _kept.Add(running.Manifest);
-        else if (_begun[_world.Kernel.Release] is { } begun) _kept.Add(begun);
+        else _kept.UnionWith(_ranLast is null ? _begun.Values : [.. _begun.Values, _ranLast]);
+    }
+
+    private void Begins(string manifest)
+    {
+        _begun[_world.Kernel.Release] = manifest;
+        _everBegun.Add(manifest);
     }
 
     /// <summary>A held host may load it.</summary>
     private bool IsKept(string manifest)
     {
         if (_kept.Contains(manifest) || _proven.Contains(manifest)) return true;
+        if (_hasGoneBack) return _everBegun.Contains(manifest);
         var ran = _ran[_world.Kernel.Release];
         return ran.TryGetValue(manifest, out var number) && number == ran.Values.Max();
     }

@@ -33,6 +33,7 @@ internal sealed partial class Oracle
         _proven.Clear();
         if (Beliefs.LastGood(state) is { } good) _proven.Add(good);
         _crashes.Clear();
+        _hasGoneBack = true;
         IsHeld = Beliefs.IsHeld(state);
         if (IsHeld) Keep(state);
     }
@@ -110,7 +111,7 @@ internal sealed partial class Oracle
     private void Learn(AgentState before, AgentState after)
     {
         // From the intent on: whether the kernel took it before its boot ended, nobody can know afterwards.
-        if (Beliefs.LoadIntent(after) is { } meant) _begun[_world.Kernel.Release] = meant.Manifest;
+        if (Beliefs.LoadIntent(after) is { } meant) Begins(meant.Manifest);
         var good = Beliefs.LastGood(after);
         if (good != Beliefs.LastGood(before))
         {
@@ -120,6 +121,7 @@ internal sealed partial class Oracle
         }
 
         if (Beliefs.Running(after) is not { } running) return;
+        _ranLast = running.Manifest;
         if (Beliefs.HasSurvived(after) && HasRunLongEnough(running.Manifest)) _survived.Add(running.Manifest);
         if (running == Beliefs.Running(before)) return;
         if (_world.Server.Find(running.Manifest) is { } patch && !_withdrawn.Contains(running.Manifest))

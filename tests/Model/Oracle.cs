@@ -85,6 +85,9 @@ internal sealed partial class Oracle
         var word = Sequence.Word(sighting);
         if (status.State == PatchState.Applied && sighting != PatchSighting.Running)
             Fail(Invariant.Truth, "applied-" + word, $"applied, and the kernel shows it {word}");
+        if (status is { State: PatchState.Applied, Patch: { } named }
+            && _world.Kernel.Find(named.Name)?.Patch.Manifest is { } has && has != named.ManifestDigest)
+            Fail(Invariant.Truth, "namesake", $"{named.Name} is another patch in the kernel");
         var isGone = sighting is PatchSighting.Absent or PatchSighting.Lingering;
         // What is being taken back or was just now is still shown as on its way.
         if (status is { Patch: { } shown, Activity: null } && isGone)

@@ -16,6 +16,7 @@ internal sealed class Papers
     public const string Architecture = "x86_64";
     public static readonly string[] Releases = ["6.12.117+deb12-cloud-amd64", "6.1.0-40-cloud-amd64"];
     private static readonly Papers[][] All = [Of(0), Of(1)];
+    private static readonly Papers[][] Namesakes = [NamesakesOf(0), NamesakesOf(1)];
 
     /// <summary>Another tool's livepatch, which no server of ours knows.</summary>
     public static readonly Papers Foreign = new(0, 0, "other_tool");
@@ -23,7 +24,7 @@ internal sealed class Papers
     private Papers(int release, int number, string? name = null)
     {
         var letter = (char)('a' + release);
-        Name = name ?? $"patch_{letter}{number}";
+        Name = name ?? NameOf(release, number);
         Manifest = $"{letter}{number}".PadRight(64, '0');
         Module = $"{letter}{number}".PadRight(64, '1');
         Withdrawal = $"{letter}{number}".PadRight(64, '2');
@@ -41,6 +42,9 @@ internal sealed class Papers
     public string Manifest { get; }
 
     public string Module { get; }
+
+    /// <summary>The build id that the kernel shows of this module.</summary>
+    public string BuildId => "b1d" + Manifest;
 
     /// <summary>Digest of the withdrawal.</summary>
     public string Withdrawal { get; }
@@ -63,12 +67,22 @@ internal sealed class Papers
 
     public static Papers For(int release, int number) => All[release][number - 1];
 
+    /// <summary>The same patch, whose module is called as the one before it.</summary>
+    public static Papers NamesakeFor(int release, int number) => Namesakes[release][number - 1];
+
     public static VerifiedCatalogue Signed(Catalogue content) => NewCatalogue(content);
 
     public static VerifiedPinSet Signed(PinSet content) => NewPinSet(content);
 
     private static Papers[] Of(int release) =>
         [.. Enumerable.Range(1, MaxNumber).Select(number => new Papers(release, number))];
+
+    private static Papers[] NamesakesOf(int release) =>
+    [
+        .. Enumerable.Range(1, MaxNumber).Select(number => new Papers(release, number, NameOf(release, number - 1))),
+    ];
+
+    private static string NameOf(int release, int number) => $"patch_{(char)('a' + release)}{number}";
 
     private PatchManifest Content() => new()
     {
@@ -90,11 +104,8 @@ internal sealed class Papers
         Architecture = Architecture,
         IsLivepatch = true,
         Modinfo = [],
-        BuildId = Build(Name),
+        BuildId = BuildId,
     };
-
-    /// <summary>The build id that the kernel shows of this module.</summary>
-    public static string Build(string name) => "b1d" + name;
 
     [UnsafeAccessor(UnsafeAccessorKind.Constructor)]
     private static extern VerifiedManifest NewManifest(PatchManifest content, string digest);

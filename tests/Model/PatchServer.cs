@@ -62,7 +62,10 @@ internal sealed class PatchServer
     {
         var list = _patches[release];
         if (list.Count == Papers.MaxNumber) return;
-        list.Add(new Patch(Papers.For(release, list.Count + 1), behaviour));
+        var number = list.Count + 1;
+        var isNamesake = behaviour == Behaviour.Namesake;
+        var papers = isNamesake ? Papers.NamesakeFor(release, number) : Papers.For(release, number);
+        list.Add(new Patch(papers, behaviour));
         Changed();
     }
 

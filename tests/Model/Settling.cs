@@ -150,6 +150,7 @@ internal static class Settling
         if (Beliefs.Refusal(state) is not { } refusal || refusal.Manifest != target.Manifest) return null;
         if (world.Oracle.IsBarred(target)) return FellBack(world) ? Standing.Barred : null;
         if (IsRefusedForGood(target.Behaviour)) return Standing.Barred;
+        if (IsBlockedByANamesake(world, target)) return Standing.Barred;
         return StandsUntilReboot(refusal.Code) || world.Kernel.Unfit ? Standing.UntilReboot : null;
     }
 
@@ -160,8 +161,13 @@ internal static class Settling
         if (world.Oracle.Proven is not { } manifest || world.Server.Find(manifest) is not { } patch) return true;
         if (patch.Papers.Release != world.Kernel.Release || world.Oracle.IsBarred(patch)) return true;
         if (patch.Behaviour > Behaviour.Stalls || patch.Withdrawn) return true;
-        return world.Kernel.Find(patch.Papers.Name) is { Listed: true, Enabled: true, Transition: false };
+        return world.Kernel.Find(patch.Papers.Name) is { Listed: true, Enabled: true, Transition: false }
+            || IsBlockedByANamesake(world, patch);
     }
+
+    /// <summary>The kernel has another module of this name, and takes none beside it.</summary>
+    private static bool IsBlockedByANamesake(World world, Patch patch) =>
+        world.Kernel.Find(patch.Papers.Name) is { } module && module.Patch != patch;
 
     /// <summary>The patch is no good on this host, in any boot.</summary>
     private static bool IsRefusedForGood(Behaviour behaviour) => behaviour is Behaviour.NoKey or Behaviour.BadFormat
