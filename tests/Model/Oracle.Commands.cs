@@ -15,9 +15,6 @@ internal sealed partial class Oracle
     /// <summary>Every patch whose load began.</summary>
     private readonly HashSet<string> _everBegun = [];
 
-    /// <summary>A save was lost with a damaged journal: which of its patches the host ran last, nobody can know.</summary>
-    private bool _hasGoneBack;
-
     /// <summary>The patch whose load began last, on each kernel.</summary>
     private readonly Dictionary<int, string> _begun = [];
     private Command? _asked;

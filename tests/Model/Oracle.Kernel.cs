@@ -91,15 +91,21 @@ internal sealed partial class Oracle
         // Documented limits: the disk took no journal, or another patch was being loaded and is blamed.
         if (Beliefs.StoppedCleanly(journal)) return;
         if (Beliefs.Switching(journal) is { } switching && switching.Patch.ManifestDigest != killer.Manifest) return;
+        if (_hasGoneBack && !IsNamed(journal, killer)) return;
         var crashes = _crashes[killer.Manifest] = _crashes.GetValueOrDefault(killer.Manifest) + 1;
         var bound = _proven.Contains(killer.Manifest) ? Cadence.MaxCrashes : 1;
         if (crashes > bound)
             Fail(Invariant.CrashBound, null, $"{killer.Papers.Name} takes the host down for the {crashes}. time");
     }
 
+    private static bool IsNamed(AgentState journal, Patch patch) =>
+        Beliefs.Running(journal)?.Manifest == patch.Manifest
+        || Beliefs.Switching(journal)?.Patch.ManifestDigest == patch.Manifest;
+
     /// <summary>A patch was put into quarantine, for good reason or not.</summary>
     private void Judges(Quarantined quarantined, AgentState before)
     {
+        if (_unsure.Remove(quarantined.ManifestDigest)) return;
         var strikes = _strikes.GetValueOrDefault(quarantined.ManifestDigest);
         var what = $"{quarantined.Version} is quarantined";
         if (strikes == 0)

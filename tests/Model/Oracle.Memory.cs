@@ -13,6 +13,12 @@ internal sealed partial class Oracle
     private readonly Dictionary<string, long>[] _ran = [[], []];
     private bool _isFresh;
 
+    /// <summary>A save was lost with a damaged journal: which of its patches the host ran last, nobody can know.</summary>
+    private bool _hasGoneBack;
+
+    /// <summary>What the lost save may have called survived or stopped, and nobody can know either.</summary>
+    private readonly HashSet<string> _unsure = [];
+
     /// <summary>The publisher's word was read and verified; it counts once it is on the disk.</summary>
     public void ReadsWithdrawal(string manifest) => _read.Add(manifest);
 
@@ -34,6 +40,9 @@ internal sealed partial class Oracle
         if (Beliefs.LastGood(state) is { } good) _proven.Add(good);
         _crashes.Clear();
         _hasGoneBack = true;
+        _unsure.Clear();
+        if (Beliefs.Running(state) is { } running) _unsure.Add(running.Manifest);
+        if (Beliefs.Switching(state) is { } switching) _unsure.Add(switching.Patch.ManifestDigest);
         IsHeld = Beliefs.IsHeld(state);
         if (IsHeld) Keep(state);
     }
