@@ -13,7 +13,9 @@ internal sealed partial class Oracle
     private readonly Dictionary<string, long>[] _ran = [[], []];
     private bool _isFresh;
 
-    /// <summary>A save was lost with a damaged journal: which of its patches the host ran last, nobody can know.</summary>
+    /// <summary>
+    /// A save was lost with a damaged journal: which of its patches the host ran last, nobody can know.
+    /// </summary>
     private bool _hasGoneBack;
 
     /// <summary>What the lost save may have called survived or stopped, and nobody can know either.</summary>

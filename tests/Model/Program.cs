@@ -3,12 +3,12 @@ using LivepatchAgent.Model;
 
 // The agent's decisions against a simulated host: see docs/safety.md, and `make model`.
 const string Usage = """
-    usage: model [--sequences N] [--turns N] [--seed N] [--seconds N] [--open]
+    usage: model [--sequences N] [--turns N] [--seed N] [--seconds N]
            model --bite [--sequences N] [--seed N]
            model --replay "SEQUENCE" [--mutation NAME]
     """;
 long sequences = long.MaxValue;
-var (turns, seconds, bite, open) = (200, 0, false, false);
+var (turns, seconds, bite) = (200, 0, false);
 var seed = (ulong)DateTimeOffset.UtcNow.ToUnixTimeSeconds() * 1_000_000;
 string? replay = null;
 var mind = Mind.Sound;
@@ -25,7 +25,6 @@ try
             case "--replay": replay = args[++i]; break;
             case "--mutation": mind = Mutation.Of(args[++i]); break;
             case "--bite": bite = true; break;
-            case "--open": open = true; break;
             default: throw new FormatException($"cannot use {args[i]}");
         }
     }
@@ -50,7 +49,6 @@ var time = seconds > 0 ? TimeSpan.FromSeconds(seconds) : TimeSpan.FromDays(30);
 campaign.RunUntil(sequences, time);
 foreach (var finding in campaign.Findings)
 {
-    if (!open && KnownOpen.Has(finding.Kind)) continue;
     Console.WriteLine($"--- sequence {finding.First} of {turns} turns");
     Console.WriteLine(Report.Failure(Generator.Make(finding.First, turns), mind, finding.Kind));
 }
