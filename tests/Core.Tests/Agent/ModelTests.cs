@@ -92,7 +92,7 @@ public sealed partial class ModelTests
     private static void Holds(Sequence sequence)
     {
         var run = Run.Of(sequence, Mind.Sound, thorough: true);
-        var kind = run.Violations.FirstOrDefault()?.Kind;
+        var kind = run.Violations is [var first, ..] ? first.Kind : null;
         Assert.True(kind is null, kind is null ? null : Report.Failure(sequence, Mind.Sound, kind));
     }
 
