@@ -1,5 +1,6 @@
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Loop;
 using LivepatchAgent.Daemon.Store;
 using LivepatchAgent.Daemon.Tests.Surroundings;
 

@@ -3,6 +3,7 @@ using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Kernel;
 using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Daemon.Kernel;
+using LivepatchAgent.Daemon.Loop;
 using LivepatchAgent.Daemon.Tests.Surroundings;
 using Microsoft.Extensions.Logging;
 

@@ -3,6 +3,7 @@ using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Daemon.Kernel;
+using LivepatchAgent.Daemon.Loop;
 using LivepatchAgent.Daemon.Tests.Surroundings;
 
 namespace LivepatchAgent.Daemon.Tests;
@@ -81,7 +82,7 @@ public sealed class LoadedPatchTests
     {
         await using var host = await HostUnderTest.EnrolledAsync(Workshop.Patch(1));
         host.Write($"sys/module/{ModuleReader.Read(Workshop.Patch(1).Module).Value.Name}/version", "0.0.1\n");
-        var runner = new PreflightRunner(host.Paths, new HostObserver(host.Paths, TimeProvider.System));
+        var runner = host.Preflight;
         var check = runner.OfFile(Workshop.Patch(2).Module, "two").Checks.Single(c => c.Check == "patch-stack");
         const string found =
             "it takes the place of livepatch_cmdline; with version 2 it is newer than livepatch_cmdline 0.0.1";

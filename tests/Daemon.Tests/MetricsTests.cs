@@ -1,5 +1,6 @@
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Host;
 using LivepatchAgent.Daemon.LocalApi;
 using LivepatchAgent.Daemon.Tests.Surroundings;
 

@@ -1,4 +1,5 @@
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Loop;
 using LivepatchAgent.Daemon.Tests.Surroundings;
 
 namespace LivepatchAgent.Daemon.Tests;

@@ -1,6 +1,7 @@
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Loop;
 using LivepatchAgent.Daemon.Tests.Surroundings;
 using Microsoft.Extensions.Logging;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Host;
 using LivepatchAgent.Daemon.Tests.Surroundings;
 using Microsoft.Extensions.Hosting;
 using static LivepatchAgent.Daemon.Tests.Surroundings.HostUnderTest;
@@ -87,7 +88,7 @@ public sealed class ProgramTests
         using var service = new Service(how);
         await service.StartAsync(Ct);
         if (how != "goes on") await Task.WhenAny(service.ExecuteTask!);
-        Assert.Equal(expected, Ending.Status([service]));
+        Assert.Equal(expected, ExitStatus.Of([service]));
     }
 
     private static async Task AnswersAsync(HostUnderTest host)

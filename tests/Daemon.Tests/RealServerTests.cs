@@ -5,6 +5,7 @@ using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Loop;
 using LivepatchAgent.Daemon.Tests.Surroundings;
 using LivepatchAgent.Server.Files;
 using LivepatchAgent.Server.Registry;

@@ -1,5 +1,7 @@
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Daemon.Host;
+using LivepatchAgent.Daemon.Loop;
 using LivepatchAgent.Daemon.Tests.Surroundings;
 
 namespace LivepatchAgent.Daemon.Tests;

@@ -107,6 +107,30 @@ public static class Cadence
         return null;
     }
 
+    /// <summary>Another transition keeps the kernel busy for seconds as a rule.</summary>
+    private static readonly TimeSpan BusyPause = TimeSpan.FromSeconds(2);
+
+    /// <summary>So many times a busy kernel is asked again soon, before the pauses grow.</summary>
+    private const int SoonLoads = 4;
+
+    /// <summary>Before the kernel is asked again to take a patch, after so many answers that it is busy.</summary>
+    public static TimeSpan LoadPause(int failures, double jitter) =>
+        failures <= SoonLoads ? BusyPause : Backoff(failures - SoonLoads, jitter);
+
+    /// <summary>The journal is saved, or read, again after this time when the disk has failed.</summary>
+    public static readonly TimeSpan DiskPause = TimeSpan.FromSeconds(10);
+
+    /// <summary>So many looks at the kernel in a row that fail are a problem.</summary>
+    public const int FailedLooks = 3;
+
+    private static readonly TimeSpan FirstLookPause = TimeSpan.FromMilliseconds(40);
+
+    /// <summary>Doubled with each look at the kernel that fails, up to ten seconds.</summary>
+    public static TimeSpan LookPause(int failedLooks) => FirstLookPause * (1 << Math.Clamp(failedLooks, 0, 8));
+
+    /// <summary>A rest longer than this is one to give memory back for.</summary>
+    public static readonly TimeSpan LongRest = TimeSpan.FromSeconds(5);
+
     /// <summary>A running patch that somebody else switches off and on again.</summary>
     public static readonly TimeSpan OthersTransition = TimeSpan.FromSeconds(1);
 

@@ -150,7 +150,10 @@ public abstract record Phase
     }
 
     /// <summary>The manifest is verified and stored, the module is not whole yet.</summary>
-    public sealed record Downloading(PatchRef Patch, Retry Retry) : Fetching(Retry)
+    /// <param name="Patch">Which.</param>
+    /// <param name="Retry">Of fetching the module.</param>
+    /// <param name="SecondFetch">What came in pieces before was not what was signed: it is fetched once more.</param>
+    public sealed record Downloading(PatchRef Patch, Retry Retry, bool SecondFetch = false) : Fetching(Retry)
     {
         [JsonIgnore]
         public override PatchRef Target => Patch;
@@ -159,7 +162,12 @@ public abstract record Phase
     }
 
     /// <summary>The module is in the store, and not yet believed.</summary>
-    public sealed record Downloaded(PatchRef Patch) : AtHand(Patch)
+    /// <param name="Patch">Which.</param>
+    /// <param name="InPieces">
+    /// The file was put together from several answers of the server: if it is not what was signed, one of them may be
+    /// foreign, and it is fetched once more.
+    /// </param>
+    public sealed record Downloaded(PatchRef Patch, bool InPieces = false) : AtHand(Patch)
     {
         internal override ActivityKind? Activity => ActivityKind.Verifying;
     }

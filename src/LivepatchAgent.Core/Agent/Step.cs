@@ -79,6 +79,9 @@ public abstract record StepResult
 
     public sealed record WithdrawalRead(PatchWithdrawal Withdrawal) : StepResult;
 
+    /// <param name="InPieces">The file was put together from several answers of the server.</param>
+    public sealed record Downloaded(bool InPieces) : StepResult;
+
     public sealed record ModuleVerified(VerifiedModule Module) : StepResult;
 
     public sealed record Preflighted(PreflightReport Report) : StepResult;
@@ -88,6 +91,9 @@ public abstract record StepResult
     {
         /// <summary>Who said no: how long the no stands, where the failure is not in passing.</summary>
         public RefusalOrigin Origin { get; init; } = RefusalOrigin.Host;
+
+        /// <summary>The module's file was no use and is deleted.</summary>
+        public bool IsFileDropped { get; init; }
     }
 }
 

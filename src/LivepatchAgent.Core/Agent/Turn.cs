@@ -21,6 +21,10 @@ public readonly record struct Turn(AgentState State, HostSnapshot Host, AgentPol
 
     internal bool IsDue(DateTimeOffset at) => Cadence.IsDue(at, Now, Cadence.BackoffCap);
 
+    /// <summary>The file or the host is not ready for the patch once more, and when to try again.</summary>
+    internal Retry BusyAgain(Problem problem) =>
+        Again(new Retry(State.Pursuit.BusyAnswers, DateTimeOffset.MinValue, null), problem);
+
     /// <summary>One more failure in passing, and when to try again.</summary>
     internal Retry Again(Retry before, Problem problem)
     {

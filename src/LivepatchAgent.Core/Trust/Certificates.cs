@@ -33,6 +33,15 @@ public static class Certificates
     public static string KeyPin(X509Certificate2 certificate) =>
         Convert.ToHexStringLower(SHA256.HashData(certificate.PublicKey.ExportSubjectPublicKeyInfo()));
 
+    /// <summary>Reads base64 of DER. Null for what is no certificate, and for a null that JSON put into a list.</summary>
+    public static X509Certificate2? OfText(string? text)
+    {
+        if (text is null) return null;
+        var der = new byte[text.Length];
+        if (!Convert.TryFromBase64String(text, der, out var length)) return null;
+        return TryLoad(der.AsSpan(0, length), out var certificate) ? certificate : null;
+    }
+
     /// <summary>Reads DER, refusing what is not a certificate or has a key that no signature is believed of.</summary>
     public static bool TryLoad(ReadOnlySpan<byte> der, [NotNullWhen(true)] out X509Certificate2? certificate) =>
         TryLoad(der, out certificate, out _);

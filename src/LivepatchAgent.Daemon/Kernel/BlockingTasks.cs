@@ -2,6 +2,7 @@ using System.Globalization;
 using LivepatchAgent.Core.Kernel;
 using LivepatchAgent.Core.Modules;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Host;
 
 namespace LivepatchAgent.Daemon.Kernel;
 

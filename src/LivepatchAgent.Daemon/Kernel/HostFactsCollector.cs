@@ -3,6 +3,7 @@ using System.Text;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Kernel;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Host;
 using Names = System.Collections.Generic.IReadOnlyDictionary<string, System.Collections.Generic.IReadOnlyDictionary<string, int>>;
 
 namespace LivepatchAgent.Daemon.Kernel;
@@ -17,7 +18,11 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
 
     /// <param name="questions">What is of interest for one module; null for all that there is.</param>
     /// <param name="objects">Modules whose installed files are of interest although no module is asked about: all files would be too many.</param>
-    public HostFacts Collect(HostQuestions? questions, IReadOnlyCollection<string>? objects = null)
+    /// <param name="stored">Modules that the agent keeps.</param>
+    public HostFacts Collect(
+        HostQuestions? questions,
+        IReadOnlyCollection<string>? objects = null,
+        IReadOnlyList<StoredModule>? stored = null)
     {
         // It becomes part of paths.
         var release = SmallFile.Read(paths.OsRelease) is { Length: > 0 and <= 64 } text && !text.Any(c => c == '/' || char.IsControl(c)) ? text : "unknown";
@@ -44,7 +49,7 @@ internal sealed class HostFactsCollector(HostPaths paths, HostObserver observer)
             Taint = long.TryParse(SmallFile.Read(paths.Tainted), NumberStyles.None, CultureInfo.InvariantCulture, out var taint) ? taint : 0,
             FtraceEnabled = Flag(paths.FtraceEnabled),
             Patches = patches,
-            PatchStates = patches.Count == 0 ? null : PatchList.Read(memory, collector.Addresses, patches) ?? PatchFiles.States(paths, installed, patches),
+            PatchStates = patches.Count == 0 ? null : PatchList.Read(memory, collector.Addresses, patches) ?? new PatchFiles(paths, installed, stored ?? []).States(patches),
             PatchVersions = Versions(patches),
             Modules = ModuleNames(),
             LoadedModules = loaded,

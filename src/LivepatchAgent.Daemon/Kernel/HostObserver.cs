@@ -4,6 +4,7 @@ using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Kernel;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Host;
 
 namespace LivepatchAgent.Daemon.Kernel;
 

@@ -1,5 +1,6 @@
 using System.Text;
 using LivepatchAgent.Core.Modules;
+using LivepatchAgent.Daemon.Host;
 
 namespace LivepatchAgent.Daemon.Kernel;
 

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Kernel;
+using LivepatchAgent.Daemon.Host;
 
 namespace LivepatchAgent.Daemon.Kernel;
 

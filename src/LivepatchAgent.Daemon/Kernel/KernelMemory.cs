@@ -1,11 +1,9 @@
 using System.Buffers.Binary;
 using LivepatchAgent.Core.Kernel;
+using LivepatchAgent.Daemon.Host;
 using Microsoft.Win32.SafeHandles;
 
 namespace LivepatchAgent.Daemon.Kernel;
-
-/// <summary>How much of a file could be read from a place on; 0 at its end. As pread(2).</summary>
-internal delegate int ReadAt(Span<byte> bytes, long offset);
 
 /// <summary>
 /// The running kernel's memory as an ELF core file, /proc/kcore: read only, and not at all under lockdown's confidentiality.

@@ -1,3 +1,4 @@
+using LivepatchAgent.Daemon.Host;
 using System.IO.Compression;
 using System.Text;
 

@@ -1,5 +1,6 @@
 using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Core;
+using LivepatchAgent.Daemon.Host;
 
 namespace LivepatchAgent.Daemon.LocalApi;
 

@@ -1,3 +1,4 @@
+using LivepatchAgent.Daemon.Host;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
@@ -116,14 +117,14 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
     private sealed class WarmListener(Socket listen, Socket first, SocketConnectionContextFactory wrap, TimeSpan idleAfter, CancellationToken stop) : IConnectionListenerFactory, IConnectionListener
     {
         private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly Guests _guests = new();
+        private readonly Connections _connections = new();
         private Socket? _first = first;
 
         public Task Idle => _idle.Task;
 
         public EndPoint EndPoint => listen.LocalEndPoint!;
 
-        public void Closed(ConnectionContext connection) => _guests.Leave(connection);
+        public void Closed(ConnectionContext connection) => _connections.Remove(connection);
 
         public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) => new(this);
 
@@ -137,13 +138,13 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
                 {
                     var socket = Interlocked.Exchange(ref _first, null) ?? await listen.AcceptAsync(patience.Token);
                     var connection = wrap.Create(socket);
-                    _guests.Enter(connection, PeerCredentials.Of(socket).Uid);
+                    _connections.Add(connection, PeerCredentials.Of(socket).Uid);
                     return connection;
                 }
                 catch (Exception e) when (e is OperationCanceledException or SocketException)
                 {
-                    // A socket that does not accept is tried again from outside, where its error is told; its guests give way.
-                    if (e is OperationCanceledException && !_guests.HaveLeft && !stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested) continue;
+                    // A socket that does not accept is tried again from outside, where its error is logged; the open ones are closed.
+                    if (e is OperationCanceledException && !_connections.AreClosed && !stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested) continue;
                     _idle.TrySetResult();
                     return null;
                 }

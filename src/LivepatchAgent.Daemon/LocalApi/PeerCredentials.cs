@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using LivepatchAgent.Core.History;
+using LivepatchAgent.Daemon.Host;
 
 namespace LivepatchAgent.Daemon.LocalApi;
 
@@ -32,11 +33,11 @@ internal readonly record struct PeerCredentials(int Pid, uint Uid, uint Gid, IRe
 
     /// <summary>For the history: as the kernel vouches for it, but for the name, which a process gives itself.</summary>
     public HistoryBy Named(HostPaths paths) =>
-        new(Uid, Pid, Kernel.SmallFile.Read(Path.Combine(paths.Processes, Pid.ToString(CultureInfo.InvariantCulture), "comm")));
+        new(Uid, Pid, SmallFile.Read(Path.Combine(paths.Processes, Pid.ToString(CultureInfo.InvariantCulture), "comm")));
 
     private static uint? GroupId(HostPaths paths)
     {
-        if (Kernel.SmallFile.Read(paths.Groups) is not { } groups) return null;
+        if (SmallFile.Read(paths.Groups) is not { } groups) return null;
         foreach (var line in groups.Split('\n'))
         {
             var fields = line.Split(':');

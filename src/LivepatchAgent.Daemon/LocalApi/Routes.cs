@@ -6,6 +6,8 @@ using System.Text.Json.Serialization.Metadata;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Host;
+using LivepatchAgent.Daemon.Loop;
 using LivepatchAgent.Daemon.Store;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting.Server;

@@ -15,6 +15,7 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
 {
     private const int MaxJson = 256 * 1024;
     private const int MaxTag = 256;
+    private const int MaxMachineId = 128;
 
     /// <summary>A download slower than this is given up and resumed later; a drip shall not hold the daemon for days.</summary>
     private const long LeastBytesPerSecond = 2048;
@@ -24,15 +25,12 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
 
     public Uri Server => channel.Server;
 
-    public Task<EnrolmentAnswer> EnrolAsync(EnrolmentRequest request, CancellationToken ct) =>
-        PostAsync(
-            ServerCall.Enrolment,
-            "v1/enrolments",
-            request,
-            WireJson.Default.EnrolmentRequest,
-            WireJson.Default.EnrolmentAnswer,
-            null,
-            ct);
+    public async Task<EnrolmentAnswer> EnrolAsync(EnrolmentRequest request, CancellationToken ct)
+    {
+        var (said, read) = (WireJson.Default.EnrolmentRequest, WireJson.Default.EnrolmentAnswer);
+        var answer = await PostAsync(ServerCall.Enrolment, "v1/enrolments", request, said, read, null, ct);
+        return IsMachineId(answer.MachineId) ? answer : throw ServerFaults.Invalid(Server, "it gave an impossible machine id");
+    }
 
     public Task<Assignment> CheckInAsync(CheckInRequest request, CancellationToken ct) => CheckInAsync(request, null, ct);
 
@@ -94,6 +92,10 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
         if (answer.ManifestDigest is { } manifest && !Hex.IsSha256(manifest)) throw ServerFaults.Invalid(Server, "the manifest it assigns is not named by a SHA-256");
         return answer.Tag.Length is > 0 and <= MaxTag ? answer : throw ServerFaults.Invalid(Server, $"its assignment's tag is empty or longer than {MaxTag} characters");
     }
+
+    /// <summary>It goes into the journal, and into a header of each call.</summary>
+    private static bool IsMachineId(string id) =>
+        id.Length is > 0 and <= MaxMachineId && id.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
 
     private async Task DownloadOnceAsync(string digest, long size, FileStream into, Action<long> progress, CancellationToken ct)
     {

@@ -6,6 +6,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Daemon.Host;
 using LivepatchAgent.Shared.Network;
 using Polly;
 using Polly.Retry;

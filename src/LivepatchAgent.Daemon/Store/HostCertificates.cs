@@ -4,6 +4,7 @@ using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Trust;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Host;
 using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Daemon.Store;
@@ -11,16 +12,19 @@ namespace LivepatchAgent.Daemon.Store;
 /// <summary>The certificates this host pins: those of its enrolment, and an administrator's own in trust.d.</summary>
 internal sealed class HostCertificates(HostPaths paths)
 {
-    /// <summary>A server has a handful; of a longer list no more is looked at.</summary>
-    private const int MaxOffered = 32;
-
     /// <summary>What was wrong with files of trust.d, when it was last looked whom to trust.</summary>
     public IReadOnlyList<Problem> PassedOver { get; private set; } = [];
 
-    /// <summary>A file that cannot be used takes its own keys away and nothing else.</summary>
-    public HostTrust Of(Enrolment enrolment)
+    public HostTrust Of(Enrolment enrolment) =>
+        new(Publishers(enrolment), Read(enrolment.CatalogueCertificates), enrolment.Threshold);
+
+    /// <summary>
+    /// The publishers of the enrolment, if there is one, and an administrator's own. A file that cannot be used takes its
+    /// own keys away and nothing else.
+    /// </summary>
+    public IReadOnlyList<X509Certificate2> Publishers(Enrolment? enrolment)
     {
-        var publishers = Read(enrolment.PublisherCertificates);
+        var publishers = Read(enrolment?.PublisherCertificates ?? []);
         var faults = new List<Problem>();
         foreach (var file in OwnFiles(faults))
         {
@@ -29,13 +33,17 @@ internal sealed class HostCertificates(HostPaths paths)
         }
 
         PassedOver = faults;
-        return new HostTrust(publishers, Read(enrolment.CatalogueCertificates), enrolment.Threshold);
+        return publishers;
     }
 
-    /// <summary>Files of the administrator's with a key that the next set of pins revokes: here it is believed all the same.</summary>
+    /// <summary>
+    /// Files of the administrator's with a key that the next set of pins revokes: on this host it stays trusted.
+    /// </summary>
     public IReadOnlyList<string> StillTrusting(Enrolment enrolment, PinSet next)
     {
-        string[] revoked = [.. Read(enrolment.PublisherCertificates).Select(Certificates.KeyPin).Except(Read(next.Publishers).Select(Certificates.KeyPin))];
+        var pins = Read(enrolment.PublisherCertificates).Select(Certificates.KeyPin);
+        var kept = Read(next.Publishers).Select(Certificates.KeyPin);
+        string[] revoked = [.. pins.Except(kept)];
         return [.. OwnFiles([]).Where(Revoked)];
 
         bool Revoked(string file) =>
@@ -71,9 +79,8 @@ internal sealed class HostCertificates(HostPaths paths)
             return Unusable(file, FileFault.Reason(e));
         }
 
-        return own.Select(Algorithms.KeyFault).FirstOrDefault(f => f is not null) is { } fault
-            ? Unusable(file, $"its key is {fault}")
-            : own;
+        var fault = own.Select(Algorithms.KeyFault).FirstOrDefault(f => f is not null);
+        return fault is null ? own : Unusable(file, $"its key is {fault}");
     }
 
     private static Problem Unusable(string path, string why) =>
@@ -85,16 +92,6 @@ internal sealed class HostCertificates(HostPaths paths)
     /// <summary>Who may change whom this host trusts: the pinned publishers, without those that an administrator added.</summary>
     public static IReadOnlyList<X509Certificate2> Pinners(Enrolment enrolment) => Read(enrolment.PublisherCertificates);
 
-    /// <summary>Of what the server sends, those that the token names by fingerprint.</summary>
-    public static List<string> Pinned(IReadOnlyList<string> offered, IReadOnlyList<string> pins) =>
-        [.. offered.Take(MaxOffered).Where(text => Load(text) is { } certificate && pins.Contains(Certificates.Fingerprint(certificate)))];
-
-    private static List<X509Certificate2> Read(IReadOnlyList<string> certificates) => [.. certificates.Select(Load).OfType<X509Certificate2>()];
-
-    /// <summary>Null for what is no certificate, and for the null that JSON can put into any list.</summary>
-    private static X509Certificate2? Load(string? text)
-    {
-        var der = new byte[text?.Length ?? 0];
-        return text is not null && Convert.TryFromBase64String(text, der, out var length) && Certificates.TryLoad(der.AsSpan(0, length), out var certificate) ? certificate : null;
-    }
+    private static List<X509Certificate2> Read(IReadOnlyList<string> certificates) =>
+        [.. certificates.Select(Certificates.OfText).OfType<X509Certificate2>()];
 }

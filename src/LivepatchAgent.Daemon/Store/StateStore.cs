@@ -25,19 +25,6 @@ internal sealed class StateStore(string folder)
     /// </summary>
     public bool Unread { get; private set; }
 
-    /// <summary>What was saved last, for a look at it: nothing is mended, and what cannot be read is an empty state.</summary>
-    public AgentState Peek()
-    {
-        try
-        {
-            return Read(_file) is { } read && read.TryGet(out var state, out _) ? state : new AgentState();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return new AgentState();
-        }
-    }
-
     /// <summary>
     /// What was saved last. A file that is no journal is moved aside and the older copy taken; the problem then goes
     /// with the state. A read error moves nothing, see <see cref="Unread"/>.
@@ -105,7 +92,7 @@ internal sealed class StateStore(string folder)
 
     private static AgentState Without(Problem problem) => new AgentState().InPhase(new Phase.NotEnrolled(problem));
 
-    /// <summary>Where the damaged file goes: kept for whoever looks into it, the one before makes room.</summary>
+    /// <summary>Where the damaged file goes: kept for those who look into it; the one before makes room.</summary>
     private string Aside()
     {
         var aside = _file + ".damaged";

@@ -1,3 +1,5 @@
+using LivepatchAgent.Daemon.Host;
+
 namespace LivepatchAgent.Daemon.Tests.Surroundings;
 
 /// <summary>

@@ -3,8 +3,10 @@ using System.Text.Json;
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.Wire;
+using LivepatchAgent.Daemon.Host;
 using LivepatchAgent.Daemon.Kernel;
 using LivepatchAgent.Daemon.LocalApi;
+using LivepatchAgent.Daemon.Loop;
 using LivepatchAgent.Daemon.PatchServer;
 using LivepatchAgent.Daemon.Store;
 using LivepatchAgent.Daemon.Systemd;
@@ -23,10 +25,9 @@ internal sealed class HostUnderTest : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
     private readonly FakeRoot _root = new();
     private readonly ServiceProvider _services = new ServiceCollection().AddLogging().BuildServiceProvider();
-    private Performer? _performer;
-    private AgentLoop? _loop;
+    private DaemonParts? _parts;
     private OnDemandServer? _socket;
-    private HistoryLog? _history;
+    private bool _isBuried;
 
     public HostUnderTest()
     {
@@ -58,11 +59,13 @@ internal sealed class HostUnderTest : IAsyncDisposable
 
     public Logs<AgentLoop> Log { get; } = new();
 
-    public Inbox? Inbox { get; private set; }
+    public Inbox? Inbox => _parts?.Inbox;
 
-    public StatusBoard Board { get; private set; } = null!;
+    public StatusBoard Board => _parts!.Board;
 
-    public LiveSettings Settings { get; private set; } = null!;
+    public LiveSettings Settings => _parts!.Settings;
+
+    public PreflightRunner Preflight => _parts!.Preflight;
 
     public string Path(string path) => _root.Path(path);
 
@@ -87,26 +90,18 @@ internal sealed class HostUnderTest : IAsyncDisposable
 
     public async Task<HostUnderTest> StartAsync(string? failPoint = null)
     {
-        Inbox = new Inbox(Time);
-        Settings = new LiveSettings(Paths);
-        var listener = new Listener(Inbox.Nudge);
-        var observer = new HostObserver(Paths, Time);
-        _performer = new Performer(Paths, new PatchStore(Paths.StateFolder), observer, Kernel, listener, Settings, Time);
-        Board = new StatusBoard(Paths, () =>
-        {
-            var state = new AgentState();
-            var nothing = new Step.Believe(state, "");
-            return Projection.Status(state, observer.Outline(), nothing, null, "0", Time.GetUtcNow());
-        });
+        var notifier = new ServiceNotifier(new SystemdNotifier(), null, Time);
         var end = new FailPoint(failPoint, () => throw new Killed());
-        _loop = new AgentLoop(new StateStore(Paths.StateFolder), _history = new HistoryLog(Paths.StateFolder), observer, _performer, listener, Board, Inbox, new ServiceNotifier(new SystemdNotifier(), null, Time), Settings, end, Time, Log);
-        await _loop.StartAsync(Ct);
+        _parts = new DaemonParts(new DaemonOutside(Paths, Kernel, notifier, end, Time, Log));
+        await _parts.Loop.StartAsync(Ct);
+        _isBuried = false;
         return this;
     }
 
     public async Task StartSocketAsync()
     {
-        _socket = new OnDemandServer(Paths, new Routes(Paths, Board, Inbox!, _history!, new PreflightRunner(Paths, new HostObserver(Paths, Time))), _services, _services.GetRequiredService<ILogger<OnDemandServer>>());
+        var log = _services.GetRequiredService<ILogger<OnDemandServer>>();
+        _socket = new OnDemandServer(Paths, _parts!.Routes, _services, log);
         await _socket.StartAsync(Ct);
     }
 
@@ -120,8 +115,8 @@ internal sealed class HostUnderTest : IAsyncDisposable
 
     public async Task StopAsync()
     {
-        if (_loop is null) return;
-        await _loop.StopAsync(CancellationToken.None);
+        if (_parts is null || _isBuried) return;
+        await _parts.Loop.StopAsync(CancellationToken.None);
         Buried();
     }
 
@@ -129,14 +124,14 @@ internal sealed class HostUnderTest : IAsyncDisposable
     public async Task DeadAsync()
     {
         var watch = Stopwatch.StartNew();
-        while (!_loop!.ExecuteTask!.IsCompleted)
+        while (!_parts!.Loop.ExecuteTask!.IsCompleted)
         {
             if (watch.Elapsed > Patience) throw new TimeoutException("it did not die: " + Story());
             await Task.Delay(5, Ct);
             SkipAhead();
         }
 
-        Assert.True(_loop.ExecuteTask.IsCanceled);
+        Assert.True(_parts.Loop.ExecuteTask.IsCanceled);
         Buried();
     }
 
@@ -213,9 +208,8 @@ internal sealed class HostUnderTest : IAsyncDisposable
 
     private void Buried()
     {
-        _performer!.Dispose();
-        _loop!.Dispose();
-        _loop = null;
+        _parts!.Dispose();
+        _isBuried = true;
     }
 
     private string Story() => JsonSerializer.Serialize(Board.Current, WireJson.Readable.AgentStatus) + "\n" + string.Join("\n", Log.Lines.Select(l => $"{l.Level}: {l.Line}"));

@@ -1,3 +1,4 @@
+using LivepatchAgent.Daemon.Host;
 using LivepatchAgent.Daemon.Kernel;
 
 namespace LivepatchAgent.Fuzz;

@@ -9,6 +9,7 @@ internal static class Downloads
     public static AgentState? After(Turn turn, Step.Download step, StepResult result) => result switch
     {
         StepResult.Done => turn.State.InPhase(new Phase.Downloaded(step.Patch)),
+        StepResult.Downloaded d => turn.State.InPhase(new Phase.Downloaded(step.Patch, d.InPieces && !IsSecond(turn))),
         StepResult.Failed { InPassing: true } f when turn.Phase is Phase.Downloading p =>
             turn.State.InPhase(p.With(turn.Again(p.Retry, f.Problem))),
         StepResult.Failed f => Refusals.RefuseAndReport(turn, step.Patch, f.Problem, f.Origin),
@@ -16,10 +17,9 @@ internal static class Downloads
     };
 
     /// <summary>The file is there: after a pause it is verified again, and the kernel asked once more.</summary>
-    public static AgentState Later(Turn turn, PatchRef patch, Problem problem)
+    public static AgentState Later(Turn turn, PatchRef patch, Retry retry)
     {
         var pursuit = turn.State.Pursuit;
-        var retry = turn.Again(new Retry(pursuit.BusyAnswers, DateTimeOffset.MinValue, null), problem);
         return turn.State with
         {
             Pursuit = pursuit with
@@ -30,4 +30,6 @@ internal static class Downloads
             },
         };
     }
+
+    private static bool IsSecond(Turn turn) => turn.Phase is Phase.Downloading { SecondFetch: true };
 }

@@ -25,7 +25,7 @@ internal static class Loads
     public static AgentState? After(Turn turn, Step.Load step, StepResult result) => result switch
     {
         StepResult.Done => Loaded(turn, step.Patch),
-        StepResult.Failed { InPassing: true } f => Downloads.Later(turn, step.Patch, f.Problem),
+        StepResult.Failed { InPassing: true } f => Downloads.Later(turn, step.Patch, BusyAgain(turn, f.Problem)),
         StepResult.Failed f => Refusals.RefuseAndReport(turn, step.Patch, f.Problem, RefusalOrigin.Kernel),
         _ => null,
     };
@@ -60,6 +60,13 @@ internal static class Loads
         var reported = Refusals.Report(turn, OutcomeKind.Loaded, patch.ManifestDigest, null, about);
         var begun = new Phase.Transitioning(patch, turn.Host.BootId, turn.Now, StallReported: false, turn.Uptime);
         return reported with { Pursuit = reported.Pursuit with { Phase = begun, BusyAnswers = 0 } };
+    }
+
+    /// <summary>The kernel is busy: another transition, as a rule one of seconds.</summary>
+    private static Retry BusyAgain(Turn turn, Problem problem)
+    {
+        var failures = turn.State.Pursuit.BusyAnswers + 1;
+        return new Retry(failures, turn.Now + Cadence.LoadPause(failures, turn.Host.Jitter), problem);
     }
 
     /// <summary>Only a daemon that died between finit_module's journal entry and its answer comes here.</summary>

@@ -12,7 +12,7 @@ internal static class Preflights
     public static AgentState? After(Turn turn, Step.Preflight step, StepResult result) => result switch
     {
         StepResult.Preflighted r => Judged(turn, step.Patch, r.Report),
-        StepResult.Failed { InPassing: true } f => Downloads.Later(turn, step.Patch, f.Problem),
+        StepResult.Failed { InPassing: true } f => Downloads.Later(turn, step.Patch, turn.BusyAgain(f.Problem)),
         StepResult.Failed f => Refusals.RefuseAndReport(turn, step.Patch, f.Problem, f.Origin),
         _ => null,
     };
@@ -22,7 +22,7 @@ internal static class Preflights
         if (Preflight.Refusal(report, out var inPassing) is not { } problem)
             return turn.State.InPhase(new Phase.Cleared(patch, (turn.Phase as Phase.Verified)?.BuildId));
         return inPassing
-            ? Downloads.Later(turn, patch, problem)
+            ? Downloads.Later(turn, patch, turn.BusyAgain(problem))
             : Refusals.RefuseAndReport(turn, patch, problem, RefusalOrigin.Host);
     }
 }

@@ -8,7 +8,7 @@ internal static class Verifications
 
     public static AgentState? After(Turn turn, Step.Verify step, StepResult result)
     {
-        var (pursuit, patch) = (turn.State.Pursuit, step.Patch);
+        var patch = step.Patch;
         switch (result)
         {
             case StepResult.ModuleVerified { Module: var module }:
@@ -16,14 +16,19 @@ internal static class Verifications
                 return turn.State.InPhase(new Phase.Verified(signed, module.Facts.BuildId));
             case StepResult.Failed { InPassing: true } f:
                 // A file, perhaps the manifest, is missing or unreadable: fetch it again, later each time.
-                var retry = turn.Again(new Retry(pursuit.BusyAnswers, DateTimeOffset.MinValue, null), f.Problem);
-                var listed = new Phase.Listed(patch.ManifestDigest, retry);
-                var tries = pursuit.BusyAnswers + 1;
-                return turn.State with { Pursuit = pursuit with { Phase = listed, BusyAnswers = tries } };
+                return Again(turn, new Phase.Listed(patch.ManifestDigest, turn.BusyAgain(f.Problem)));
+            case StepResult.Failed { IsFileDropped: true } f when turn.Phase is Phase.Downloaded { InPieces: true }:
+                return Again(turn, new Phase.Downloading(patch, turn.BusyAgain(f.Problem), SecondFetch: true));
             case StepResult.Failed f:
                 return Refusals.RefuseAndReport(turn, patch, f.Problem, f.Origin);
             default:
                 return null;
         }
+    }
+
+    private static AgentState Again(Turn turn, Phase phase)
+    {
+        var pursuit = turn.State.Pursuit;
+        return turn.State with { Pursuit = pursuit with { Phase = phase, BusyAnswers = pursuit.BusyAnswers + 1 } };
     }
 }

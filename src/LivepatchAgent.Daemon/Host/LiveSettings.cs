@@ -1,8 +1,7 @@
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
-using LivepatchAgent.Daemon.Kernel;
 
-namespace LivepatchAgent.Daemon;
+namespace LivepatchAgent.Daemon.Host;
 
 /// <summary>agent.conf as it was read last; a file with a mistake changes nothing.</summary>
 internal sealed class LiveSettings
@@ -26,7 +25,10 @@ internal sealed class LiveSettings
         var text = SmallFile.Read(_paths.Config) ?? (File.Exists(_paths.Config) ? null : "");
         if (text is null)
         {
-            Problem = new Problem(ProblemCode.RequestInvalid, $"cannot use {_paths.Config}: it cannot be read or is too large", "look at its size, owner and mode; until then nothing changes");
+            Problem = new Problem(
+                ProblemCode.RequestInvalid,
+                $"cannot use {_paths.Config}: it cannot be read or is too large",
+                "look at its size, owner and mode; until then nothing changes");
             return;
         }
 

@@ -3,15 +3,19 @@ using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
 using LivepatchAgent.Core.History;
 
-namespace LivepatchAgent.Daemon;
+namespace LivepatchAgent.Daemon.Loop;
 
 /// <summary>What wakes the loop: commands, each with its answer, and plain nudges to have a look.</summary>
 internal sealed class Inbox(TimeProvider time)
 {
-    private readonly Channel<Request> _commands = Channel.CreateUnbounded<Request>(new UnboundedChannelOptions { SingleReader = true });
+    private static readonly UnboundedChannelOptions OneReader = new() { SingleReader = true };
 
-    /// <summary>However many come before the loop looks, it looks once.</summary>
-    private readonly Channel<bool> _nudges = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+    /// <summary>However many nudges come before the loop looks, it looks once.</summary>
+    private static readonly BoundedChannelOptions OneNudge =
+        new(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true };
+
+    private readonly Channel<Request> _commands = Channel.CreateUnbounded<Request>(OneReader);
+    private readonly Channel<bool> _nudges = Channel.CreateBounded<bool>(OneNudge);
     private volatile bool _awaited;
     private int _networkUp;
 
@@ -36,10 +40,11 @@ internal sealed class Inbox(TimeProvider time)
     /// <summary>The status revision to follow from, or why the command is not taken.</summary>
     public Task<Result<long>> SendAsync(Command command, HistoryBy? by = null)
     {
-        var request = new Request(command, by, new TaskCompletionSource<Result<long>>(TaskCreationOptions.RunContinuationsAsynchronously));
+        var answer = new TaskCompletionSource<Result<long>>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var request = new Request(command, by, answer);
         _commands.Writer.TryWrite(request);
         Nudge();
-        return request.Answer.Task;
+        return answer.Task;
     }
 
     /// <summary>People's commands first.</summary>

@@ -1,6 +1,9 @@
 using System.Buffers;
 
-namespace LivepatchAgent.Daemon.Kernel;
+namespace LivepatchAgent.Daemon.Host;
+
+/// <summary>How much of a file could be read from a place on; 0 at its end. As pread(2).</summary>
+internal delegate int ReadAt(Span<byte> bytes, long offset);
 
 /// <summary>Long texts of /proc and tracefs, line by line in one buffer: kallsyms alone has some 10 MB.</summary>
 internal static class LongFile

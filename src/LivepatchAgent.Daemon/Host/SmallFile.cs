@@ -3,7 +3,7 @@ using System.Text;
 using LivepatchAgent.Shared.Files;
 using Microsoft.Win32.SafeHandles;
 
-namespace LivepatchAgent.Daemon.Kernel;
+namespace LivepatchAgent.Daemon.Host;
 
 /// <summary>Small texts of /proc, /sys and /etc.</summary>
 internal static partial class SmallFile

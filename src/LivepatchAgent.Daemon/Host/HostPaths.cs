@@ -1,4 +1,4 @@
-namespace LivepatchAgent.Daemon;
+namespace LivepatchAgent.Daemon.Host;
 
 /// <summary>
 /// Every path the daemon touches, under one root: <c>/</c>, or a test's folder. The literals stand here and nowhere else.

@@ -1,7 +1,7 @@
 using System.Runtime;
 using System.Runtime.InteropServices;
 
-namespace LivepatchAgent.Daemon;
+namespace LivepatchAgent.Daemon.Host;
 
 /// <summary>Going to rest: what a burst of work left behind goes back to the host.</summary>
 internal static partial class Memory

@@ -1,15 +1,16 @@
 using System.Text.Json;
 using LivepatchAgent.Core.Wire;
-using LivepatchAgent.Daemon.Kernel;
+using LivepatchAgent.Daemon.Host;
+using LivepatchAgent.Daemon.Systemd;
 using LivepatchAgent.Shared.Files;
 
-namespace LivepatchAgent.Daemon;
+namespace LivepatchAgent.Daemon.Loop;
 
 /// <summary>
-/// What the daemon says of itself, as the last word of the loop: read by any number of requests, written to status.json
-/// for those who find the daemon gone.
+/// What the daemon says of itself, as the last word of the loop: read by any number of requests, shown by systemctl, and
+/// written to status.json for those who find the daemon gone.
 /// </summary>
-internal sealed class StatusBoard(HostPaths paths, Func<AgentStatus> initial)
+internal sealed class StatusBoard(HostPaths paths, ServiceNotifier notifier, Func<AgentStatus> initial)
 {
     private readonly Lock _lock = new();
     private AgentStatus? _status;
@@ -26,13 +27,21 @@ internal sealed class StatusBoard(HostPaths paths, Func<AgentStatus> initial)
     /// <summary>Shows it if it says anything new; the revision rises with what is said, not with the time.</summary>
     public AgentStatus Show(AgentStatus status)
     {
+        var shown = Replace(status);
+        notifier.Say(shown);
+        return shown;
+    }
+
+    private AgentStatus Replace(AgentStatus status)
+    {
         TaskCompletionSource changed;
         lock (_lock)
         {
             var before = Current;
             if (SaysTheSame(before, status)) return before;
             _status = status = status with { Revision = before.Revision + 1 };
-            (changed, _changed) = (_changed, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+            changed = _changed;
+            _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         }
 
         changed.TrySetResult();
@@ -66,15 +75,16 @@ internal sealed class StatusBoard(HostPaths paths, Func<AgentStatus> initial)
     }
 
     /// <summary>
-    /// Whoever follows the status goes on following when the daemon is restarted, so the count goes on as well. One more
-    /// than the file has: the last word may have been heard and not written.
+    /// People who follow the status go on following when the daemon is restarted, so the count goes on as well. One more
+    /// than the file has: the last word may have been read and not written.
     /// </summary>
     private long LastRevision()
     {
         AtomicFile.RemoveLeftovers(paths.StatusFile);
         try
         {
-            return SmallFile.ReadBytes(paths.StatusFile) is { } text ? JsonSerializer.Deserialize(text, WireJson.Default.AgentStatus)?.Revision ?? 0 : 0;
+            if (SmallFile.ReadBytes(paths.StatusFile) is not { } text) return 0;
+            return JsonSerializer.Deserialize(text, WireJson.Default.AgentStatus)?.Revision ?? 0;
         }
         catch (JsonException)
         {
@@ -87,16 +97,22 @@ internal sealed class StatusBoard(HostPaths paths, Func<AgentStatus> initial)
         try
         {
             Directory.CreateDirectory(paths.RunFolder);
-            AtomicFile.Write(paths.StatusFile, JsonSerializer.SerializeToUtf8Bytes(status, WireJson.Readable.AgentStatus), FileRights.ReadableByAll);
+            var text = JsonSerializer.SerializeToUtf8Bytes(status, WireJson.Readable.AgentStatus);
+            AtomicFile.Write(paths.StatusFile, text, FileRights.ReadableByAll);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // A full /run costs the copy, not the daemon; the socket still tells.
+            // A full /run costs the copy, not the daemon; the socket still answers.
         }
     }
 
     private static bool SaysTheSame(AgentStatus a, AgentStatus b) => Text(a).AsSpan().SequenceEqual(Text(b));
 
-    private static byte[] Text(AgentStatus status) =>
-        JsonSerializer.SerializeToUtf8Bytes(status with { Revision = 0, At = default, Activity = status.Activity is { } a ? a with { Since = default } : null }, WireJson.Readable.AgentStatus);
+    /// <summary>What is said, without the time of saying it.</summary>
+    private static byte[] Text(AgentStatus status)
+    {
+        var activity = status.Activity is { } a ? a with { Since = default } : null;
+        var timeless = status with { Revision = 0, At = default, Activity = activity };
+        return JsonSerializer.SerializeToUtf8Bytes(timeless, WireJson.Readable.AgentStatus);
+    }
 }
