@@ -67,7 +67,7 @@ internal static class LongFile
                 rest = rest[(end + 1)..];
             }
 
-            // A line longer than the buffer is none that means anything, nor is its end.
+            // A line longer than the buffer means nothing, and neither does its end.
             if (rest.Length == buffer.Length)
             {
                 rest = [];

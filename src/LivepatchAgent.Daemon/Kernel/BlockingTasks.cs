@@ -41,12 +41,11 @@ internal sealed class BlockingTasks(HostPaths paths)
             if (KernelTexts.StackFrame(line) is { } frame) stack.Add(frame);
         }
 
-        return new BlockingTask(
-            Number(task),
-            Number(process),
-            PrintableText.Of(SmallFile.Read(Path.Combine(task, "comm")) ?? "?"), // any process names itself as it likes
-            KernelTexts.Unit(SmallFile.Read(Path.Combine(process, "cgroup")) ?? "") is { } unit ? PrintableText.Of(unit) : null,
-            stack);
+        // Any process names itself as it likes.
+        var name = PrintableText.Of(SmallFile.Read(Path.Combine(task, "comm")) ?? "?");
+        var unit = KernelTexts.Unit(SmallFile.Read(Path.Combine(process, "cgroup")) ?? "");
+        var printableUnit = unit is null ? null : PrintableText.Of(unit);
+        return new BlockingTask(Number(task), Number(process), name, printableUnit, stack);
     }
 
     private static IEnumerable<string> Numbered(string folder)
@@ -67,6 +66,9 @@ internal sealed class BlockingTasks(HostPaths paths)
         }
     }
 
-    private static int Number(string folder) =>
-        int.TryParse(folder.AsSpan(folder.LastIndexOf('/') + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : 0;
+    private static int Number(string folder)
+    {
+        var name = folder.AsSpan(folder.LastIndexOf('/') + 1);
+        return int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : 0;
+    }
 }

@@ -4,7 +4,10 @@ using LivepatchAgent.Daemon.Host;
 
 namespace LivepatchAgent.Daemon.Kernel;
 
-/// <summary>Modules of the running kernel's own folder below /lib/modules, by name: what is installed, what is built in, and the symbols of what is not loaded.</summary>
+/// <summary>
+/// Modules of the running kernel's own folder below /lib/modules, by name: what is installed, what is built in, and the
+/// symbols of what is not loaded.
+/// </summary>
 internal sealed class InstalledModules
 {
     private readonly string _folder;
@@ -37,7 +40,8 @@ internal sealed class InstalledModules
     }
 
     /// <summary>Those built in among them; null when the folder has no list.</summary>
-    public IReadOnlyList<string>? Names => _isKnown ? [.. _files.Keys.Concat(_builtIn).Order(StringComparer.Ordinal)] : null;
+    public IReadOnlyList<string>? Names =>
+        _isKnown ? [.. _files.Keys.Concat(_builtIn).Order(StringComparer.Ordinal)] : null;
 
     public IReadOnlyList<string>? BuiltIn => _isKnown ? [.. _builtIn.Order(StringComparer.Ordinal)] : null;
 
@@ -54,7 +58,8 @@ internal sealed class InstalledModules
     }
 
     /// <summary>A module's file, unpacked; null when it is not installed or cannot be read.</summary>
-    public byte[]? File(string name) => _files.TryGetValue(name, out var file) ? CompressedModule.Read(Path.Combine(_folder, file)) : null;
+    public byte[]? File(string name) =>
+        _files.TryGetValue(name, out var file) ? CompressedModule.Read(Path.Combine(_folder, file)) : null;
 
     /// <summary>Some module that came with the kernel, unpacked; null when none can be read.</summary>
     public byte[]? FirstOfKernel() =>

@@ -6,14 +6,32 @@ using LivepatchAgent.Daemon.Host;
 
 namespace LivepatchAgent.Daemon.Kernel;
 
-/// <summary>The kernel's keyrings for signatures: /proc/keys lists keys, keyctl(2) tells which ring has which.</summary>
+/// <summary>
+/// The kernel's keyrings for signatures: /proc/keys lists keys, keyctl(2) shows which ring has which.
+/// </summary>
 internal sealed partial class KernelKeys(HostPaths paths)
 {
-    /// <summary>Whose keys a kernel may take for modules, and what it takes from none.</summary>
-    private static readonly string[] Rings = [".builtin_trusted_keys", ".secondary_trusted_keys", ".machine", ".platform", ".blacklist"];
+    /// <summary>Whose keys a kernel may take for modules, and the list of those that it never takes.</summary>
+    private static readonly string[] Rings =
+    [
+        ".builtin_trusted_keys",
+        ".secondary_trusted_keys",
+        ".machine",
+        ".platform",
+        ".blacklist",
+    ];
 
-    /// <summary>The secondary ring holds links to the built-in and the machine ring: asking it asks what the kernel asks.</summary>
-    private static readonly string[] SearchedRings = [".blacklist", ".secondary_trusted_keys", ".builtin_trusted_keys", ".machine", ".platform"];
+    /// <summary>
+    /// The secondary ring holds links to the built-in and the machine ring: asking it asks what the kernel asks.
+    /// </summary>
+    private static readonly string[] SearchedRings =
+    [
+        ".blacklist",
+        ".secondary_trusted_keys",
+        ".builtin_trusted_keys",
+        ".machine",
+        ".platform",
+    ];
 
     private const int MaxRingBytes = 64 * 1024;
 
@@ -39,7 +57,8 @@ internal sealed partial class KernelKeys(HostPaths paths)
             }
         }
 
-        keys.AddRange(lines.Where(k => k.Type == "asymmetri" && !placed.Contains(k.Id)).Select(k => new KernelKey(k.Description)));
+        var others = lines.Where(k => k.Type == "asymmetri" && !placed.Contains(k.Id));
+        keys.AddRange(others.Select(k => new KernelKey(k.Description)));
         return new KeyringFacts(keys, Signers(rings, signers));
     }
 
@@ -84,8 +103,8 @@ internal sealed partial class KernelKeys(HostPaths paths)
     }
 
     /// <summary>
-    /// Whether a ring has the key of this id, by the very search that the kernel makes for a signature. It gives nobody the
-    /// key itself: that it may not is the answer that it is there.
+    /// Whether a ring has the key of this id, by the very search that the kernel makes for a signature. The kernel
+    /// gives nobody the key itself: a refusal means that the key is there.
     /// </summary>
     private static unsafe bool? Search(int ring, string signer)
     {

@@ -8,7 +8,7 @@ namespace LivepatchAgent.Daemon.Kernel;
 /// Waits in read(2) on /dev/kmsg and calls back at each line of livepatch's own: sysfs gives no notification, the log
 /// does. A thread of its own, asleep until the kernel says something.
 /// </summary>
-internal sealed partial class KernelLog(string path, Action heard)
+internal sealed partial class KernelLog(string path, Action wake)
 {
     /// <summary>The kernel's CONSOLE_EXT_LOG_MAX: a record is never longer.</summary>
     private const int MaxRecord = 8192;
@@ -39,12 +39,12 @@ internal sealed partial class KernelLog(string path, Action heard)
             var length = Read(log, record, (nuint)record.Length);
             if (length > 0)
             {
-                if (KernelTexts.IsLivepatchRecord(record.AsSpan(0, (int)length))) heard();
+                if (KernelTexts.IsLivepatchRecord(record.AsSpan(0, (int)length))) wake();
             }
             else if (length < 0 && Marshal.GetLastPInvokeError() is EPIPE or EINTR or EINVAL)
             {
                 // Records were overwritten before we read them, or one is longer than any should be; have a look.
-                heard();
+                wake();
             }
             else
             {

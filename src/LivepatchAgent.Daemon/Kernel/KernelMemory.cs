@@ -6,8 +6,8 @@ using Microsoft.Win32.SafeHandles;
 namespace LivepatchAgent.Daemon.Kernel;
 
 /// <summary>
-/// The running kernel's memory as an ELF core file, /proc/kcore: read only, and not at all under lockdown's confidentiality.
-/// It goes on changing while it is read.
+/// The running kernel's memory as an ELF core file, /proc/kcore: read only, and not at all under lockdown's
+/// confidentiality. It goes on changing while it is read.
 /// </summary>
 internal sealed class KernelMemory : IDisposable
 {
@@ -27,15 +27,19 @@ internal sealed class KernelMemory : IDisposable
         _read = read;
         var header = new byte[HeaderSize];
         if (read(header, 0) < HeaderSize || !header.AsSpan().StartsWith("\u007fELF"u8)) return;
-        var rows = new byte[Math.Min((int)BinaryPrimitives.ReadUInt16LittleEndian(header.AsSpan(56)), MaxPrograms) * ProgramSize];
+        var count = Math.Min((int)BinaryPrimitives.ReadUInt16LittleEndian(header.AsSpan(56)), MaxPrograms);
+        var rows = new byte[count * ProgramSize];
         var length = read(rows, Math.Max(0, BinaryPrimitives.ReadInt64LittleEndian(header.AsSpan(32))));
-        var isTold = false;
+        var hasNotes = false; // the kernel writes them once
         for (ReadOnlySpan<byte> row = rows.AsSpan(0, length); row.Length >= ProgramSize; row = row[ProgramSize..])
         {
-            var (kind, offset, size) = (BinaryPrimitives.ReadUInt32LittleEndian(row), BinaryPrimitives.ReadInt64LittleEndian(row[8..]), BinaryPrimitives.ReadUInt64LittleEndian(row[32..]));
+            var kind = BinaryPrimitives.ReadUInt32LittleEndian(row);
+            var offset = BinaryPrimitives.ReadInt64LittleEndian(row[8..]);
+            var size = BinaryPrimitives.ReadUInt64LittleEndian(row[32..]);
             if (offset < 0) continue;
-            if (kind == Load) _segments.Add((BinaryPrimitives.ReadUInt64LittleEndian(row[16..]), Math.Min(BinaryPrimitives.ReadUInt64LittleEndian(row[40..]), (ulong)(long.MaxValue - offset)), offset)); // no file is longer
-            else if (kind == Note && size <= MaxNotes && !isTold) (Symbols, isTold) = (Notes(offset, (int)size), true); // there is one
+            if (kind == Load) _segments.Add(Segment(row, offset));
+            if (kind != Note || size > MaxNotes || hasNotes) continue;
+            (Symbols, hasNotes) = (Notes(offset, (int)size), true);
         }
     }
 
@@ -65,10 +69,16 @@ internal sealed class KernelMemory : IDisposable
         {
             if (at < address || at - address >= size) continue;
             var length = (int)Math.Min((ulong)bytes.Length, size - (at - address));
+            var start = offset + (long)(at - address);
             var read = 0;
             try
             {
-                while (read < length && _read(bytes[read..length], offset + (long)(at - address) + read) is var more and > 0) read += more;
+                while (read < length)
+                {
+                    var more = _read(bytes[read..length], start + read);
+                    if (more <= 0) break;
+                    read += more;
+                }
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
@@ -90,6 +100,14 @@ internal sealed class KernelMemory : IDisposable
     }
 
     public void Dispose() => _file?.Dispose();
+
+    private static (ulong Address, ulong Size, long Offset) Segment(ReadOnlySpan<byte> row, long offset)
+    {
+        var address = BinaryPrimitives.ReadUInt64LittleEndian(row[16..]);
+        var size = BinaryPrimitives.ReadUInt64LittleEndian(row[40..]);
+        var longest = (ulong)(long.MaxValue - offset); // no file is longer
+        return (address, Math.Min(size, longest), offset);
+    }
 
     private IReadOnlyDictionary<string, ulong> Notes(long offset, int size)
     {

@@ -4,7 +4,9 @@ using System.Text;
 
 namespace LivepatchAgent.Daemon.Kernel;
 
-/// <summary>The running kernel's build options, those that matter: /proc/config.gz, else /boot/config-RELEASE.</summary>
+/// <summary>
+/// The running kernel's build options, those that matter: /proc/config.gz, else /boot/config-RELEASE.
+/// </summary>
 internal static class KernelOptions
 {
     private const int MaxLine = 4096;
@@ -51,7 +53,8 @@ internal static class KernelOptions
             if (line.Length >= MaxLine || !line.StartsWith("CONFIG_"u8)) return;
             var option = line["CONFIG_".Length..];
             var equals = option.IndexOf((byte)'=');
-            if (equals >= 0 && Asked.TryGet(option[..equals], out var name)) options[name] = Encoding.UTF8.GetString(option[(equals + 1)..]).Trim('"');
+            if (equals < 0 || !Asked.TryGet(option[..equals], out var name)) return;
+            options[name] = Encoding.UTF8.GetString(option[(equals + 1)..]).Trim('"');
         });
         return options;
     }

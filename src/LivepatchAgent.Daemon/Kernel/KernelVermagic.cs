@@ -15,7 +15,10 @@ internal static class KernelVermagic
 
     /// <summary>Null when neither memory nor file has a text for this release.</summary>
     public static string? Read(
-        KernelMemory? memory, IReadOnlyDictionary<string, ulong> addresses, InstalledModules installed, string release) =>
+        KernelMemory? memory,
+        IReadOnlyDictionary<string, ulong> addresses,
+        InstalledModules installed,
+        string release) =>
         InMemory(memory, addresses, release) ?? OfAModule(installed, release);
 
     private static string? InMemory(KernelMemory? memory, IReadOnlyDictionary<string, ulong> addresses, string release)
@@ -31,7 +34,8 @@ internal static class KernelVermagic
 
     private static string? OfAModule(InstalledModules installed, string release)
     {
-        if (installed.FirstOfKernel() is not { } file || !ModuleReader.Read(file).TryGet(out var module, out _)) return null;
+        if (installed.FirstOfKernel() is not { } file) return null;
+        if (!ModuleReader.Read(file).TryGet(out var module, out _)) return null;
         return module.KernelRelease == release ? module.Vermagic : null;
     }
 }

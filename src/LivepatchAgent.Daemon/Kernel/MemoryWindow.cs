@@ -1,6 +1,9 @@
 namespace LivepatchAgent.Daemon.Kernel;
 
-/// <summary>The kernel's memory for who looks at many small things that lie near each other: a page is read once for all that follow in it.</summary>
+/// <summary>
+/// The kernel's memory, for reading many small things that lie near each other: a page is read once for all that follow
+/// in it.
+/// </summary>
 internal sealed class MemoryWindow(KernelMemory memory)
 {
     private readonly byte[] _page = new byte[4096];

@@ -4,9 +4,10 @@ using System.Buffers.Binary;
 namespace LivepatchAgent.Daemon.Kernel;
 
 /// <summary>
-/// The symbols of a loaded module out of the kernel's memory. sysfs tells where its struct module is; in it <c>kallsyms</c> points to
-/// <c>core_kallsyms</c>, the very next member (include/linux/module.h): no other pointer does that. That what lies there is the
-/// module's symbol table is proven by its <c>__this_module</c>, which has to be that address.
+/// The symbols of a loaded module out of the kernel's memory. sysfs shows where its struct module is; in it
+/// <c>kallsyms</c> points to <c>core_kallsyms</c>, the very next member (include/linux/module.h): no other pointer does
+/// that. That what lies there is the module's symbol table is proven by its <c>__this_module</c>, which has to be that
+/// address.
 /// </summary>
 internal static class ModuleMemory
 {
@@ -22,10 +23,14 @@ internal static class ModuleMemory
     private const int MaxSymbols = 1_000_000, MaxNames = 64 << 20, MaxName = 512, PieceSize = 64 * 1024;
 
     /// <param name="module">The address of its struct module.</param>
-    /// <returns>Wanted names and their addresses, in the order of its symbol table; null when it is not understood.</returns>
-    public static List<(string Name, ulong Address)>? Read(KernelMemory memory, ulong module, SymbolMemory.NameFilter isWanted)
+    /// <returns>
+    /// Wanted names and their addresses, in the order of its symbol table; null when it is not understood.
+    /// </returns>
+    public static List<(string Name, ulong Address)>? Read(
+        KernelMemory memory, ulong module, SymbolMemory.NameFilter isWanted)
     {
-        if (Table(memory, module) is not var (symbols, count, names) || Names(memory, symbols, count, names) is not { } text) return null;
+        if (Table(memory, module) is not var (symbols, count, names)) return null;
+        if (Names(memory, symbols, count, names) is not { } text) return null;
         var found = new List<(string, ulong)>();
         var isProven = false;
         var buffer = ArrayPool<byte>.Shared.Rent(PieceSize);
@@ -67,13 +72,16 @@ internal static class ModuleMemory
             if (BinaryPrimitives.ReadUInt64LittleEndian(all[at..]) != module + (ulong)at + sizeof(ulong)) continue;
             var table = all[(at + sizeof(ulong))..];
             var count = BinaryPrimitives.ReadInt32LittleEndian(table[CountAt..]);
-            return count is > 0 and <= MaxSymbols ? (BinaryPrimitives.ReadUInt64LittleEndian(table), count, BinaryPrimitives.ReadUInt64LittleEndian(table[NamesAt..])) : null;
+            if (count is <= 0 or > MaxSymbols) return null;
+            var symbols = BinaryPrimitives.ReadUInt64LittleEndian(table);
+            var names = BinaryPrimitives.ReadUInt64LittleEndian(table[NamesAt..]);
+            return (symbols, count, names);
         }
 
         return null;
     }
 
-    /// <summary>Nothing tells how long they are together: the symbols tell where the last one begins.</summary>
+    /// <summary>Nothing says how long they are together: the symbols show where the last one begins.</summary>
     private static byte[]? Names(KernelMemory memory, ulong symbols, int count, ulong names)
     {
         var rows = new byte[SymbolSize * Math.Min(count, PieceSize / SymbolSize)];
@@ -82,7 +90,11 @@ internal static class ModuleMemory
         {
             var piece = rows.AsSpan(0, SymbolSize * Math.Min(count, rows.Length / SymbolSize));
             if (memory.Read(symbols, piece) < piece.Length) return null;
-            for (ReadOnlySpan<byte> row = piece; row.Length > 0; row = row[SymbolSize..]) last = Math.Max(last, BinaryPrimitives.ReadUInt32LittleEndian(row));
+            for (ReadOnlySpan<byte> row = piece; row.Length > 0; row = row[SymbolSize..])
+            {
+                last = Math.Max(last, BinaryPrimitives.ReadUInt32LittleEndian(row));
+            }
+
             symbols += (ulong)piece.Length;
             count -= piece.Length / SymbolSize;
         }
@@ -90,7 +102,9 @@ internal static class ModuleMemory
         return last > MaxNames ? null : Text(memory, names, (int)last);
     }
 
-    /// <summary>Up to a place and a name's length beyond. What is not there is given no room, whatever the symbols say.</summary>
+    /// <summary>
+    /// Up to a place and a name's length beyond. What is not there is given no room, whatever the symbols say.
+    /// </summary>
     private static byte[]? Text(KernelMemory memory, ulong at, int last)
     {
         var text = new byte[Math.Min(last + MaxName, PieceSize)];

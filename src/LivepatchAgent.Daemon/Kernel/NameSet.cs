@@ -5,8 +5,8 @@ using System.Text;
 namespace LivepatchAgent.Daemon.Kernel;
 
 /// <summary>
-/// A few names that are looked for among very many, without making a string of each of the many. Nearly all of the many
-/// are told by a bit of their first and last bytes not to be among the few.
+/// A few names that are looked for among very many, without making a string of each of the many. One bit for the first
+/// and last bytes of a name rules out nearly all of the many.
 /// </summary>
 internal sealed class NameSet
 {
@@ -39,13 +39,15 @@ internal sealed class NameSet
         return false;
     }
 
-    /// <summary>Both ends and the length tell symbols apart well enough, and cost the same for any length.</summary>
+    /// <summary>Both ends and the length distinguish symbols well enough, and cost the same for any length.</summary>
     private static int Hash(ReadOnlySpan<byte> bytes)
     {
         ulong hash;
         if (bytes.Length >= sizeof(ulong))
         {
-            hash = BinaryPrimitives.ReadUInt64LittleEndian(bytes) ^ (BinaryPrimitives.ReadUInt64LittleEndian(bytes[^sizeof(ulong)..]) * 31);
+            var first = BinaryPrimitives.ReadUInt64LittleEndian(bytes);
+            var last = BinaryPrimitives.ReadUInt64LittleEndian(bytes[^sizeof(ulong)..]);
+            hash = first ^ (last * 31);
         }
         else
         {
@@ -56,7 +58,8 @@ internal sealed class NameSet
         return (int)(((hash + (uint)bytes.Length) * 0x9E37_79B9_7F4A_7C15) >> 33);
     }
 
-    private sealed class ByteComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
+    private sealed class ByteComparer
+        : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
     {
         public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);
 

@@ -6,10 +6,10 @@ using LivepatchAgent.Core.Wire;
 namespace LivepatchAgent.Daemon.Kernel;
 
 /// <summary>
-/// The system states (struct klp_state) of the livepatches that are loaded, whoever loaded them, out of the list that the
-/// kernel itself compares a new one with: sysfs does not show them. Where the list lies, kallsyms says; what is in it,
-/// /proc/kcore. The list may change while it is read, and no file says how it is laid out: it counts only when it is
-/// whole and has the patches that sysfs has.
+/// The system states (struct klp_state) of the livepatches that are loaded, no matter who loaded them, out of the list
+/// that the kernel itself compares a new one with: sysfs does not show them. Where the list lies, kallsyms says; what
+/// is in it, /proc/kcore. The list may change while it is read, and no file says how it is laid out: it counts only
+/// when it is whole and has the patches that sysfs has.
 /// </summary>
 internal static class PatchList
 {
@@ -31,7 +31,10 @@ internal static class PatchList
     private const int MaxStates = 4096;
 
     /// <summary>By the patch's name; null when the list cannot be read.</summary>
-    public static IReadOnlyDictionary<string, IReadOnlyList<SystemState>>? Read(KernelMemory? memory, IReadOnlyDictionary<string, ulong> addresses, IReadOnlyList<LoadedPatch> shown)
+    public static IReadOnlyDictionary<string, IReadOnlyList<SystemState>>? Read(
+        KernelMemory? memory,
+        IReadOnlyDictionary<string, ulong> addresses,
+        IReadOnlyList<LoadedPatch> shown)
     {
         if (memory is null || !addresses.TryGetValue(Symbol, out var head)) return null;
         var found = new Dictionary<string, IReadOnlyList<SystemState>>();
@@ -39,14 +42,24 @@ internal static class PatchList
         while (at is { } node && node != head && found.Count < MaxPatches)
         {
             var patch = Bytes(memory, node - List, PatchSize);
-            if (Pointer(patch, List + sizeof(ulong)) != before || Pointer(patch, 0) is not { } module || Pointer(patch, States) is not { } states || patch[Replace] > 1) return null;
-            var name = Bytes(memory, module + Name, NameSize);
-            if (StatesAt(memory, states, ref left) is not { } ofPatch || !found.TryAdd(Encoding.UTF8.GetString(name.AsSpan(0, Math.Max(0, name.AsSpan().IndexOf((byte)0)))), ofPatch)) return null;
+            if (Pointer(patch, List + sizeof(ulong)) != before) return null;
+            if (Pointer(patch, 0) is not { } module || Pointer(patch, States) is not { } states) return null;
+            if (patch[Replace] > 1) return null;
+            var name = NameOf(memory, module);
+            if (StatesAt(memory, states, ref left) is not { } ofPatch || !found.TryAdd(name, ofPatch)) return null;
             (before, at) = (node, Pointer(patch, List));
         }
 
         // One that is on its way out may have left one of the two before the other.
-        return at == head && shown.All(p => !p.Enabled || found.ContainsKey(p.Name)) && found.Keys.All(name => shown.Any(p => p.Name == name)) ? found : null;
+        var isWhole = at == head && shown.All(p => !p.Enabled || found.ContainsKey(p.Name));
+        return isWhole && found.Keys.All(name => shown.Any(p => p.Name == name)) ? found : null;
+    }
+
+    private static string NameOf(KernelMemory memory, ulong module)
+    {
+        var bytes = Bytes(memory, module + Name, NameSize).AsSpan();
+        var end = bytes.IndexOf((byte)0);
+        return Encoding.UTF8.GetString(bytes[..Math.Max(0, end)]);
     }
 
     private static List<SystemState>? StatesAt(KernelMemory memory, ulong at, ref int left)
@@ -71,5 +84,9 @@ internal static class PatchList
         return bytes[..memory.Read(at, bytes)];
     }
 
-    private static ulong? Pointer(byte[] bytes, int at) => bytes.Length >= at + sizeof(ulong) ? BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(at)) : null;
+    private static ulong? Pointer(byte[] bytes, int at)
+    {
+        if (bytes.Length < at + sizeof(ulong)) return null;
+        return BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(at));
+    }
 }

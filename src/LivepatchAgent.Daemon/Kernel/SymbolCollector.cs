@@ -7,16 +7,13 @@ using LivepatchAgent.Daemon.Host;
 namespace LivepatchAgent.Daemon.Kernel;
 
 /// <summary>
-/// Goes once through the kernel's symbols and once through what can be traced, and keeps what was asked for; everything when
-/// nothing in particular was. What a few questions ask is found in the kernel's memory, where that can be read and is understood:
-/// the kernel needs long to write /proc/kallsyms and available_filter_functions.
+/// Goes once through the kernel's symbols and once through what can be traced, and keeps what was asked for; everything
+/// when nothing in particular was. What a few questions ask is found in the kernel's memory, where that can be read and
+/// is understood: the kernel needs long to write /proc/kallsyms and available_filter_functions.
 /// </summary>
 internal sealed class SymbolCollector
 {
     private const string Kernel = "vmlinux";
-
-    /// <summary>So many names has no function; marks at an address may be more.</summary>
-    private const int MaxGroup = 16;
 
     private readonly bool _all;
     private readonly NameSet _asked;
@@ -28,12 +25,7 @@ internal sealed class SymbolCollector
     private readonly NameSet _objects;
     private readonly Dictionary<string, Dictionary<string, int>> _symbols = new() { [Kernel] = [] };
     private readonly Dictionary<(string Object, string Name), List<ulong>> _places = [];
-    private readonly List<string> _group = [];
-    private readonly Dictionary<string, HashSet<string>> _aliases = [];
-    private readonly byte[] _lastName = new byte[512];
-    private (ulong High, ulong Low) _lastAddress;
-    private int _lastLength;
-    private string? _groupFunction;
+    private readonly SymbolAliases _aliases = new();
 
     /// <param name="loaded">Loaded modules: that one has no symbol of a name is known of these.</param>
     public SymbolCollector(HostQuestions? questions, IReadOnlyList<string>? loaded)
@@ -57,21 +49,37 @@ internal sealed class SymbolCollector
         }
     }
 
-    /// <summary>Addresses of what was looked for to find CRCs and records; empty where the kernel hides addresses. They leave this process in nothing.</summary>
+    /// <summary>
+    /// Addresses of what was looked for to find CRCs and records; empty where the kernel hides addresses. They never
+    /// leave this process.
+    /// </summary>
     public Dictionary<string, ulong> Addresses { get; } = [];
 
-    /// <summary>After <see cref="TraceableOf"/>: of names that several functions have, which of them can be traced, in the order of /proc/kallsyms.</summary>
-    public IReadOnlyDictionary<(string Object, string Name), IReadOnlyList<bool>>? TraceableInOrder { get; private set; }
-
-    /// <summary>By the kernel's memory; null when that does not answer every question, and <see cref="Symbols"/> has to.</summary>
-    /// <param name="addressOf">Where a loaded module's struct module is; null when that is not known.</param>
-    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? SymbolsOf(KernelMemory memory, Func<string, ulong?> addressOf)
+    /// <summary>
+    /// After <see cref="TraceableOf"/>: of names that several functions have, which of them can be traced, in the order
+    /// of /proc/kallsyms.
+    /// </summary>
+    public IReadOnlyDictionary<(string Object, string Name), IReadOnlyList<bool>>? TraceableInOrder
     {
-        if (_all || SymbolMemory.Read(memory, IsWanted, _names.Concat(_functions).Concat(_marks)) is not { } found) return null;
+        get;
+        private set;
+    }
+
+    /// <summary>
+    /// By the kernel's memory; null when that does not answer every question, and <see cref="Symbols"/> has to.
+    /// </summary>
+    /// <param name="addressOf">Where a loaded module's struct module is; null when that is not known.</param>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? SymbolsOf(
+        KernelMemory memory, Func<string, ulong?> addressOf)
+    {
+        if (_all) return null;
+        var wanted = _names.Concat(_functions).Concat(_marks);
+        if (SymbolMemory.Read(memory, IsWanted, wanted) is not { } found) return null;
         foreach (var (name, address) in found) Take(name, Kernel, address);
         foreach (var module in _symbols.Keys.Where(k => k != Kernel).ToList())
         {
-            if (addressOf(module) is not { } place || ModuleMemory.Read(memory, place, IsWanted) is not { } own) return null;
+            if (addressOf(module) is not { } place) return null;
+            if (ModuleMemory.Read(memory, place, IsWanted) is not { } own) return null;
             foreach (var (name, address) in own) Take(name, module, address);
         }
 
@@ -87,26 +95,36 @@ internal sealed class SymbolCollector
         return LongFile.Read(path, Symbol) && _symbols[Kernel].Count > 0 ? Table(_symbols) : null;
     }
 
-    /// <summary>After one of these, by the kernel's memory; null when that does not tell, and <see cref="Traceable"/> has to.</summary>
+    /// <summary>
+    /// After one of these, by the kernel's memory; null when that has no answer, and <see cref="Traceable"/> has to.
+    /// </summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? TraceableOf(KernelMemory memory, long total)
     {
-        if (_all || !Addresses.TryGetValue(TraceRecords.Start, out var start) || _places.Values.Any(p => p.Contains(0))) return null;
-        if (TraceRecords.Of(memory, start, total, _places.Values.SelectMany(p => p).ToHashSet()) is not { } traceable) return null;
+        if (_all || !Addresses.TryGetValue(TraceRecords.Start, out var start)) return null;
+        if (_places.Values.Any(p => p.Contains(0))) return null;
+        var functions = _places.Values.SelectMany(p => p).ToHashSet();
+        if (TraceRecords.Of(memory, start, total, functions) is not { } traceable) return null;
         var found = _symbols.Keys.ToDictionary(k => k, _ => new Dictionary<string, int>());
         foreach (var ((holder, name), addresses) in _places)
         {
-            if (found.TryGetValue(holder, out var names) && addresses.Count(traceable.Contains) is var count and > 0) names[name] = count;
+            if (!found.TryGetValue(holder, out var names)) continue;
+            var count = addresses.Count(traceable.Contains);
+            if (count > 0) names[name] = count;
         }
 
-        TraceableInOrder = _places.Where(p => p.Value.Count > 1).ToDictionary(p => p.Key, p => (IReadOnlyList<bool>)[.. p.Value.Select(traceable.Contains)]);
+        TraceableInOrder = _places.Where(p => p.Value.Count > 1).ToDictionary(
+            p => p.Key,
+            p => (IReadOnlyList<bool>)[.. p.Value.Select(traceable.Contains)]);
         return Table(found);
     }
 
-    /// <summary>After <see cref="Symbols"/>: a function that shares its address with another may be listed by that one's name.</summary>
+    /// <summary>
+    /// After <see cref="Symbols"/>: a function that shares its address with another may be listed by that one's name.
+    /// </summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, int>>? Traceable(string path)
     {
         var found = _symbols.Keys.ToDictionary(k => k, _ => new Dictionary<string, int>());
-        var aliases = new NameSet(_aliases.Keys);
+        var aliases = new NameSet(_aliases.Names);
         var any = false;
         var read = LongFile.Read(path, line =>
         {
@@ -123,10 +141,13 @@ internal sealed class SymbolCollector
         return read && any ? Table(found) : null;
     }
 
-    /// <summary>Other names of the address of one that is listed; where everything is kept, no more often than there are such names.</summary>
+    /// <summary>
+    /// Other names of the address of one that is listed; where everything is kept, no more often than there are such
+    /// names.
+    /// </summary>
     private void CountOthers(Dictionary<string, int> names, string name, Dictionary<string, int> symbols)
     {
-        if (!_aliases.TryGetValue(name, out var others)) return;
+        if (_aliases.Of(name) is not { } others) return;
         foreach (var other in others)
         {
             if (!_all || names.GetValueOrDefault(other) < symbols.GetValueOrDefault(other)) Count(names, other);
@@ -138,21 +159,28 @@ internal sealed class SymbolCollector
         if (!SymbolLine.TryRead(line, out var symbol)) return;
         if (_all)
         {
-            // Symbols that only pad functions tell nothing.
-            if (!symbol.Name.StartsWith("__pfx_"u8))
-            {
-                var text = Encoding.UTF8.GetString(symbol.Name);
-                Keep(Object(symbol.Module), text);
-                Group(symbol, text);
-            }
-
-            if (symbol.Module.IsEmpty && (symbol.Name.StartsWith("__ksymtab_"u8) || _asked.TryGet(symbol.Name, out _))) KeepAddress(Encoding.UTF8.GetString(symbol.Name), symbol.Address);
+            TakeAny(symbol);
             return;
         }
 
         var isWanted = IsWanted(symbol.Name, out var name);
         if (isWanted) Take(name, Object(symbol.Module), symbol.Address);
-        Alias(symbol, isWanted && _functions.Contains(name) ? name : null);
+        _aliases.Add(symbol, isWanted && _functions.Contains(name) ? name : null);
+    }
+
+    private void TakeAny(SymbolLine symbol)
+    {
+        // Symbols that only pad functions mean nothing.
+        if (!symbol.Name.StartsWith("__pfx_"u8))
+        {
+            var text = Encoding.UTF8.GetString(symbol.Name);
+            Keep(Object(symbol.Module), text);
+            _aliases.Group(symbol, text);
+        }
+
+        if (!symbol.Module.IsEmpty) return;
+        var isMark = symbol.Name.StartsWith("__ksymtab_"u8) || _asked.TryGet(symbol.Name, out _);
+        if (isMark) KeepAddress(Encoding.UTF8.GetString(symbol.Name), symbol.Address);
     }
 
     /// <summary>What was asked for, and clones of the functions.</summary>
@@ -181,8 +209,14 @@ internal sealed class SymbolCollector
 
     private void Keep(string holder, string name)
     {
-        if (_symbols.TryGetValue(holder, out var names)) Count(names, name);
-        else if (name.StartsWith(HostQuestions.ExportPrefix, StringComparison.Ordinal) || _all) _symbols[holder] = new Dictionary<string, int> { [name] = 1 };
+        if (_symbols.TryGetValue(holder, out var names))
+        {
+            Count(names, name);
+            return;
+        }
+
+        var isKept = _all || name.StartsWith(HostQuestions.ExportPrefix, StringComparison.Ordinal);
+        if (isKept) _symbols[holder] = new Dictionary<string, int> { [name] = 1 };
     }
 
     private void KeepAddress(string name, ulong address)
@@ -190,59 +224,16 @@ internal sealed class SymbolCollector
         if (address != 0) Addresses.TryAdd(name, address);
     }
 
-    /// <summary>kallsyms is in the order of addresses: names of one address follow each other. Hidden ones are all 0 and tell nothing.</summary>
-    private void Alias(SymbolLine symbol, string? function)
+    private string Object(ReadOnlySpan<byte> module)
     {
-        var isSame = IsSameAddress(symbol);
-        if (!isSame) _groupFunction = null;
-        if (function is not null)
-        {
-            if (isSame) AddAlias(Encoding.UTF8.GetString(_lastName.AsSpan(0, _lastLength)), function);
-            _groupFunction = function;
-        }
-        else if (isSame && _groupFunction is not null)
-        {
-            AddAlias(Encoding.UTF8.GetString(symbol.Name), _groupFunction);
-        }
-
-        _lastLength = Math.Min(symbol.Name.Length, _lastName.Length);
-        symbol.Name[.._lastLength].CopyTo(_lastName);
+        if (module.IsEmpty) return Kernel;
+        return _objects.TryGet(module, out var name) ? name : Encoding.UTF8.GetString(module);
     }
 
-    /// <summary>The same of all names: each stands for the others of its address.</summary>
-    private void Group(SymbolLine symbol, string name)
-    {
-        if (!IsSameAddress(symbol)) _group.Clear();
-        if (_group.Count == MaxGroup) return;
-        foreach (var other in _group)
-        {
-            AddAlias(other, name);
-            AddAlias(name, other);
-        }
+    private static void Count(Dictionary<string, int> names, string name) =>
+        names[name] = names.GetValueOrDefault(name) + 1;
 
-        _group.Add(name);
-    }
-
-    private bool IsSameAddress(SymbolLine symbol)
-    {
-        const ulong Zeros = 0x3030_3030_3030_3030; // "00000000"
-        var address = (BinaryPrimitives.ReadUInt64LittleEndian(symbol.AddressText), BinaryPrimitives.ReadUInt64LittleEndian(symbol.AddressText[sizeof(ulong)..]));
-        var isSame = address == _lastAddress && address != (Zeros, Zeros);
-        _lastAddress = address;
-        return isSame;
-    }
-
-    private void AddAlias(string alias, string function)
-    {
-        if (alias == function) return;
-        if (!_aliases.TryGetValue(alias, out var functions)) _aliases[alias] = functions = [];
-        functions.Add(function);
-    }
-
-    private string Object(ReadOnlySpan<byte> module) => module.IsEmpty ? Kernel : _objects.TryGet(module, out var name) ? name : Encoding.UTF8.GetString(module);
-
-    private static void Count(Dictionary<string, int> names, string name) => names[name] = names.GetValueOrDefault(name) + 1;
-
-    private static Dictionary<string, IReadOnlyDictionary<string, int>> Table(Dictionary<string, Dictionary<string, int>> found) =>
+    private static Dictionary<string, IReadOnlyDictionary<string, int>> Table(
+        Dictionary<string, Dictionary<string, int>> found) =>
         found.ToDictionary(f => f.Key, f => (IReadOnlyDictionary<string, int>)f.Value);
 }

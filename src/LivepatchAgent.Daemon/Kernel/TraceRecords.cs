@@ -5,9 +5,10 @@ using System.Runtime.InteropServices;
 namespace LivepatchAgent.Daemon.Kernel;
 
 /// <summary>
-/// Which functions ftrace can redirect, out of its own records in the kernel's memory: what available_filter_functions lists by
-/// name, without the kernel looking for 40,000 names. A kernel that loads a livepatch asks the same records by the function's address.
-/// That they are understood is proven each time: they rise within a group, and there are as many as the kernel says there are.
+/// Which functions ftrace can redirect, out of its own records in the kernel's memory: what available_filter_functions
+/// lists by name, without the kernel looking for 40,000 names. A kernel that loads a livepatch asks the same records by
+/// the function's address. That they are understood is proven each time: they rise within a group, and there are as
+/// many as the kernel says there are.
 /// </summary>
 internal static class TraceRecords
 {
@@ -30,7 +31,8 @@ internal static class TraceRecords
     /// <returns>Those of the functions that have a record; null when the records are not understood.</returns>
     public static HashSet<ulong>? Of(KernelMemory memory, ulong first, long total, IReadOnlySet<ulong> functions)
     {
-        if (RuntimeInformation.ProcessArchitecture != Architecture.X64 || memory.Number(first) is not { } group) return null;
+        if (RuntimeInformation.ProcessArchitecture != Architecture.X64) return null;
+        if (memory.Number(first) is not { } group) return null;
         var places = functions.Concat(functions.Select(f => f + EndBranch)).Distinct().Order().ToArray();
         var found = new HashSet<ulong>();
         var seen = 0L;
@@ -40,7 +42,9 @@ internal static class TraceRecords
             if (groups == MaxGroups || memory.Read(group, head) < PageSize) return null;
             var records = BinaryPrimitives.ReadUInt64LittleEndian(head[RecordsAt..]);
             var count = BinaryPrimitives.ReadInt32LittleEndian(head[IndexAt..]);
-            if (count is < 0 or > MaxRecords || (seen += count) > total || !Scan(memory, records, count, places, found)) return null;
+            if (count is < 0 or > MaxRecords) return null;
+            seen += count;
+            if (seen > total || !Scan(memory, records, count, places, found)) return null;
             group = BinaryPrimitives.ReadUInt64LittleEndian(head);
         }
 

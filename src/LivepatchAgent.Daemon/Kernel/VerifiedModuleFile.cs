@@ -8,8 +8,8 @@ using Microsoft.Win32.SafeHandles;
 namespace LivepatchAgent.Daemon.Kernel;
 
 /// <summary>
-/// A module file that was verified and is still held open: opened once, read for the verdict, and the same handle goes to
-/// the kernel, so nothing can be put in its place between the two.
+/// A module file that was verified and is still held open: opened once, read for the verdict, and the same handle goes
+/// to the kernel, so nothing can be put in its place between the two.
 /// </summary>
 internal sealed class VerifiedModuleFile : IDisposable
 {
@@ -28,12 +28,18 @@ internal sealed class VerifiedModuleFile : IDisposable
 
     public VerifiedModule Module { get; }
 
-    public static Result<VerifiedModuleFile> Open(string path, VerifiedManifest manifest, IReadOnlyList<X509Certificate2> publishers, string kernelRelease, string architecture)
+    public static Result<VerifiedModuleFile> Open(
+        string path,
+        VerifiedManifest manifest,
+        IReadOnlyList<X509Certificate2> publishers,
+        string kernelRelease,
+        string architecture)
     {
         var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read, FileOptions.SequentialScan);
         try
         {
-            if (!Verify(handle, manifest, publishers, kernelRelease, architecture).TryGet(out var module, out var problem)) return problem;
+            var verdict = Verify(handle, manifest, publishers, kernelRelease, architecture);
+            if (!verdict.TryGet(out var module, out var problem)) return problem;
             var verified = new VerifiedModuleFile(handle, module);
             handle = null;
             return verified;
@@ -46,22 +52,32 @@ internal sealed class VerifiedModuleFile : IDisposable
 
     public void Dispose() => Handle.Dispose();
 
-    private static Result<VerifiedModule> Verify(SafeFileHandle handle, VerifiedManifest manifest, IReadOnlyList<X509Certificate2> publishers, string kernelRelease, string architecture)
+    private static Result<VerifiedModule> Verify(
+        SafeFileHandle handle,
+        VerifiedManifest manifest,
+        IReadOnlyList<X509Certificate2> publishers,
+        string kernelRelease,
+        string architecture)
     {
         var length = RandomAccess.GetLength(handle);
         var buffer = new byte[ChunkSize + ModuleSignature.TrailerLength];
         var tail = buffer.AsSpan(0, (int)Math.Min(length, buffer.Length));
         ReadExactly(handle, tail, length - tail.Length);
-        if (!ModuleVerifier.Begin(manifest, publishers, length, tail).TryGet(out var verifier, out var problem)) return problem;
+        var begin = ModuleVerifier.Begin(manifest, publishers, length, tail);
+        if (!begin.TryGet(out var verifier, out var problem)) return problem;
         using (verifier)
         {
-            if (length < LargeFile || !verifier.ReadsTwice) Read(handle, length, buffer.AsSpan(0, ChunkSize), verifier.Append);
-            else ReadTwice(handle, length, buffer.AsSpan(0, ChunkSize), verifier);
+            var chunk = buffer.AsSpan(0, ChunkSize);
+            if (length < LargeFile || !verifier.ReadsTwice) Read(handle, length, chunk, verifier.Append);
+            else ReadTwice(handle, length, chunk, verifier);
             return verifier.Finish(MappedFile.Read(handle, ModuleReader.Read), kernelRelease, architecture);
         }
     }
 
-    /// <summary>For each hash a reading of its own, at the same time: the file is in the page cache, and the hashes are what takes time.</summary>
+    /// <summary>
+    /// For each hash a reading of its own, at the same time: the file is in the page cache, and the hashes are what
+    /// takes time.
+    /// </summary>
     private static void ReadTwice(SafeFileHandle handle, long length, Span<byte> buffer, ModuleVerifier verifier)
     {
         ExceptionDispatchInfo? fault = null;

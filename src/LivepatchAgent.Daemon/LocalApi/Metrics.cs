@@ -35,14 +35,7 @@ internal static class Metrics
         var blocking = status.Activity?.TaskCount ?? 0;
         text.Gauge("livepatch_transition_blocking_tasks", "Tasks that hold up a transition.", blocking);
         if (status.Patch is { } patch) Patch(text, patch);
-        var held = status.Hold is not null;
-        text.Gauge("livepatch_held", "Whether the administrator holds the host at what it runs.", held);
-        if (status.Hold?.Available is { } available)
-        {
-            text.Head("livepatch_patch_available", "gauge", "The patch that the hold keeps out.");
-            text.Line("livepatch_patch_available", 1, ("version", available.Version));
-        }
-
+        Hold(text, status);
         if (status.Problem is { } problem)
         {
             text.Head("livepatch_problem", "gauge", "The problem that status shows, by its code.");
@@ -50,6 +43,15 @@ internal static class Metrics
         }
 
         return text.End();
+    }
+
+    private static void Hold(MetricsText text, AgentStatus status)
+    {
+        var isHeld = status.Hold is not null;
+        text.Gauge("livepatch_held", "Whether the administrator holds the host at what it runs.", isHeld);
+        if (status.Hold?.Available is not { } available) return;
+        text.Head("livepatch_patch_available", "gauge", "The patch that the hold keeps out.");
+        text.Line("livepatch_patch_available", 1, ("version", available.Version));
     }
 
     private static void CheckIn(MetricsText text, CheckInStatus checkIn)

@@ -13,10 +13,14 @@ using Microsoft.Extensions.Options;
 namespace LivepatchAgent.Daemon.LocalApi;
 
 /// <summary>
-/// The local socket is listened on all the time; Kestrel runs only while somebody talks. At rest nothing but one accept is
-/// pending, where a running Kestrel would wake the processor every second.
+/// The local socket is listened on all the time; Kestrel runs only while somebody talks. At rest nothing but one accept
+/// is pending, where a running Kestrel would wake the processor every second.
 /// </summary>
-internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServiceProvider services, ILogger<OnDemandServer> log) : BackgroundService
+internal sealed class OnDemandServer(
+    HostPaths paths,
+    Routes routes,
+    IServiceProvider services,
+    ILogger<OnDemandServer> log) : BackgroundService
 {
     private static readonly TimeSpan IdleAfter = TimeSpan.FromSeconds(2);
 
@@ -64,10 +68,12 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
         }
     }
 
-    /// <summary>Where there is no file descriptor left, here or on the whole host, those who ask wait in the backlog.</summary>
+    /// <summary>
+    /// Where there is no file descriptor left, here or on the whole host, those who ask wait in the backlog.
+    /// </summary>
     private async Task<Socket> FirstAsync(CancellationToken stop)
     {
-        for (var told = false; ; told = true)
+        for (var isLogged = false; ; isLogged = true)
         {
             try
             {
@@ -75,7 +81,8 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
             }
             catch (SocketException e)
             {
-                if (!told) log.LogWarning("Cannot take connections on {Socket}: {Why}; it is tried again", paths.Socket, e.Message);
+                const string message = "Cannot take connections on {Socket}: {Why}; it is tried again";
+                if (!isLogged) log.LogWarning(message, paths.Socket, e.Message);
                 await Task.Delay(AcceptPause, stop);
             }
         }
@@ -114,7 +121,12 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
     /// Hands Kestrel the connections of a socket that outlives it. The pending accept itself decides on idleness, so no
     /// connection can fall between Kestrel's end and the next start.
     /// </summary>
-    private sealed class WarmListener(Socket listen, Socket first, SocketConnectionContextFactory wrap, TimeSpan idleAfter, CancellationToken stop) : IConnectionListenerFactory, IConnectionListener
+    private sealed class WarmListener(
+        Socket listen,
+        Socket first,
+        SocketConnectionContextFactory wrap,
+        TimeSpan idleAfter,
+        CancellationToken stop) : IConnectionListenerFactory, IConnectionListener
     {
         private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly Connections _connections = new();
@@ -126,7 +138,9 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
 
         public void Closed(ConnectionContext connection) => _connections.Remove(connection);
 
-        public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) => new(this);
+        public ValueTask<IConnectionListener> BindAsync(
+            EndPoint endpoint,
+            CancellationToken cancellationToken = default) => new(this);
 
         public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
         {
@@ -143,8 +157,12 @@ internal sealed class OnDemandServer(HostPaths paths, Routes routes, IServicePro
                 }
                 catch (Exception e) when (e is OperationCanceledException or SocketException)
                 {
-                    // A socket that does not accept is tried again from outside, where its error is logged; the open ones are closed.
-                    if (e is OperationCanceledException && !_connections.AreClosed && !stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested) continue;
+                    // A socket that does not accept is tried again from outside, where its error is logged; the open
+                    // connections are closed.
+                    var isQuiet = e is OperationCanceledException;
+                    var isInUse = isQuiet && !_connections.AreClosed;
+                    var isStopping = stop.IsCancellationRequested || cancellationToken.IsCancellationRequested;
+                    if (isInUse && !isStopping) continue;
                     _idle.TrySetResult();
                     return null;
                 }

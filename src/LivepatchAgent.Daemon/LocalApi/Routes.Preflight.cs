@@ -18,10 +18,13 @@ internal sealed partial class Routes
 
     private async Task FactsAsync(HttpContext context)
     {
-        var objects = context.Request.Query["object"].OfType<string>().Select(o => o.Replace('-', '_')).Distinct().ToList();
+        var names = context.Request.Query["object"].OfType<string>();
+        var objects = names.Select(o => o.Replace('-', '_')).Distinct().ToList();
         if (objects.Count > MaxObjects)
         {
-            await RefuseAsync(context, 400, new Problem(ProblemCode.RequestInvalid, $"cannot describe this host: {objects.Count} objects are named", $"name {MaxObjects} at most"));
+            var message = $"cannot describe this host: {objects.Count} objects are named";
+            var problem = new Problem(ProblemCode.RequestInvalid, message, $"name {MaxObjects} at most");
+            await RefuseAsync(context, 400, problem);
             return;
         }
 
@@ -41,32 +44,39 @@ internal sealed partial class Routes
         await Looking.WaitAsync(context.RequestAborted);
         try
         {
-            // A module is larger than all other requests; whoever may change the host may send one.
-            if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = MaxModule;
+            // A module is larger than all other requests; those who may change the host may send one.
+            var size = context.Features.Get<IHttpMaxRequestBodySizeFeature>();
+            if (size is { IsReadOnly: false }) size.MaxRequestBodySize = MaxModule;
             var length = context.Request.ContentLength ?? 0;
-            if (length > MaxModule)
-            {
-                await RefuseAsync(context, 413, new Problem(ProblemCode.RequestTooLarge, $"cannot check the module: it has {length} bytes", $"at most {MaxModule} are taken here"));
-            }
-            else if (length == 0)
-            {
-                if (preflight.OfVersion(context.Request.Query["version"].FirstOrDefault()).TryGet(out var report, out var problem)) await AnswerAsync(context, 200, report, PreflightJson.Readable.PreflightReport);
-                else await RefuseAsync(context, 404, problem);
-            }
-            else
-            {
-                var file = new byte[length];
-                await context.Request.Body.ReadExactlyAsync(file, context.RequestAborted);
-                await AnswerAsync(context, 200, preflight.OfFile(file, "the module"), PreflightJson.Readable.PreflightReport);
-            }
+            if (length > MaxModule) await RefuseAsync(context, 413, TooLarge(length));
+            else if (length == 0) await CheckVersionAsync(context);
+            else await CheckFileAsync(context, length);
         }
         catch (EndOfStreamException)
         {
-            await RefuseAsync(context, 400, new Problem(ProblemCode.RequestInvalid, "cannot check the module: it is cut off", "send all of it"));
+            const string message = "cannot check the module: it is cut off";
+            await RefuseAsync(context, 400, new Problem(ProblemCode.RequestInvalid, message, "send all of it"));
         }
         finally
         {
             Looking.Release();
         }
     }
+
+    private async Task CheckVersionAsync(HttpContext context)
+    {
+        var version = context.Request.Query["version"].FirstOrDefault();
+        if (preflight.OfVersion(version).TryGet(out var report, out var problem)) await ReportAsync(context, report);
+        else await RefuseAsync(context, 404, problem);
+    }
+
+    private async Task CheckFileAsync(HttpContext context, long length)
+    {
+        var file = new byte[length];
+        await context.Request.Body.ReadExactlyAsync(file, context.RequestAborted);
+        await ReportAsync(context, preflight.OfFile(file, "the module"));
+    }
+
+    private static Task ReportAsync(HttpContext context, PreflightReport report) =>
+        AnswerAsync(context, 200, report, PreflightJson.Readable.PreflightReport);
 }

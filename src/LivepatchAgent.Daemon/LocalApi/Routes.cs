@@ -17,7 +17,12 @@ using Microsoft.AspNetCore.Http.Features;
 namespace LivepatchAgent.Daemon.LocalApi;
 
 /// <summary>What can be asked of the daemon, and by whom: one table.</summary>
-internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox inbox, HistoryLog history, PreflightRunner preflight) : IHttpApplication<HttpContext>
+internal sealed partial class Routes(
+    HostPaths paths,
+    StatusBoard board,
+    Inbox inbox,
+    HistoryLog history,
+    PreflightRunner preflight) : IHttpApplication<HttpContext>
 {
     public const int MaxBody = 16 * 1024;
     private const int MaxEntries = 1000;
@@ -49,16 +54,6 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
         new("POST", "/v1/quarantine/release", Access.Change, (r, c) => r.ReleaseAsync(c)),
     ];
 
-    /// <summary>No route has this path, or none with this method.</summary>
-    private static Problem Unserved(string method, string path)
-    {
-        var others = Table.Where(r => r.Path == path).Select(r => r.Method).ToList();
-        var message = others.Count > 0
-            ? $"cannot {method} {path}: use {string.Join(" or ", others)}"
-            : $"cannot find {path}: no such route";
-        return new(ProblemCode.NotFound, message, "see docs/local-api.md");
-    }
-
     public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
 
     public void DisposeContext(HttpContext context, Exception? exception)
@@ -69,48 +64,71 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
     {
         try
         {
-            var path = context.Request.Path.Value ?? "";
-            var route = Array.Find(Table, r => r.Path == path && r.Method == context.Request.Method);
-            if (route is null)
-            {
-                var known = Table.Any(r => r.Path == path);
-                if (known) context.Response.Headers.Allow = string.Join(", ", Table.Where(r => r.Path == path).Select(r => r.Method));
-                await RefuseAsync(context, known ? 405 : 404, Unserved(context.Request.Method, path));
-            }
-            else if (route.Access == Access.Change && !Peer(context).MayChange(paths))
-            {
-                await RefuseAsync(context, 403, new Problem(ProblemCode.NotPermitted, route.Method == "GET" ? "cannot show this: you are neither root nor in group livepatch" : "cannot change anything: you are neither root nor in group livepatch", "use sudo, or have yourself added: `adduser USER livepatch`"));
-            }
-            else
-            {
-                await route.Serve(this, context);
-            }
+            await RouteAsync(context);
         }
         catch (BadHttpRequestException e)
         {
-            await RefuseAsync(context, e.StatusCode, new Problem(e.StatusCode == 413 ? ProblemCode.RequestTooLarge : ProblemCode.RequestInvalid, $"cannot take the request: {e.Message.TrimEnd('.')}", $"a request has at most {MaxBody} bytes"));
+            await RefuseAsync(context, e.StatusCode, Malformed(e));
         }
         catch (TimeoutException)
         {
-            await RefuseAsync(context, 503, new Problem(ProblemCode.InternalError, $"cannot do it now: the daemon did not come to it within {MaxWait.TotalSeconds} s", "look at `systemctl status livepatch-agentd`; the command may still be taken"));
+            await RefuseAsync(context, 503, TooSlow());
         }
         catch (OperationCanceledException)
         {
-            // whoever asked has gone, or we stop
+            // the client has gone, or we stop
         }
     }
 
-    private static PeerCredentials Peer(HttpContext context) =>
-        context.Features.Get<IConnectionSocketFeature>() is { Socket: { } socket } ? PeerCredentials.Of(socket) : PeerCredentials.Nobody;
+    private async Task RouteAsync(HttpContext context)
+    {
+        var method = context.Request.Method;
+        var path = context.Request.Path.Value ?? "";
+        var route = Array.Find(Table, r => r.Path == path && r.Method == method);
+        if (route is null)
+        {
+            var methods = Table.Where(r => r.Path == path).Select(r => r.Method).ToList();
+            if (methods.Count > 0) context.Response.Headers.Allow = string.Join(", ", methods);
+            await RefuseAsync(context, methods.Count > 0 ? 405 : 404, Unserved(method, path, methods));
+        }
+        else if (route.Access == Access.Change && !Peer(context).MayChange(paths))
+        {
+            await RefuseAsync(context, 403, NotPermitted(method));
+        }
+        else
+        {
+            await route.Serve(this, context);
+        }
+    }
+
+    private static PeerCredentials Peer(HttpContext context)
+    {
+        var socket = context.Features.Get<IConnectionSocketFeature>()?.Socket;
+        return socket is null ? PeerCredentials.Nobody : PeerCredentials.Of(socket);
+    }
 
     private async Task StatusAsync(HttpContext context)
     {
         var status = board.Current;
-        if (long.TryParse(context.Request.Query["after"], NumberStyles.None, CultureInfo.InvariantCulture, out var after)
-            && double.TryParse(context.Request.Query["wait"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds)
-            && seconds > 0) // neither NaN nor the past
-            status = await board.NewerThanAsync(after, TimeSpan.FromSeconds(Math.Min(seconds, MaxWait.TotalSeconds)), context.RequestAborted);
+        var query = context.Request.Query;
+        if (Revision(query["after"]) is { } after && Seconds(query["wait"]) is { } seconds)
+        {
+            var wait = TimeSpan.FromSeconds(Math.Min(seconds, MaxWait.TotalSeconds));
+            status = await board.NewerThanAsync(after, wait, context.RequestAborted);
+        }
+
         await AnswerAsync(context, 200, status, WireJson.Readable.AgentStatus);
+    }
+
+    private static long? Revision(string? text) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var revision) ? revision : null;
+
+    /// <summary>Null for what is neither a number nor in the future.</summary>
+    private static double? Seconds(string? text)
+    {
+        const NumberStyles style = NumberStyles.AllowDecimalPoint;
+        var isNumber = double.TryParse(text, style, CultureInfo.InvariantCulture, out var seconds);
+        return isNumber && seconds > 0 ? seconds : null;
     }
 
     private async Task MetricsAsync(HttpContext context)
@@ -125,9 +143,12 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
     private async Task HistoryAsync(HttpContext context)
     {
         var query = context.Request.Query;
-        if (!int.TryParse(query["limit"].ToString() is { Length: > 0 } text ? text : "50", NumberStyles.None, CultureInfo.InvariantCulture, out var limit) || limit is < 1 or > MaxEntries)
+        var text = query["limit"].ToString() is { Length: > 0 } value ? value : "50";
+        var isNumber = int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var limit);
+        if (!isNumber || limit is < 1 or > MaxEntries)
         {
-            await RefuseAsync(context, 400, new Problem(ProblemCode.RequestInvalid, "cannot show the history: its limit is no number from 1 to 1000", "ask with ?limit=50"));
+            const string message = "cannot show the history: its limit is no number from 1 to 1000";
+            await RefuseAsync(context, 400, new Problem(ProblemCode.RequestInvalid, message, "ask with ?limit=50"));
             return;
         }
 
@@ -139,7 +160,9 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
         var request = await BodyAsync(context, WireJson.Default.EnableRequest);
         if (request is null)
         {
-            await RefuseAsync(context, 400, new Problem(ProblemCode.RequestInvalid, "cannot enrol: the request has no token", "send {\"token\": \"…\"}"));
+            const string message = "cannot enrol: the request has no token";
+            const string cure = "send {\"token\": \"…\"}";
+            await RefuseAsync(context, 400, new Problem(ProblemCode.RequestInvalid, message, cure));
             return;
         }
 
@@ -150,7 +173,8 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
         }
 
         var credential = System.Buffers.Text.Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
-        await ChangeAsync(context, new Command.Enable(new EnrolmentIntent(Guid.NewGuid().ToString("N"), token, credential)));
+        var intent = new EnrolmentIntent(Guid.NewGuid().ToString("N"), token, credential);
+        await ChangeAsync(context, new Command.Enable(intent));
     }
 
     private async Task ReleaseAsync(HttpContext context)
@@ -183,14 +207,19 @@ internal sealed partial class Routes(HostPaths paths, StatusBoard board, Inbox i
 
     private async Task ChangeAsync(HttpContext context, Command command)
     {
-        if ((await inbox.SendAsync(command, Peer(context).Named(paths)).WaitAsync(MaxWait, context.RequestAborted)).TryGet(out var revision, out var problem))
+        var by = Peer(context).Named(paths);
+        var answer = await inbox.SendAsync(command, by).WaitAsync(MaxWait, context.RequestAborted);
+        if (answer.TryGet(out var revision, out var problem))
             await AnswerAsync(context, 202, new ChangeAnswer(revision), WireJson.Readable.ChangeAnswer);
         else
             await RefuseAsync(context, 409, problem);
     }
 
-    private static Task RefuseAsync(HttpContext context, int status, Problem problem) =>
-        context.Response.HasStarted ? Task.CompletedTask : AnswerAsync(context, status, new ErrorAnswer(problem), WireJson.Readable.ErrorAnswer);
+    private static Task RefuseAsync(HttpContext context, int status, Problem problem)
+    {
+        if (context.Response.HasStarted) return Task.CompletedTask;
+        return AnswerAsync(context, status, new ErrorAnswer(problem), WireJson.Readable.ErrorAnswer);
+    }
 
     private static Task AnswerAsync<T>(HttpContext context, int status, T answer, JsonTypeInfo<T> type) =>
         WriteAsync(context, status, JsonSerializer.SerializeToUtf8Bytes(answer, type));

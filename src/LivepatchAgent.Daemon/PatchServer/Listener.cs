@@ -3,7 +3,9 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Daemon.PatchServer;
 
-/// <summary>The held check-in: opened once, it wakes the loop when the server has something to say or the line breaks.</summary>
+/// <summary>
+/// The held check-in: opened once, it wakes the loop when the server has something to say or the line breaks.
+/// </summary>
 internal sealed class Listener(Action wake)
 {
     private readonly Lock _lock = new();
@@ -20,15 +22,15 @@ internal sealed class Listener(Action wake)
 
     /// <param name="client">Who is asked.</param>
     /// <param name="request">What is said.</param>
-    /// <param name="taken">How an answer is taken here.</param>
-    public void Open(PatchServerClient client, CheckInRequest request, Func<Assignment, Assignment> taken)
+    /// <param name="accept">How an answer is taken here.</param>
+    public void Open(PatchServerClient client, CheckInRequest request, Func<Assignment, Assignment> accept)
     {
         var cancel = new CancellationTokenSource();
         Become(new ListenState.Open(), cancel)?.Cancel();
-        _ = HoldAsync(client, request, taken, cancel);
+        _ = HoldAsync(client, request, accept, cancel);
     }
 
-    /// <summary>Hangs up, or takes the answer that was heard.</summary>
+    /// <summary>Hangs up, or takes the answer that has come.</summary>
     public void Close() => Become(new ListenState.Off(), null)?.Cancel();
 
     /// <summary>The call that was under way before.</summary>
@@ -42,18 +44,22 @@ internal sealed class Listener(Action wake)
         }
     }
 
-    private async Task HoldAsync(PatchServerClient client, CheckInRequest request, Func<Assignment, Assignment> taken, CancellationTokenSource cancel)
+    private async Task HoldAsync(
+        PatchServerClient client,
+        CheckInRequest request,
+        Func<Assignment, Assignment> accept,
+        CancellationTokenSource cancel)
     {
-        ListenState heard;
+        ListenState end;
         try
         {
-            heard = new ListenState.Answered(taken(await client.HoldCheckInAsync(request, cancel.Token)));
+            end = new ListenState.Answered(accept(await client.HoldCheckInAsync(request, cancel.Token)));
         }
         catch (ServerException e)
         {
-            heard = new ListenState.Broken(e.Problem);
+            end = new ListenState.Broken(e.Problem);
         }
-#pragma warning disable CA1031 // hung up: however the call ends then, nobody is told
+#pragma warning disable CA1031 // hung up: however the call ends then, nobody waits for it
         catch (Exception) when (cancel.IsCancellationRequested)
         {
             return;
@@ -62,9 +68,9 @@ internal sealed class Listener(Action wake)
 
         lock (_lock)
         {
-            // Whoever hung up in between is not told.
+            // After hanging up in between, nobody waits for it.
             if (_cancel != cancel) return;
-            (_state, _cancel) = (heard, null);
+            (_state, _cancel) = (end, null);
         }
 
         wake();

@@ -10,17 +10,18 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Daemon.PatchServer;
 
-/// <summary>The calls of the check-in protocol (docs/openapi.yaml). Every failure is a <see cref="ServerException"/>.</summary>
-internal sealed class PatchServerClient(ServerChannel channel, string? authorization)
+/// <summary>
+/// The calls of the check-in protocol (docs/openapi.yaml). Every failure is a <see cref="ServerException"/>.
+/// </summary>
+internal sealed partial class PatchServerClient(ServerChannel channel, string? authorization)
 {
     private const int MaxJson = 256 * 1024;
     private const int MaxTag = 256;
     private const int MaxMachineId = 128;
 
-    /// <summary>A download slower than this is given up and resumed later; a drip shall not hold the daemon for days.</summary>
-    private const long LeastBytesPerSecond = 2048;
-
-    /// <summary>How long the server may hold a check-in; shorter than the hour that middleboxes and pools forget after.</summary>
+    /// <summary>
+    /// How long the server may hold a check-in; shorter than the hour that middleboxes and pools forget after.
+    /// </summary>
     public static readonly TimeSpan Hold = TimeSpan.FromMinutes(50);
 
     public Uri Server => channel.Server;
@@ -29,13 +30,16 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
     {
         var (said, read) = (WireJson.Default.EnrolmentRequest, WireJson.Default.EnrolmentAnswer);
         var answer = await PostAsync(ServerCall.Enrolment, "v1/enrolments", request, said, read, null, ct);
-        return IsMachineId(answer.MachineId) ? answer : throw ServerFaults.Invalid(Server, "it gave an impossible machine id");
+        if (IsMachineId(answer.MachineId)) return answer;
+        throw ServerFaults.Invalid(Server, "it gave an impossible machine id");
     }
 
-    public Task<Assignment> CheckInAsync(CheckInRequest request, CancellationToken ct) => CheckInAsync(request, null, ct);
+    public Task<Assignment> CheckInAsync(CheckInRequest request, CancellationToken ct) =>
+        CheckInAsync(request, null, ct);
 
     /// <summary>Answered when the assignment changes, or after <see cref="Hold"/>.</summary>
-    public Task<Assignment> HoldCheckInAsync(CheckInRequest request, CancellationToken ct) => CheckInAsync(request, Hold, ct);
+    public Task<Assignment> HoldCheckInAsync(CheckInRequest request, CancellationToken ct) =>
+        CheckInAsync(request, Hold, ct);
 
     public Task<byte[]> GetCatalogueAsync(string architecture, string kernelRelease, CancellationToken ct) =>
         GetAsync(
@@ -50,95 +54,30 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
     public Task<byte[]> GetWithdrawalAsync(string digest, CancellationToken ct) =>
         GetAsync(ServerCall.Withdrawal, $"v1/withdrawals/{digest}", CmsEnvelope.MaxSize, ct);
 
-    public Task<byte[]> GetPinsAsync(long version, CancellationToken ct) =>
-        GetAsync(ServerCall.Pins, string.Create(CultureInfo.InvariantCulture, $"v1/pins/{version}"), CmsEnvelope.MaxSize, ct);
-
-    /// <summary>Appends to the file what is missing of the module; exactly <paramref name="size"/> bytes when it returns.</summary>
-    /// <returns>Whether the file is of several answers, of which one may not belong to the others.</returns>
-    public async Task<bool> DownloadModuleAsync(string digest, long size, FileStream into, Action<long> progress, CancellationToken ct)
+    public Task<byte[]> GetPinsAsync(long version, CancellationToken ct)
     {
-        // For all answers together: one byte in each, and each just before its time is up, would take weeks.
-        using var slowness = new CancellationTokenSource(ServerChannel.CallTimeout + TimeSpan.FromSeconds(size / LeastBytesPerSecond), channel.Time);
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct, slowness.Token);
-        try
-        {
-            if (into.Length > size) into.SetLength(0);
-            into.Position = into.Length;
-            // Also of what is whole already: a power cut may have left the length and not the bytes.
-            var pieced = into.Length > 0;
-            while (into.Length < size)
-            {
-                var before = into.Length;
-                pieced |= before > 0;
-                await DownloadOnceAsync(digest, size, into, progress, patience.Token);
-                if (into.Length <= before) throw ServerFaults.Invalid(Server, "it sent nothing more of the module");
-            }
-
-            return pieced;
-        }
-        catch (Exception e) when (e is not DiskException)
-        {
-            ct.ThrowIfCancellationRequested();
-            throw ServerFaults.Of(e, channel);
-        }
+        var path = string.Create(CultureInfo.InvariantCulture, $"v1/pins/{version}");
+        return GetAsync(ServerCall.Pins, path, CmsEnvelope.MaxSize, ct);
     }
 
     /// <summary>What the server assigns goes into the journal and into paths: it is one, or it is nothing.</summary>
     private async Task<Assignment> CheckInAsync(CheckInRequest request, TimeSpan? hold, CancellationToken ct)
     {
         var call = hold is null ? ServerCall.CheckIn : ServerCall.HeldCheckIn;
-        var (said, read) = (WireJson.Default.CheckInRequest, WireJson.Default.Assignment);
-        var answer = await PostAsync(call, "v1/check-ins", request, said, read, hold, ct);
-        if (answer.ManifestDigest is { } manifest && !Hex.IsSha256(manifest)) throw ServerFaults.Invalid(Server, "the manifest it assigns is not named by a SHA-256");
-        return answer.Tag.Length is > 0 and <= MaxTag ? answer : throw ServerFaults.Invalid(Server, $"its assignment's tag is empty or longer than {MaxTag} characters");
+        var (requestType, answerType) = (WireJson.Default.CheckInRequest, WireJson.Default.Assignment);
+        var answer = await PostAsync(call, "v1/check-ins", request, requestType, answerType, hold, ct);
+        if (answer.ManifestDigest is { } manifest && !Hex.IsSha256(manifest))
+            throw ServerFaults.Invalid(Server, "the manifest it assigns is not named by a SHA-256");
+        if (answer.Tag.Length is > 0 and <= MaxTag) return answer;
+        throw ServerFaults.Invalid(Server, $"its assignment's tag is empty or longer than {MaxTag} characters");
     }
 
     /// <summary>It goes into the journal, and into a header of each call.</summary>
-    private static bool IsMachineId(string id) =>
-        id.Length is > 0 and <= MaxMachineId && id.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
-
-    private async Task DownloadOnceAsync(string digest, long size, FileStream into, Action<long> progress, CancellationToken ct)
+    private static bool IsMachineId(string id)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, $"v1/modules/{digest}");
-        if (into.Length > 0) request.Headers.Range = new RangeHeaderValue(into.Length, null);
-        using var silence = new CancellationTokenSource(ServerChannel.CallTimeout, channel.Time);
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct, silence.Token);
-        using var response = await channel.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
-        if (response.StatusCode == HttpStatusCode.OK && into.Length > 0)
-        {
-            into.SetLength(0); // it does not do ranges
-            into.Position = 0;
-        }
-        else if (response.StatusCode == HttpStatusCode.PartialContent)
-        {
-            if (response.Content.Headers.ContentRange?.From != into.Length) throw ServerFaults.Invalid(Server, "it sent another part of the module than was asked for");
-        }
-        else if (response.StatusCode != HttpStatusCode.OK)
-        {
-            var said = await ReadBoundedAsync(response, MaxJson, patience.Token);
-            throw ServerFaults.OfStatus(ServerCall.Module, response.StatusCode, MediaType(response), said, Server);
-        }
+        return id.Length is > 0 and <= MaxMachineId && id.All(IsAllowed);
 
-        if (response.Content.Headers.ContentLength > size - into.Length) throw ServerFaults.TooLarge(Server, size);
-        await using var body = await response.Content.ReadAsStreamAsync(patience.Token);
-        var buffer = new byte[64 * 1024];
-        while (true)
-        {
-            silence.CancelAfter(ServerChannel.CallTimeout);
-            var read = await body.ReadAsync(buffer, patience.Token);
-            if (read == 0) return;
-            if (into.Length + read > size) throw ServerFaults.TooLarge(Server, size);
-            try
-            {
-                await into.WriteAsync(buffer.AsMemory(0, read), ct);
-            }
-            catch (IOException e)
-            {
-                throw new DiskException(e);
-            }
-
-            progress(into.Length);
-        }
+        static bool IsAllowed(char c) => char.IsAsciiLetterOrDigit(c) || c is '-' or '_';
     }
 
     private async Task<byte[]> GetAsync(ServerCall call, string path, int limit, CancellationToken ct)
@@ -148,7 +87,8 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
             return await channel.Retrying.ExecuteAsync(
                 async token =>
                 {
-                    using var response = await channel.Http.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, token);
+                    const HttpCompletionOption option = HttpCompletionOption.ResponseHeadersRead;
+                    using var response = await channel.Http.GetAsync(path, option, token);
                     var body = await ReadBoundedAsync(response, limit, token);
                     return response.StatusCode == HttpStatusCode.OK
                         ? body
@@ -175,24 +115,20 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
         try
         {
             using var request = new HttpRequestMessage(HttpMethod.Post, path);
-            request.Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, requestType)) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
-            if (authorization is not null) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", authorization);
+            request.Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, requestType));
+            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+            if (authorization is not null)
+                request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", authorization);
             if (hold is { } wait) request.Headers.Add("Prefer", $"wait={(int)wait.TotalSeconds}");
-            using var limit = new CancellationTokenSource(ServerChannel.CallTimeout + (hold ?? TimeSpan.Zero), channel.Time);
+            var longest = ServerChannel.CallTimeout + (hold ?? TimeSpan.Zero);
+            using var limit = new CancellationTokenSource(longest, channel.Time);
             using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct, limit.Token);
-            using var response = await channel.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
+            using var response = await SendAsync(request, patience.Token);
             var answer = await ReadBoundedAsync(response, MaxJson, patience.Token);
             var mediaType = MediaType(response);
             if (response.StatusCode is not (HttpStatusCode.OK or HttpStatusCode.Created))
                 throw ServerFaults.OfStatus(call, response.StatusCode, mediaType, answer, Server);
-            try
-            {
-                return JsonSerializer.Deserialize(answer, answerType) ?? throw ServerFaults.Invalid(Server, "its answer is empty");
-            }
-            catch (JsonException)
-            {
-                throw ServerFaults.Invalid(Server, $"its answer cannot be understood ({ServerFaults.Named(mediaType)})");
-            }
+            return Parse(answer, answerType, mediaType);
         }
         catch (Exception e)
         {
@@ -200,6 +136,23 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
             throw ServerFaults.Of(e, channel);
         }
     }
+
+    private T Parse<T>(byte[] answer, JsonTypeInfo<T> type, string? mediaType)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(answer, type)
+                ?? throw ServerFaults.Invalid(Server, "its answer is empty");
+        }
+        catch (JsonException)
+        {
+            var why = $"its answer cannot be understood ({ServerFaults.Named(mediaType)})";
+            throw ServerFaults.Invalid(Server, why);
+        }
+    }
+
+    private Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken ct) =>
+        channel.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
 
     private static string? MediaType(HttpResponseMessage response) => response.Content.Headers.ContentType?.MediaType;
 
@@ -218,6 +171,3 @@ internal sealed class PatchServerClient(ServerChannel channel, string? authoriza
         }
     }
 }
-
-/// <summary>The disk failed while a download was written: not the server's fault.</summary>
-internal sealed class DiskException(IOException inner) : Exception(inner.Message, inner);

@@ -32,14 +32,20 @@ internal sealed class ServerChannel : IDisposable
 
     private volatile CertificateRefusal? _refusedCertificate;
 
-    public ServerChannel(string server, IReadOnlyList<string> tlsPins, AgentSettings settings, HostPaths paths, TimeProvider time)
+    public ServerChannel(
+        string server,
+        IReadOnlyList<string> tlsPins,
+        AgentSettings settings,
+        HostPaths paths,
+        TimeProvider time)
     {
         Time = time;
         Retrying = RetryingWith(time);
         Server = new Uri(server.TrimEnd('/') + "/");
         var proxy = ProxyOf(settings.Proxy, Server);
         Proxy = proxy?.Address;
-        var check = new CertificateCheck(tlsPins, settings.CaFile is { } file ? Authorities(file) : null, paths.CaBundles, time);
+        var authorities = settings.CaFile is { } file ? Authorities(file) : null;
+        var check = new CertificateCheck(tlsPins, authorities, paths.CaBundles, time);
         Http = new HttpClient(new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
@@ -52,11 +58,7 @@ internal sealed class ServerChannel : IDisposable
             PooledConnectionIdleTimeout = TimeSpan.FromHours(1),
             UseProxy = proxy is not null,
             Proxy = proxy,
-            SslOptions = new SslClientAuthenticationOptions
-            {
-                CertificateChainPolicy = CertificateCheck.Unasked,
-                RemoteCertificateValidationCallback = (_, certificate, chain, errors) => (_refusedCertificate = check.Refusal(certificate as X509Certificate2, chain, errors)) is null,
-            },
+            SslOptions = TlsBy(check),
         })
         {
             BaseAddress = Server,
@@ -73,13 +75,29 @@ internal sealed class ServerChannel : IDisposable
 
     public TimeProvider Time { get; }
 
-    /// <summary>For calls that can be made twice: a second and third try soon after, then it is the loop's matter.</summary>
+    /// <summary>
+    /// For calls that can be made twice: a second and third try soon after, then it is the loop's matter.
+    /// </summary>
     public ResiliencePipeline Retrying { get; }
 
-    /// <summary>Whether the last handshake failed because of the certificate, and why; a server that speaks no TLS fails likewise.</summary>
+    /// <summary>
+    /// Whether the last handshake failed because of the certificate, and why; a server that speaks no TLS fails
+    /// likewise.
+    /// </summary>
     public CertificateRefusal? RefusedCertificate => _refusedCertificate;
 
     public void Dispose() => Http.Dispose();
+
+    private SslClientAuthenticationOptions TlsBy(CertificateCheck check) => new()
+    {
+        CertificateChainPolicy = CertificateCheck.Unasked,
+        RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
+        {
+            var refusal = check.Refusal(certificate as X509Certificate2, chain, errors);
+            _refusedCertificate = refusal;
+            return refusal is null;
+        },
+    };
 
     private static WebProxy? ProxyOf(ProxyChoice choice, Uri server) => choice switch
     {
@@ -102,20 +120,27 @@ internal sealed class ServerChannel : IDisposable
         }
     }
 
-    private static ServerException Unusable(string file, string why) =>
-        new(new Problem(ProblemCode.RequestInvalid, $"cannot use CA file {file}: {why}", "mend `ca-file` in agent.conf or the file, then reload the daemon"), inPassing: true);
+    private static ServerException Unusable(string file, string why)
+    {
+        var problem = new Problem(
+            ProblemCode.RequestInvalid,
+            $"cannot use CA file {file}: {why}",
+            "mend `ca-file` in agent.conf or the file, then reload the daemon");
+        return new ServerException(problem, inPassing: true);
+    }
 
-    private static ResiliencePipeline RetryingWith(TimeProvider time) => new ResiliencePipelineBuilder { TimeProvider = time }
-        .AddRetry(new RetryStrategyOptions
-        {
-            ShouldHandle = new PredicateBuilder().Handle<HttpRequestException>(IsBrief).Handle<IOException>(),
-            MaxRetryAttempts = 2,
-            BackoffType = DelayBackoffType.Exponential,
-            UseJitter = true,
-            Delay = TimeSpan.FromMilliseconds(300),
-        })
-        .AddTimeout(CallTimeout)
-        .Build();
+    private static ResiliencePipeline RetryingWith(TimeProvider time) =>
+        new ResiliencePipelineBuilder { TimeProvider = time }
+            .AddRetry(new RetryStrategyOptions
+            {
+                ShouldHandle = new PredicateBuilder().Handle<HttpRequestException>(IsBrief).Handle<IOException>(),
+                MaxRetryAttempts = 2,
+                BackoffType = DelayBackoffType.Exponential,
+                UseJitter = true,
+                Delay = TimeSpan.FromMilliseconds(300),
+            })
+            .AddTimeout(CallTimeout)
+            .Build();
 
     /// <summary>
     /// Addresses that let all the time pass are not asked again at once: the call would end without a word of them.

@@ -14,7 +14,10 @@ namespace LivepatchAgent.Daemon.PatchServer;
 /// <summary>What went wrong on the way, in one calm line each.</summary>
 internal static class ServerFaults
 {
-    private const string ProxyCure = "check `proxy` in agent.conf, or HTTPS_PROXY and NO_PROXY of the service; it is tried again";
+    private const string AddressCure = "check the address; is it a livepatch-server?";
+
+    private const string ProxyCure =
+        "check `proxy` in agent.conf, or HTTPS_PROXY and NO_PROXY of the service; it is tried again";
 
     /// <summary>Of the server's words, where they explain nothing that the agent knows.</summary>
     private const int MaxQuoted = 350;
@@ -27,8 +30,15 @@ internal static class ServerFaults
             $"proxy {Name(proxy)} refused{Proxies.Answer(p.Message)}",
             ProxyCure),
         (HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError }, { } proxy) => Passing(
-            ProblemCode.ServerUnreachable, channel.Server, $"the name of proxy {Name(proxy)} cannot be resolved", ProxyCure),
-        (HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError, InnerException: SocketException s }, { } proxy) => Passing(
+            ProblemCode.ServerUnreachable,
+            channel.Server,
+            $"the name of proxy {Name(proxy)} cannot be resolved",
+            ProxyCure),
+        (HttpRequestException
+        {
+            HttpRequestError: HttpRequestError.ConnectionError,
+            InnerException: SocketException s,
+        }, { } proxy) => Passing(
             ProblemCode.ServerUnreachable, channel.Server, $"proxy {Name(proxy)}: {SocketWords.Of(s)}", ProxyCure),
         (OperationCanceledException or TimeoutException or TimeoutRejectedException, { } proxy) => Passing(
             ProblemCode.ServerTimeout,
@@ -41,15 +51,32 @@ internal static class ServerFaults
     private static ServerException Of(Exception e, Uri server, CertificateRefusal? refusal) => e switch
     {
         ServerException s => s,
-        HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } => Passing(ProblemCode.ServerUnreachable, server, "its name cannot be resolved", "check the network and DNS; it is tried again"),
-        HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError, InnerException: AuthenticationException } when refusal is not null => Passing(ProblemCode.ServerCertificateMismatch, server, refusal.Why, refusal.Cure),
+        HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } => Passing(
+            ProblemCode.ServerUnreachable,
+            server,
+            "its name cannot be resolved",
+            "check the network and DNS; it is tried again"),
+        HttpRequestException
+        {
+            HttpRequestError: HttpRequestError.SecureConnectionError,
+            InnerException: AuthenticationException,
+        } when refusal is not null => Passing(
+            ProblemCode.ServerCertificateMismatch, server, refusal.Why, refusal.Cure),
         HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => Passing(
             ProblemCode.ServerUnreachable,
             server,
             "TLS cannot be set up",
             "check the address and what is in between; it is tried again"),
-        HttpRequestException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded } => Passing(ProblemCode.ServerAnswerTooLarge, server, "its answer has too many headers", "check the address; is it a livepatch-server?"),
-        HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ResponseEnded } => Passing(ProblemCode.ServerAnswerInvalid, server, "its answer was cut off or is not HTTP", "check the address; it is tried again"),
+        HttpRequestException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded } => Passing(
+            ProblemCode.ServerAnswerTooLarge, server, "its answer has too many headers", AddressCure),
+        HttpRequestException
+        {
+            HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ResponseEnded,
+        } => Passing(
+            ProblemCode.ServerAnswerInvalid,
+            server,
+            "its answer was cut off or is not HTTP",
+            "check the address; it is tried again"),
         HttpRequestException { InnerException: SocketException s } => Passing(
             ProblemCode.ServerUnreachable,
             server,
@@ -76,21 +103,27 @@ internal static class ServerFaults
         ServerCall call, HttpStatusCode status, string? mediaType, ReadOnlySpan<byte> body, Uri server)
     {
         if ((int)status is >= 300 and < 400)
-            return new ServerException(new Problem(ProblemCode.ServerRedirected, $"cannot use patch server {Name(server)}: it redirects elsewhere (HTTP {(int)status})", "make a token with the server's own address"), inPassing: true);
-        if (mediaType == "application/json" && Words(body) is { } said)
-            return new ServerException(OfServer(call, status, said, server), InPassing(status));
+            return new ServerException(Redirected(status, server), inPassing: true);
+        if (mediaType == "application/json" && Words(body) is { } words)
+            return new ServerException(OfServer(call, status, words, server), InPassing(status));
         return new ServerException(Unexplained(status, $"({Named(mediaType)})", server), InPassing(status));
     }
 
+    private static Problem Redirected(HttpStatusCode status, Uri server) => new(
+        ProblemCode.ServerRedirected,
+        $"cannot use patch server {Name(server)}: it redirects elsewhere (HTTP {(int)status})",
+        "make a token with the server's own address");
+
     /// <summary>In the server's own words; its code counts only where it may choose one.</summary>
-    private static Problem OfServer(ServerCall call, HttpStatusCode status, UntrustedProblem said, Uri server)
+    private static Problem OfServer(ServerCall call, HttpStatusCode status, UntrustedProblem words, Uri server)
     {
-        if (ServerCodes.Find(call, said.Code) is { } code)
-            return new Problem(code, said.Message, said.Cure.Length > 0 ? said.Cure : "look at the server's log");
-        var words = said.Cure.Length > 0 ? $"{said.Message}; {said.Cure}" : said.Message;
+        var hasCure = words.Cure.Length > 0;
+        if (ServerCodes.Find(call, words.Code) is { } code)
+            return new Problem(code, words.Message, hasCure ? words.Cure : "look at the server's log");
+        var text = hasCure ? $"{words.Message}; {words.Cure}" : words.Message;
 
         // No quotation mark of the server's own ends what is marked as its words.
-        return Unexplained(status, $"and says \"{Line(words, MaxQuoted).Replace('"', '\'')}\"", server);
+        return Unexplained(status, $"and says \"{Line(text, MaxQuoted).Replace('"', '\'')}\"", server);
     }
 
     private static Problem Unexplained(HttpStatusCode status, string more, Uri server) => new(
@@ -102,12 +135,17 @@ internal static class ServerFaults
     public static string Named(string? mediaType) => mediaType is null ? "no content type" : Line(mediaType, 60);
 
     /// <summary>What is not there yet may come; what was refused stays so.</summary>
-    private static bool InPassing(HttpStatusCode status) =>
-        (int)status >= 500 || status is HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests or HttpStatusCode.NotFound;
+    private static bool InPassing(HttpStatusCode status) => status switch
+    {
+        HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests or HttpStatusCode.NotFound => true,
+        _ => (int)status >= 500,
+    };
 
-    public static ServerException Invalid(Uri server, string why) => Passing(ProblemCode.ServerAnswerInvalid, server, why, "check the address; is it a livepatch-server?");
+    public static ServerException Invalid(Uri server, string why) =>
+        Passing(ProblemCode.ServerAnswerInvalid, server, why, AddressCure);
 
-    public static ServerException TooLarge(Uri server, long limit) => Passing(ProblemCode.ServerAnswerTooLarge, server, $"its answer is larger than {limit} bytes", "check the address; is it a livepatch-server?");
+    public static ServerException TooLarge(Uri server, long limit) =>
+        Passing(ProblemCode.ServerAnswerTooLarge, server, $"its answer is larger than {limit} bytes", AddressCure);
 
     /// <summary>What the server says, fit for a log; null when it says nothing that has our form.</summary>
     private static UntrustedProblem? Words(ReadOnlySpan<byte> body)
@@ -115,9 +153,9 @@ internal static class ServerFaults
         try
         {
             var answer = JsonSerializer.Deserialize(body, WireJson.Default.UntrustedErrorAnswer);
-            if (answer?.Error is not { } said) return null;
-            var message = FirstLine(said.Message);
-            return message.Length == 0 ? null : said with { Message = message, Cure = FirstLine(said.Cure) };
+            if (answer?.Error is not { } error) return null;
+            var message = FirstLine(error.Message);
+            return message.Length == 0 ? null : error with { Message = message, Cure = FirstLine(error.Cure) };
         }
         catch (JsonException)
         {
@@ -125,10 +163,12 @@ internal static class ServerFaults
         }
     }
 
-    private static ServerException Passing(ProblemCode code, Uri server, string why, string cure) =>
-        new(new Problem(code, $"cannot {(Answered(code) ? "use" : "reach")} patch server {Name(server)}: {why}", cure), inPassing: true);
-
-    private static bool Answered(ProblemCode code) => code is ProblemCode.ServerAnswerInvalid or ProblemCode.ServerAnswerTooLarge;
+    private static ServerException Passing(ProblemCode code, Uri server, string why, string cure)
+    {
+        var isAnswered = code is ProblemCode.ServerAnswerInvalid or ProblemCode.ServerAnswerTooLarge;
+        var message = $"cannot {(isAnswered ? "use" : "reach")} patch server {Name(server)}: {why}";
+        return new ServerException(new Problem(code, message, cure), inPassing: true);
+    }
 
     /// <summary>Without a name and password that may stand in it.</summary>
     private static string Name(Uri address) => $"{address.Scheme}://{address.Authority}";
@@ -140,6 +180,10 @@ internal static class ServerFaults
     {
         var line = text.AsSpan(0, Math.Min(text.Length, most));
         var end = line.IndexOfAny('\r', '\n');
-        return string.Concat(new string(end < 0 ? line : line[..end]).Where(c => !char.IsControl(c) && char.GetUnicodeCategory(c) != UnicodeCategory.Format)).Trim();
+        var first = new string(end < 0 ? line : line[..end]);
+        return string.Concat(first.Where(IsVisible)).Trim();
     }
+
+    private static bool IsVisible(char c) =>
+        !char.IsControl(c) && char.GetUnicodeCategory(c) != UnicodeCategory.Format;
 }

@@ -6,15 +6,18 @@ using LivepatchAgent.Shared.Tls;
 namespace LivepatchAgent.Daemon.PatchServer;
 
 /// <summary>
-/// The CAs that this system trusts, for servers whose token pins no key: read when a server is to be judged and let go, since
-/// kept they are a tenth of the daemon's memory.
+/// The CAs that this system trusts, for servers whose token pins no key: read when a server is to be judged and let go,
+/// since kept they are a tenth of the daemon's memory.
 /// </summary>
 internal static class SystemAuthorities
 {
     private const long MaxFile = 16 * 1024 * 1024;
     private static readonly EnumerationOptions Readable = new() { IgnoreInaccessible = true };
 
-    /// <summary><c>SSL_CERT_FILE</c>, else the first of the system's bundles that is there, and what is in the folders of <c>SSL_CERT_DIR</c> (openssl-env(7)). What cannot be read vouches for nobody.</summary>
+    /// <summary>
+    /// <c>SSL_CERT_FILE</c>, else the first of the system's bundles that is there, and what is in the folders of
+    /// <c>SSL_CERT_DIR</c> (openssl-env(7)). What cannot be read vouches for nobody.
+    /// </summary>
     public static X509Certificate2Collection Read(IEnumerable<string> bundles)
     {
         var found = new X509Certificate2Collection();

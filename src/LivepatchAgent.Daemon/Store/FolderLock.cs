@@ -5,8 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace LivepatchAgent.Daemon.Store;
 
 /// <summary>
-/// One daemon to a state folder: flock(2) on the folder itself, which a full or read-only disk does not hinder and which ends with
-/// the process however that ends.
+/// One daemon to a state folder: flock(2) on the folder itself, which a full or read-only disk does not hinder and
+/// which ends with the process however that ends.
 /// </summary>
 internal sealed partial class FolderLock : IDisposable
 {
@@ -17,12 +17,15 @@ internal sealed partial class FolderLock : IDisposable
 
     private FolderLock(SafeFileHandle? folder) => _folder = folder;
 
-    /// <summary>Null when another process has the folder. One that cannot be used is nobody's: the journal will tell.</summary>
+    /// <summary>
+    /// Null when another process has the folder. One that cannot be used is nobody's: the journal will report it.
+    /// </summary>
     public static FolderLock? Take(string folder)
     {
         try
         {
-            Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            const UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+            Directory.CreateDirectory(folder, mode);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -30,7 +33,8 @@ internal sealed partial class FolderLock : IDisposable
         }
 
         var handle = AtomicFile.OpenFolder(folder);
-        if (handle.IsInvalid || Flock(handle, ExclusiveAtOnce) == 0 || Marshal.GetLastPInvokeError() != EWOULDBLOCK) return new FolderLock(handle);
+        if (handle.IsInvalid || Flock(handle, ExclusiveAtOnce) == 0) return new FolderLock(handle);
+        if (Marshal.GetLastPInvokeError() != EWOULDBLOCK) return new FolderLock(handle);
         handle.Dispose();
         return null;
     }

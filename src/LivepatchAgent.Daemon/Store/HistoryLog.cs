@@ -7,8 +7,8 @@ using LivepatchAgent.Shared.Files;
 namespace LivepatchAgent.Daemon.Store;
 
 /// <summary>
-/// history.jsonl and, before it, history.jsonl.old (0600): only ever appended to, whole lines, synced. Nothing waits for
-/// them: what the disk does not take stays in the journal's mark, and is counted when even that is full.
+/// history.jsonl and, before it, history.jsonl.old (0600): only ever appended to, whole lines, synced. Nothing waits
+/// for them: what the disk does not take stays in the journal's mark, and is counted when even that is full.
 /// </summary>
 /// <param name="folder">Where they lie.</param>
 /// <param name="maxSize">Bytes from which on a file is put aside; two are kept.</param>
@@ -29,7 +29,9 @@ internal sealed class HistoryLog(string folder, long maxSize = 4 << 20)
 
     private string Next => _file + ".new";
 
-    /// <summary>Looks what the file has, and cuts off what a power cut left unfinished. Until then nothing is kept.</summary>
+    /// <summary>
+    /// Looks what the file has, and cuts off what a power cut left unfinished. Until then nothing is kept.
+    /// </summary>
     public HistoryStart Start(HistoryMark mark)
     {
         lock (_lock)
@@ -45,7 +47,8 @@ internal sealed class HistoryLog(string folder, long maxSize = 4 << 20)
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                start = new HistoryStart(mark, mark.Count, [new HistoryEvent(HistoryKind.Damaged) { Note = DiskFault.Explain(e, $"read {_file}").Message }]);
+                var note = DiskFault.Explain(e, $"read {_file}").Message;
+                start = new HistoryStart(mark, mark.Count, [new HistoryEvent(HistoryKind.Damaged) { Note = note }]);
             }
 
             (_mark, _written, _started) = (start.Mark, start.Written, true);
@@ -53,10 +56,17 @@ internal sealed class HistoryLog(string folder, long maxSize = 4 << 20)
         }
     }
 
-    /// <summary>The mark with these at its end; saved with the state it tells of, it is given to <see cref="Write"/>.</summary>
+    /// <summary>
+    /// The mark with these at its end; saved with the state that it belongs to, it is given to <see cref="Write"/>.
+    /// </summary>
     public HistoryMark Add(HistoryMark mark, IReadOnlyList<HistoryEvent> events, DateTimeOffset at, string boot)
     {
-        lock (_lock) return _started ? mark.With(events, _written, events.Count > 0 && mark.Unwritten(_written).Count == 0 ? Full() : null, at, boot) : mark;
+        lock (_lock)
+        {
+            if (!_started) return mark;
+            var mayRotate = events.Count > 0 && mark.Unwritten(_written).Count == 0;
+            return mark.With(events, _written, mayRotate ? Full() : null, at, boot);
+        }
     }
 
     /// <summary>Appends what the file does not have yet. Null when it has all.</summary>
@@ -95,45 +105,61 @@ internal sealed class HistoryLog(string folder, long maxSize = 4 << 20)
     /// <summary>The last entries as JSON (<see cref="HistoryAnswer"/>), each as it stands in the file.</summary>
     public byte[] Read(int limit, bool verify)
     {
-        var tail = new Queue<byte[]>();
+        var tail = new Tail(limit);
         var verifier = verify ? new HistoryVerifier() : null;
         HistoryVerdict? verdict;
-        var size = 0;
         lock (_lock)
         {
-            long torn = 0;
-            foreach (var file in new[] { Older, _file })
-            {
-                try
-                {
-                    torn = LineFile.Read(file, Take);
-                }
-                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-                {
-                    torn = 0; // what cannot be read is missing, and the verdict says so
-                }
-            }
+            var torn = ReadFiles(Take);
 
             // Only what never came into the file may be missing there.
             var waiting = _mark.Unwritten(_written);
-            foreach (var text in waiting) Keep(Encoding.UTF8.GetBytes(text));
+            foreach (var text in waiting) tail.Add(Encoding.UTF8.GetBytes(text));
             verdict = verifier?.End(_mark with { Pending = waiting }, torn);
         }
 
-        return Answer(tail, verdict);
+        return Answer(tail.Lines, verdict);
 
         void Take(ReadOnlySpan<byte> line)
         {
             verifier?.Take(line);
-            Keep(line);
+            tail.Add(line);
+        }
+    }
+
+    /// <returns>How many bytes are behind the last line end of the newer file.</returns>
+    private long ReadFiles(LineFile.LineAction take)
+    {
+        long torn = 0;
+        foreach (var file in new[] { Older, _file })
+        {
+            try
+            {
+                torn = LineFile.Read(file, take);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                torn = 0; // what cannot be read is missing, and the verdict says so
+            }
         }
 
-        void Keep(ReadOnlySpan<byte> line)
+        return torn;
+    }
+
+    /// <summary>The last lines, as many as were asked for and as an answer has room for.</summary>
+    private sealed class Tail(int limit)
+    {
+        private readonly Queue<byte[]> _lines = [];
+        private int _size;
+
+        public IEnumerable<byte[]> Lines => _lines;
+
+        public void Add(ReadOnlySpan<byte> line)
         {
             if (HistoryLine.Read(line, out _) is null) return;
-            tail.Enqueue(line.ToArray());
-            size += line.Length;
-            while (tail.Count > limit || size > MaxAnswer) size -= tail.Dequeue().Length;
+            _lines.Enqueue(line.ToArray());
+            _size += line.Length;
+            while (_lines.Count > limit || _size > MaxAnswer) _size -= _lines.Dequeue().Length;
         }
     }
 
@@ -164,7 +190,9 @@ internal sealed class HistoryLog(string folder, long maxSize = 4 << 20)
     {
         try
         {
-            return new FileInfo(_file) is { Exists: true } info && info.Length >= maxSize ? LineFile.Begin(_file)?.Number ?? _written : null;
+            var info = new FileInfo(_file);
+            if (!info.Exists || info.Length < maxSize) return null;
+            return LineFile.Begin(_file)?.Number ?? _written;
         }
         catch (IOException)
         {
@@ -191,5 +219,6 @@ internal sealed class HistoryLog(string folder, long maxSize = 4 << 20)
         AtomicFile.SyncFolder(folder);
     }
 
-    private static bool IsRotation(string line) => HistoryLine.Read(Encoding.UTF8.GetBytes(line), out _)?.Kind == Rotated;
+    private static bool IsRotation(string line) =>
+        HistoryLine.Read(Encoding.UTF8.GetBytes(line), out _)?.Kind == Rotated;
 }

@@ -18,7 +18,14 @@ internal static class LineFile
         var text = Encoding.UTF8.GetBytes(string.Concat(lines.Select(l => l + "\n")));
         if (text.Length == 0) return;
         var isNew = !File.Exists(path);
-        using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.Write, Share = FileShare.Read, UnixCreateMode = Private, BufferSize = 0 });
+        using var file = new FileStream(path, new FileStreamOptions
+        {
+            Mode = FileMode.OpenOrCreate,
+            Access = FileAccess.Write,
+            Share = FileShare.Read,
+            UnixCreateMode = Private,
+            BufferSize = 0,
+        });
         var before = file.Length;
         try
         {
@@ -42,7 +49,8 @@ internal static class LineFile
         file.Flush(flushToDisk: true);
     }
 
-    /// <summary>Each line without its end, an empty one for what is too long to be one. Returns the count of bytes behind the last line end.</summary>
+    /// <summary>Each line without its end, an empty one for what is too long to be one.</summary>
+    /// <returns>The count of bytes behind the last line end.</returns>
     public static long Read(string path, LineAction take)
     {
         if (!File.Exists(path)) return 0;
@@ -72,7 +80,7 @@ internal static class LineFile
         }
     }
 
-    /// <summary>The first line; null when there is none.</summary>
+    /// <summary>The first line; null when the file has no readable one.</summary>
     public static HistoryLine? Begin(string path)
     {
         using var handle = File.OpenHandle(path);

@@ -3,7 +3,9 @@ using LivepatchAgent.Shared.Files;
 
 namespace LivepatchAgent.Daemon.Store;
 
-/// <summary>Manifests and modules by digest. What lies here is not believed: it is verified each time it is used.</summary>
+/// <summary>
+/// Manifests and modules by digest. What lies here is not believed: it is verified each time it is used.
+/// </summary>
 internal sealed class PatchStore
 {
     /// <summary>Journal and manifests are kilobytes.</summary>
@@ -36,16 +38,26 @@ internal sealed class PatchStore
     public FileStream OpenPartial(string digest)
     {
         Directory.CreateDirectory(_modules);
-        return new FileStream(Partial(digest), new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, UnixCreateMode = FileRights.OwnerOnly, BufferSize = 0, Options = FileOptions.Asynchronous });
+        return new FileStream(Partial(digest), new FileStreamOptions
+        {
+            Mode = FileMode.OpenOrCreate,
+            Access = FileAccess.ReadWrite,
+            UnixCreateMode = FileRights.OwnerOnly,
+            BufferSize = 0,
+            Options = FileOptions.Asynchronous,
+        });
     }
 
     /// <summary>Null when the disk has room for so much more and for the journal beside it.</summary>
     public Problem? Lacks(long bytes)
     {
         var free = new DriveInfo(_modules).AvailableFreeSpace;
-        return free >= bytes + Reserve
-            ? null
-            : new Problem(ProblemCode.DiskFull, $"cannot store the module: {bytes} bytes are to come and {_modules} has room for {Math.Max(0, free - Reserve)}", "free some space under /var/lib; it is tried again and the host keeps what it runs");
+        if (free >= bytes + Reserve) return null;
+        var room = Math.Max(0, free - Reserve);
+        return new Problem(
+            ProblemCode.DiskFull,
+            $"cannot store the module: {bytes} bytes are to come and {_modules} has room for {room}",
+            "free some space under /var/lib; it is tried again and the host keeps what it runs");
     }
 
     /// <summary>A whole download takes its place.</summary>

@@ -9,15 +9,17 @@ using Serilog.Formatting.Display;
 namespace LivepatchAgent.Daemon.Systemd;
 
 /// <summary>
-/// Log events to journald with fields and levels of their own, by its native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL);
-/// to standard error where the daemon was not started by systemd. libsystemd's sd_journal_sendv does the same and costs
-/// 0.3 MiB of resident library for it.
+/// Log events to journald with fields and levels of their own, by its native protocol
+/// (systemd.io/JOURNAL_NATIVE_PROTOCOL); to standard error where the daemon was not started by systemd. libsystemd's
+/// sd_journal_sendv does the same and costs 0.3 MiB of resident library for it.
 /// </summary>
 internal sealed class JournalSink : ILogEventSink, IDisposable
 {
     private const string JournalSocket = "/run/systemd/journal/socket";
 
-    /// <summary>A datagram takes some 200 kB; no message of ours comes near, and an exception's trace is cut to it.</summary>
+    /// <summary>
+    /// A datagram takes some 200 kB; no message of ours comes near, and an exception's trace is cut to it.
+    /// </summary>
     private const int MaxMessage = 32 * 1024;
 
     /// <summary>Sentences for people: strings in them stand without quotes.</summary>
@@ -32,7 +34,9 @@ internal sealed class JournalSink : ILogEventSink, IDisposable
         var message = rendered.ToString();
         if (logEvent.Exception is { } e) message += ": " + e;
         if (message.Length > MaxMessage) message = message[..MaxMessage];
-        if (_journal is null || !Send(_journal, message, logEvent.Level)) Console.Error.WriteLine($"{logEvent.Level.ToString().ToLowerInvariant()}: {message}");
+        if (_journal is not null && Send(_journal, message, logEvent.Level)) return;
+        var level = logEvent.Level.ToString().ToLowerInvariant();
+        Console.Error.WriteLine($"{level}: {message}");
     }
 
     public void Dispose() => _journal?.Dispose();

@@ -6,24 +6,28 @@ using Microsoft.Extensions.Hosting.Systemd;
 namespace LivepatchAgent.Daemon.Systemd;
 
 /// <summary>
-/// sd_notify(3): STATUS= in words and WATCHDOG=1. READY=1 and STOPPING=1 are Hosting.Systemd's; the other two it leaves to us.
+/// sd_notify(3): STATUS= in words and WATCHDOG=1. READY=1 and STOPPING=1 are Hosting.Systemd's; the other two it leaves
+/// to us.
 /// </summary>
 internal sealed class ServiceNotifier
 {
     private readonly ISystemdNotifier _notifier;
     private readonly TimeProvider _time;
-    private string _said = "";
-    private long? _fed;
+    private string _lastWords = "";
+    private long? _lastFeed;
 
     /// <param name="notifier">The line to systemd.</param>
     /// <param name="watchdog">WATCHDOG_USEC of the environment.</param>
-    /// <param name="time">Of which only what has passed counts: the watchdog knows nothing of a clock that was set.</param>
+    /// <param name="time">
+    /// Of which only what has passed counts: the watchdog knows nothing of a clock that was set.
+    /// </param>
     public ServiceNotifier(ISystemdNotifier notifier, string? watchdog, TimeProvider time)
     {
         _notifier = notifier;
         _time = time;
-        if (notifier.IsEnabled && long.TryParse(watchdog, NumberStyles.None, CultureInfo.InvariantCulture, out var microseconds) && microseconds > 0)
-            FeedEvery = TimeSpan.FromMicroseconds(microseconds / 2.0);
+        if (!notifier.IsEnabled) return;
+        var isNumber = long.TryParse(watchdog, NumberStyles.None, CultureInfo.InvariantCulture, out var microseconds);
+        if (isNumber && microseconds > 0) FeedEvery = TimeSpan.FromMicroseconds(microseconds / 2.0);
     }
 
     /// <summary>Half the watchdog's time; null without a watchdog.</summary>
@@ -32,8 +36,10 @@ internal sealed class ServiceNotifier
     /// <summary>The loop has made a turn. Said at most once a quarter of the watchdog's time.</summary>
     public void Alive()
     {
-        if (FeedEvery is not { } feed || (_fed is { } fed && _time.GetElapsedTime(fed) < feed / 2)) return;
-        _fed = _time.GetTimestamp();
+        if (FeedEvery is not { } feed) return;
+        var isEarly = _lastFeed is { } last && _time.GetElapsedTime(last) < feed / 2;
+        if (isEarly) return;
+        _lastFeed = _time.GetTimestamp();
         _notifier.Notify(new ServiceState("WATCHDOG=1"));
     }
 
@@ -41,8 +47,8 @@ internal sealed class ServiceNotifier
     public void Say(AgentStatus status)
     {
         var words = Words(status);
-        if (words == _said || !_notifier.IsEnabled) return;
-        _said = words;
+        if (words == _lastWords || !_notifier.IsEnabled) return;
+        _lastWords = words;
         _notifier.Notify(new ServiceState("STATUS=" + words));
     }
 
@@ -52,8 +58,15 @@ internal sealed class ServiceNotifier
         PatchState.NeedsCheck => status.CheckIn.Problem?.Message ?? "waiting for the first check-in",
         PatchState.NothingToApply => $"no patch for kernel {status.Kernel.Release}",
         PatchState.Applying => status.Activity is { } a ? $"{Kebab.Of(a.Kind).Replace('-', ' ')}" : "applying a patch",
-        PatchState.Applied => $"patch {status.Patch?.Version} applied" + (status.CheckIn.Result == CheckInResult.Failed ? "; the patch server does not answer" : ""),
-        PatchState.Stalled or PatchState.Refused or PatchState.ApplyFailed or PatchState.Unsupported => status.Problem?.Message ?? Kebab.Of(status.State),
+        PatchState.Applied => Applied(status),
+        PatchState.Stalled or PatchState.Refused or PatchState.ApplyFailed or PatchState.Unsupported =>
+            status.Problem?.Message ?? Kebab.Of(status.State),
         _ => Kebab.Of(status.State),
     };
+
+    private static string Applied(AgentStatus status)
+    {
+        var outage = status.CheckIn.Result == CheckInResult.Failed ? "; the patch server does not answer" : "";
+        return $"patch {status.Patch?.Version} applied{outage}";
+    }
 }
