@@ -11,7 +11,7 @@ using Microsoft.Extensions.Logging;
 
 namespace LivepatchAgent.Daemon;
 
-/// <summary>The daemon put together: the one place where its parts are made, for the program and for its tests.</summary>
+/// <summary>The one place where the daemon's parts are put together, for the program and for its tests.</summary>
 internal sealed class DaemonParts : IDisposable
 {
     private readonly Performer _performer;

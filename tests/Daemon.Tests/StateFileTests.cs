@@ -102,8 +102,9 @@ public sealed class StateFileTests
         Assert.Single(host.Log.From(LogLevel.Warning));
         Assert.Equal(other, File.Exists(host.Journal) && file != "journal.json" ? File.ReadAllText(host.Journal) : "");
         Assert.False(File.Exists(host.Journal + ".damaged"));
-        File.Delete(path);
-        File.WriteAllText(path, good);
+        // At once: the daemon may read between a deletion and a write.
+        File.WriteAllText(path + ".whole", good);
+        File.Move(path + ".whole", path, overwrite: true);
         status = await host.UntilAsync("read", s => s is { Settled: true, State: PatchState.Applied });
         Assert.Equal("m1", status.Enrolment?.MachineId);
         Assert.Equal([One.Name], host.Kernel.Loaded);

@@ -33,7 +33,9 @@ public static class Certificates
     public static string KeyPin(X509Certificate2 certificate) =>
         Convert.ToHexStringLower(SHA256.HashData(certificate.PublicKey.ExportSubjectPublicKeyInfo()));
 
-    /// <summary>Reads base64 of DER. Null for what is no certificate, and for a null that JSON put into a list.</summary>
+    /// <summary>
+    /// Reads base64 of DER. Null for what is no certificate, and for a null that JSON put into a list.
+    /// </summary>
     public static X509Certificate2? OfText(string? text)
     {
         if (text is null) return null;

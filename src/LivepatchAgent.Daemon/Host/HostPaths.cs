@@ -1,7 +1,8 @@
 namespace LivepatchAgent.Daemon.Host;
 
 /// <summary>
-/// Every path the daemon touches, under one root: <c>/</c>, or a test's folder. The literals stand here and nowhere else.
+/// Every path the daemon touches, under one root: <c>/</c>, or a test's folder. The literals stand here and nowhere
+/// else.
 /// </summary>
 internal sealed class HostPaths(string root)
 {
@@ -28,7 +29,13 @@ internal sealed class HostPaths(string root)
     public string OsReleaseFile => Under("etc/os-release");
 
     /// <summary>Where the system may have its CAs in one file: Debian and Alpine, Fedora and RHEL, openSUSE.</summary>
-    public IReadOnlyList<string> CaBundles => [Under("etc/ssl/certs/ca-certificates.crt"), Under("etc/pki/tls/certs/ca-bundle.crt"), Under("etc/ssl/ca-bundle.pem"), Under("etc/ssl/cert.pem")];
+    public IReadOnlyList<string> CaBundles =>
+    [
+        Under("etc/ssl/certs/ca-certificates.crt"),
+        Under("etc/pki/tls/certs/ca-bundle.crt"),
+        Under("etc/ssl/ca-bundle.pem"),
+        Under("etc/ssl/cert.pem"),
+    ];
 
     public string Config => Under("etc/livepatch-agent/agent.conf");
 

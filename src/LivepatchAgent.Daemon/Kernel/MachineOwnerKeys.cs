@@ -13,7 +13,7 @@ internal static class MachineOwnerKeys
 {
     private const int AttributesSize = 4;
 
-    /// <summary>The kernel takes weaker keys than this agent does; here it is the kernel's answer that matters.</summary>
+    /// <summary>The kernel takes weaker keys than this agent does; here the kernel's answer matters.</summary>
     public static IReadOnlyList<X509Certificate2> Read(HostPaths paths)
     {
         if (SmallFile.ReadBytes(paths.MachineOwnerKeys) is not { Length: > AttributesSize } variable) return [];

@@ -11,9 +11,9 @@ namespace LivepatchAgent.Daemon.Kernel;
 internal sealed record StoredModule(string Name, string File);
 
 /// <summary>
-/// The system states of loaded livepatches out of the files they were loaded from, where the kernel's own list cannot be
-/// read: a file of the agent's store or of those installed for this kernel, when its name and build id are the loaded
-/// one's.
+/// The system states of loaded livepatches out of the files they were loaded from, where the kernel's own list cannot
+/// be read: a file of the agent's store or of those installed for this kernel, when its name and build id are the
+/// loaded one's.
 /// </summary>
 internal sealed class PatchFiles(HostPaths paths, InstalledModules installed, IReadOnlyList<StoredModule> stored)
 {

@@ -100,6 +100,7 @@ internal sealed class AgentJournal(string folder, HistoryLog history, TimeProvid
         var mark = history.Add(start.Mark, start.Found, time.GetUtcNow(), BootId);
         Volatile.Write(ref _state, State with { History = mark });
         Believe(State, new Cause.Started(AgentVersion.Text, kernelRelease));
-        log.LogInformation("The history has {Count} entries, the last is {Hash}", State.History.Count, State.History.Hash);
+        mark = State.History;
+        log.LogInformation("The history has {Count} entries, the last is {Hash}", mark.Count, mark.Hash);
     }
 }

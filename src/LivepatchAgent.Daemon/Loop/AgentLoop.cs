@@ -51,7 +51,7 @@ internal sealed class AgentLoop(
         }
     }
 
-    /// <summary>What escapes a turn is a bug: the host keeps what it runs, and the daemon stays there to say so.</summary>
+    /// <summary>What escapes a turn is a bug: the host keeps what it runs, and the daemon stays to say so.</summary>
     private async Task SafeTurnAsync(CancellationToken stop)
     {
         try
@@ -66,7 +66,8 @@ internal sealed class AgentLoop(
             var problem = new Problem(
                 ProblemCode.InternalError,
                 $"cannot go on in phase {journal.State.Phase.GetType().Name}: {why}",
-                "look at `journalctl -u livepatch-agentd` and report it; it is tried again and the host keeps what it runs");
+                "look at `journalctl -u livepatch-agentd` and report it; "
+                + "it is tried again and the host keeps what it runs");
             log.LogError(e, "{Problem}", problem);
             desk.Show(problem);
             await pacer.RestAsync(Cadence.Backoff(++_faults, jitter: 1), stop);

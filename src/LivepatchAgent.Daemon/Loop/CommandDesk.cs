@@ -1,5 +1,6 @@
 using LivepatchAgent.Core;
 using LivepatchAgent.Core.Agent;
+using LivepatchAgent.Core.History;
 using LivepatchAgent.Core.Wire;
 using LivepatchAgent.Daemon.Host;
 using Microsoft.Extensions.Logging;
@@ -49,19 +50,23 @@ internal sealed class CommandDesk(AgentJournal journal, HostWatch watch, Inbox i
 
     private void Show(AgentStatus status) => board.Show(status);
 
+    private static AgentState WithAsker(AgentState state, HistoryBy? by) =>
+        state with { Conversation = state.Conversation with { AskedBy = by } };
+
     /// <summary>The status revision to follow from, or why the command is not taken.</summary>
     private Result<long> Answer(Inbox.Request request, HostSnapshot host)
     {
         var command = request.Command;
         var isByPeople = command is not Command.NetworkUp;
         if (journal.ReadOnly && isByPeople) return (journal.State.Phase as Phase.NotEnrolled)?.Problem ?? Unchangeable;
-        if (!Decider.Accept(watch.Turn(journal.State, host), command).TryGet(out var after, out var problem)) return problem;
+        var accepted = Decider.Accept(watch.Turn(journal.State, host), command);
+        if (!accepted.TryGet(out var after, out var problem)) return problem;
         // An address came and no call waited for one.
         if (ReferenceEquals(after, journal.State)) return board.Current.Revision;
 
         var level = isByPeople ? LogLevel.Information : LogLevel.Debug;
         log.Log(level, "Asked to {Command}", command.GetType().Name.ToLowerInvariant());
-        if (command is Command.Refresh) after = after with { Conversation = after.Conversation with { AskedBy = request.By } };
+        if (command is Command.Refresh) after = WithAsker(after, request.By);
         // What cannot be remembered is not taken.
         if (!journal.Save(after, new Cause.Asked(command, request.By))) return journal.DiskProblem!;
 

@@ -18,7 +18,7 @@ internal sealed class FailureLog(ILogger log)
 
     /// <param name="step">What was done.</param>
     /// <param name="result">What came of it.</param>
-    /// <param name="wasFailing">Whether check-ins failed before this result, perhaps before the daemon was started.</param>
+    /// <param name="wasFailing">Whether check-ins failed before this, perhaps before the daemon was started.</param>
     public void Add(Step step, StepResult result, bool wasFailing)
     {
         if (result is StepResult.Failed failed) Failed(step, failed.Problem, wasFailing);

@@ -7,7 +7,9 @@ using LivepatchAgent.Daemon.PatchServer;
 
 namespace LivepatchAgent.Daemon.Loop;
 
-/// <summary>All that a turn is decided by, beside what is believed: the host, the held call, the settings, the time.</summary>
+/// <summary>
+/// All that a turn is decided by, beside what is believed: the host, the held call, the settings, the time.
+/// </summary>
 internal sealed class HostWatch(HostObserver observer, Listener listener, LiveSettings settings, TimeProvider time)
 {
     public DateTimeOffset Now => time.GetUtcNow();

@@ -23,11 +23,13 @@ internal sealed class KernelSteps(
     {
         Dispose();
         var (manifestFile, moduleFile) = (store.Manifest(patch.ManifestDigest), store.Module(patch.ModuleSha256));
-        if (!File.Exists(manifestFile) || !File.Exists(moduleFile)) return new StepResult.Failed(Gone(patch), InPassing: true);
+        var isGone = !File.Exists(manifestFile) || !File.Exists(moduleFile);
+        if (isGone) return new StepResult.Failed(Gone(patch), InPassing: true);
         var trust = certificates.Of(enrolment);
         var envelope = File.ReadAllBytes(manifestFile);
         var verified = ManifestVerifier.Verify(envelope, patch.ManifestDigest, trust.Publishers, trust.Threshold);
-        if (!verified.TryGet(out var manifest, out var problem)) return TrustFailure.Of(problem, certificates.PassedOver);
+        if (!verified.TryGet(out var manifest, out var problem))
+            return TrustFailure.Of(problem, certificates.PassedOver);
         var (release, architecture) = (host.KernelRelease, host.Architecture);
         var opened = VerifiedModuleFile.Open(moduleFile, manifest, trust.Publishers, release, architecture);
         if (opened.TryGet(out _opened, out problem)) return new StepResult.ModuleVerified(_opened.Module);

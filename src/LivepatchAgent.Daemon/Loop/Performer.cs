@@ -10,7 +10,8 @@ namespace LivepatchAgent.Daemon.Loop;
 
 /// <summary>Does one step, and decides nothing. Expected failure is a value; what escapes is a bug.</summary>
 internal sealed class Performer(
-    HostPaths paths, PatchStore store, HostCertificates certificates, ServerSteps server, KernelSteps kernel) : IDisposable
+    HostPaths paths, PatchStore store, HostCertificates certificates, ServerSteps server, KernelSteps kernel)
+    : IDisposable
 {
     /// <summary>What was wrong with files of trust.d, when it was last looked whom to trust.</summary>
     public IReadOnlyList<Problem> PassedOver => certificates.PassedOver;

@@ -34,7 +34,8 @@ internal sealed class PreflightRunner(
     /// </summary>
     public PreflightReport OfFile(ReadOnlySpan<byte> file, string name)
     {
-        if (!ModuleReader.Read(file).TryGet(out var module, out var problem)) return Preflight.Unreadable(name, problem);
+        if (!ModuleReader.Read(file).TryGet(out var module, out var problem))
+            return Preflight.Unreadable(name, problem);
         var digest = Convert.ToHexStringLower(SHA256.HashData(file));
         return Run(module with { FileDigest = digest }, SignatureHolds(file, module.Signature));
     }

@@ -14,7 +14,12 @@ namespace LivepatchAgent.Daemon.Loop;
 /// <summary>The steps that talk with the server. What it sends is verified before it is a result.</summary>
 /// <exception cref="ServerException">From each: the server does not answer, or not as it should.</exception>
 internal sealed class ServerSteps(
-    ServerLine line, Listener listener, PatchStore store, HostCertificates certificates, HostObserver observer, ServerTerms terms)
+    ServerLine line,
+    Listener listener,
+    PatchStore store,
+    HostCertificates certificates,
+    HostObserver observer,
+    ServerTerms terms)
 {
     public async Task<StepResult> EnrolAsync(EnrolmentIntent intent, CancellationToken ct)
     {
@@ -53,7 +58,8 @@ internal sealed class ServerSteps(
         var (architecture, release) = (host.Architecture, host.KernelRelease);
         var envelope = await line.Client(state).GetCatalogueAsync(architecture, release, ct);
         var keys = certificates.Of(state.Enrolment!).Catalogue;
-        var verified = CatalogueVerifier.Verify(envelope, keys, architecture, release, step.Floor, terms.Now, step.Seen);
+        var verified = CatalogueVerifier.Verify(
+            envelope, keys, architecture, release, step.Floor, terms.Now, step.Seen);
         return verified.TryGet(out var catalogue, out var problem)
             ? new StepResult.CatalogueRead(catalogue)
             : new StepResult.Failed(problem, InPassing: true); // a server can mend it
@@ -75,12 +81,14 @@ internal sealed class ServerSteps(
         var envelope = await line.Client(state).GetManifestAsync(step.ManifestDigest, ct);
         var trust = certificates.Of(state.Enrolment!);
         var verified = ManifestVerifier.Verify(envelope, step.ManifestDigest, trust.Publishers, trust.Threshold);
-        if (!verified.TryGet(out var manifest, out var problem)) return TrustFailure.Of(problem, certificates.PassedOver);
+        if (!verified.TryGet(out var manifest, out var problem))
+            return TrustFailure.Of(problem, certificates.PassedOver);
         store.SaveManifest(step.ManifestDigest, envelope);
         return new StepResult.ManifestRead(manifest);
     }
 
-    public async Task<StepResult> FetchWithdrawalAsync(Step.FetchWithdrawal step, AgentState state, CancellationToken ct)
+    public async Task<StepResult> FetchWithdrawalAsync(
+        Step.FetchWithdrawal step, AgentState state, CancellationToken ct)
     {
         var envelope = await line.Client(state).GetWithdrawalAsync(step.Withdrawal, ct);
         var trust = certificates.Of(state.Enrolment!);

@@ -7,8 +7,8 @@ using LivepatchAgent.Shared.Files;
 namespace LivepatchAgent.Daemon.Loop;
 
 /// <summary>
-/// What the daemon says of itself, as the last word of the loop: read by any number of requests, shown by systemctl, and
-/// written to status.json for those who find the daemon gone.
+/// What the daemon says of itself, as the last word of the loop: read by any number of requests, shown by systemctl,
+/// and written to status.json for those who find the daemon gone.
 /// </summary>
 internal sealed class StatusBoard(HostPaths paths, ServiceNotifier notifier, Func<AgentStatus> initial)
 {
@@ -75,8 +75,8 @@ internal sealed class StatusBoard(HostPaths paths, ServiceNotifier notifier, Fun
     }
 
     /// <summary>
-    /// People who follow the status go on following when the daemon is restarted, so the count goes on as well. One more
-    /// than the file has: the last word may have been read and not written.
+    /// People who follow the status go on following when the daemon is restarted, so the count goes on as well. One
+    /// more than the file has: the last word may have been read and not written.
     /// </summary>
     private long LastRevision()
     {

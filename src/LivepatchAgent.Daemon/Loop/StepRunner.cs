@@ -60,7 +60,7 @@ internal sealed class StepRunner(Performer performer, StepLog log, Inbox inbox, 
         }
     }
 
-    /// <summary>A call to the server that is asked again without loss. An enrolment is not: people wait for it.</summary>
+    /// <summary>A call that is made again without loss. An enrolment is not: people wait for it.</summary>
     private static bool CanBreakOff(Step step) => step is Step.CheckIn or Step.FetchCatalogue or Step.FetchPins
         or Step.FetchManifest or Step.FetchWithdrawal or Step.Download;
 }

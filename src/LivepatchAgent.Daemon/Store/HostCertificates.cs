@@ -19,8 +19,8 @@ internal sealed class HostCertificates(HostPaths paths)
         new(Publishers(enrolment), Read(enrolment.CatalogueCertificates), enrolment.Threshold);
 
     /// <summary>
-    /// The publishers of the enrolment, if there is one, and an administrator's own. A file that cannot be used takes its
-    /// own keys away and nothing else.
+    /// The publishers of the enrolment, if there is one, and an administrator's own. A file that cannot be used takes
+    /// its own keys away and nothing else.
     /// </summary>
     public IReadOnlyList<X509Certificate2> Publishers(Enrolment? enrolment)
     {
@@ -89,7 +89,9 @@ internal sealed class HostCertificates(HostPaths paths)
             $"cannot use {path}: {why}",
             "mend it or take it away; until then its keys do not count");
 
-    /// <summary>Who may change whom this host trusts: the pinned publishers, without those that an administrator added.</summary>
+    /// <summary>
+    /// Who may change whom this host trusts: the pinned publishers, without those that an administrator added.
+    /// </summary>
     public static IReadOnlyList<X509Certificate2> Pinners(Enrolment enrolment) => Read(enrolment.PublisherCertificates);
 
     private static List<X509Certificate2> Read(IReadOnlyList<string> certificates) =>

@@ -13,6 +13,9 @@ internal sealed class StateStore(string folder)
     /// <summary>No state comes near it; a larger file is not read.</summary>
     private const int MaxSize = 4 << 20;
 
+    private const UnixFileMode OwnerOnly =
+        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
     private readonly string _file = Path.Combine(folder, "journal.json");
     private byte[] _saved = [];
 
@@ -34,7 +37,7 @@ internal sealed class StateStore(string folder)
         Unread = false;
         try
         {
-            Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            Directory.CreateDirectory(folder, OwnerOnly);
             AtomicFile.RemoveLeftovers(_file);
             return Newest();
         }
