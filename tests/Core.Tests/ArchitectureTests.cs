@@ -3,35 +3,47 @@ using System.Xml.Linq;
 
 namespace LivepatchAgent.Core.Tests;
 
-/// <summary>The star of design.md: Core depends on nothing of ours and does no I/O; hosts depend on Core and never on each other.</summary>
+/// <summary>
+/// The star of design.md: Core depends on nothing of ours and does no I/O; hosts depend on Core and never on each
+/// other.
+/// </summary>
 public sealed class ArchitectureTests
 {
+    private const string X509 = "M:System.Security.Cryptography.X509Certificates.";
+
     private static readonly string Sources = Path.Combine(Root(), "src");
 
-    public static TheoryData<string> Hosts => ["LivepatchAgent.Daemon", "LivepatchAgent.Cli", "LivepatchAgent.Server", "LivepatchAgent.Publisher"];
+    public static TheoryData<string> Hosts =>
+        ["LivepatchAgent.Daemon", "LivepatchAgent.Cli", "LivepatchAgent.Server", "LivepatchAgent.Publisher"];
 
     [Fact]
     public void Projects_AreThoseOfTheDesign() =>
         Assert.Equal(
             [.. Hosts.Select(h => h.Data).Append("LivepatchAgent.Core").Order(StringComparer.Ordinal)],
-            Directory.EnumerateFiles(Sources, "*.csproj", SearchOption.AllDirectories).Select(p => Path.GetFileNameWithoutExtension(p)!).Order(StringComparer.Ordinal));
+            Directory.EnumerateFiles(Sources, "*.csproj", SearchOption.AllDirectories).Select(
+                p => Path.GetFileNameWithoutExtension(p)!).Order(StringComparer.Ordinal));
 
     [Theory]
     [MemberData(nameof(Hosts))]
     public void Host_ReferencesCoreAtMost(string host) =>
-        Assert.All(Included(host, "ProjectReference"), r => Assert.Equal("LivepatchAgent.Core.csproj", Path.GetFileName(r)));
+        Assert.All(
+            Included(host, "ProjectReference"), r => Assert.Equal("LivepatchAgent.Core.csproj", Path.GetFileName(r)));
 
     [Theory]
     [MemberData(nameof(Hosts))]
     public void Host_CompilesNothingOfAnother(string host) =>
-        Assert.DoesNotContain(Included(host, "Compile"), i => i.Contains("..", StringComparison.Ordinal) && !i.StartsWith("../Shared/", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            Included(host, "Compile"),
+            i => i.Contains("..", StringComparison.Ordinal) && !i.StartsWith("../Shared/", StringComparison.Ordinal));
 
     [Fact]
     public void Core_ReferencesNothingOfOursAndFewOfOthers()
     {
         Assert.Empty(Included("LivepatchAgent.Core", "ProjectReference"));
         Assert.Empty(Included("LivepatchAgent.Core", "FrameworkReference"));
-        Assert.Equal(["Microsoft.CodeAnalysis.BannedApiAnalyzers", "System.Security.Cryptography.Pkcs"], Included("LivepatchAgent.Core", "PackageReference").Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["Microsoft.CodeAnalysis.BannedApiAnalyzers", "System.Security.Cryptography.Pkcs"],
+            Included("LivepatchAgent.Core", "PackageReference").Order(StringComparer.Ordinal));
     }
 
     /// <summary>Core's rooms, from the ground up. A room knows those below it and none above.</summary>
@@ -87,10 +99,21 @@ public sealed class ArchitectureTests
     [Fact]
     public void CoreAssembly_ReferencesNeitherHostsNorSocketsNorProcesses()
     {
-        string[] banned = ["System.Net.Http", "System.Net.Sockets", "System.Diagnostics.Process", "System.Console", "System.IO.MemoryMappedFiles", "System.Threading.Thread"];
+        string[] banned =
+        [
+            "System.Net.Http",
+            "System.Net.Sockets",
+            "System.Diagnostics.Process",
+            "System.Console",
+            "System.IO.MemoryMappedFiles",
+            "System.Threading.Thread",
+        ];
         Assert.All(typeof(Problem).Assembly.GetReferencedAssemblies(), a =>
         {
-            Assert.False(a.Name!.StartsWith("LivepatchAgent", StringComparison.Ordinal) || a.Name.StartsWith("livepatch-", StringComparison.Ordinal), a.Name);
+            Assert.False(
+                a.Name!.StartsWith("LivepatchAgent", StringComparison.Ordinal)
+                    || a.Name.StartsWith("livepatch-", StringComparison.Ordinal),
+                a.Name);
             Assert.DoesNotContain(a.Name, banned);
             Assert.False(a.Name.StartsWith("Microsoft.", StringComparison.Ordinal), a.Name);
         });
@@ -105,8 +128,8 @@ public sealed class ArchitectureTests
     [InlineData("T:System.IO.RandomAccess")]
     [InlineData("T:System.IO.StreamWriter")]
     [InlineData("T:System.IO.FileSystemWatcher")]
-    [InlineData("M:System.Security.Cryptography.X509Certificates.X509Certificate2.CreateFromPemFile(System.String,System.String)")]
-    [InlineData("M:System.Security.Cryptography.X509Certificates.X509CertificateLoader.LoadCertificateFromFile(System.String)")]
+    [InlineData(X509 + "X509Certificate2.CreateFromPemFile(System.String,System.String)")]
+    [InlineData(X509 + "X509CertificateLoader.LoadCertificateFromFile(System.String)")]
     [InlineData("T:System.Net.Sockets.Socket")]
     [InlineData("T:System.Net.Http.HttpClient")]
     [InlineData("T:System.Diagnostics.Process")]
@@ -131,25 +154,37 @@ public sealed class ArchitectureTests
     [InlineData("T:System.Security.Cryptography.RandomNumberGenerator")]
     public void Core_Bans(string symbol)
     {
-        Assert.Contains(symbol, File.ReadLines(Path.Combine(Sources, "LivepatchAgent.Core", "BannedSymbols.txt")).Select(l => l.Split(';')[0]));
+        Assert.Contains(
+            symbol,
+            File.ReadLines(
+                Path.Combine(Sources, "LivepatchAgent.Core", "BannedSymbols.txt")).Select(l => l.Split(';')[0]));
         Assert.Contains("BannedSymbols.txt", Included("LivepatchAgent.Core", "AdditionalFiles"));
     }
 
-    /// <summary>A ban holds as long as nothing takes it back: no pragma or attribute in any folder of Core, no setting above it.</summary>
+    /// <summary>
+    /// A ban holds as long as nothing takes it back: no pragma or attribute in any folder of Core, no setting above it.
+    /// </summary>
     [Fact]
     public void Core_SuppressesNoBan()
     {
         var core = Path.Combine(Sources, "LivepatchAgent.Core");
         string[] settings = [Path.Combine(core, "LivepatchAgent.Core.csproj"), .. Settings(core)];
         Assert.All(
-            Code("LivepatchAgent.Core").Concat(settings).SelectMany(File.ReadLines).Where(l => l.Contains("RS0030", StringComparison.Ordinal)),
+            Code("LivepatchAgent.Core").Concat(settings).SelectMany(File.ReadLines).Where(
+                l => l.Contains("RS0030", StringComparison.Ordinal)),
             l => Assert.Equal("dotnet_diagnostic.RS0030.severity = error", l));
     }
 
     /// <summary>From the project's folder up to the repository's.</summary>
     private static IEnumerable<string> Settings(string folder) => folder.Length < Root().Length
         ? []
-        : [.. Directory.EnumerateFiles(folder, ".editorconfig"), .. Directory.EnumerateFiles(folder, "*.globalconfig"), .. Directory.EnumerateFiles(folder, "Directory.*"), .. Settings(Path.GetDirectoryName(folder)!)];
+        :
+        [
+            .. Directory.EnumerateFiles(folder, ".editorconfig"),
+            .. Directory.EnumerateFiles(folder, "*.globalconfig"),
+            .. Directory.EnumerateFiles(folder, "Directory.*"),
+            .. Settings(Path.GetDirectoryName(folder)!),
+        ];
 
     /// <summary>The paths of the host stand in one place, so that a test's folder can stand for all of them.</summary>
     [Fact]
@@ -160,11 +195,15 @@ public sealed class ArchitectureTests
             Assert.All(roots, r => Assert.DoesNotContain(r, File.ReadAllText(file), StringComparison.Ordinal));
     }
 
-    /// <summary>So that another algorithm is added in one place. Envelopes are the platform's to check, and their algorithms are in the same tables.</summary>
+    /// <summary>
+    /// So that another algorithm is added in one place. Envelopes are the platform's to check, and their algorithms are
+    /// in the same tables.
+    /// </summary>
     [Theory]
     [InlineData("Algorithms.cs", "VerifyHash(", "VerifyData(", "VerifyMu(")]
     [InlineData("CmsEnvelope.cs", "CheckSignature(", "CheckHash(")]
-    [InlineData("Algorithms.cs, SignatureAlgorithms.cs", "\"1.2.840.113549.1.1.", "\"1.2.840.10045.", "\"2.16.840.1.101.3.4.")]
+    [InlineData(
+        "Algorithms.cs, SignatureAlgorithms.cs", "\"1.2.840.113549.1.1.", "\"1.2.840.10045.", "\"2.16.840.1.101.3.4.")]
     public void Signatures_AreJudgedInOnePlace(string files, params string[] signs)
     {
         var found = Directory.EnumerateDirectories(Sources).SelectMany(p => Code(Path.GetFileName(p)))
@@ -174,18 +213,25 @@ public sealed class ArchitectureTests
 
     [Fact]
     public void Files_AreShortEnoughToRead() =>
-        Assert.All(Directory.EnumerateDirectories(Sources).SelectMany(p => Code(Path.GetFileName(p))), f => Assert.True(File.ReadLines(f).Count() <= 400, f));
+        Assert.All(
+            Directory.EnumerateDirectories(Sources).SelectMany(p => Code(Path.GetFileName(p))),
+            f => Assert.True(File.ReadLines(f).Count() <= 400, f));
 
-    private static IEnumerable<string> Code(string project) => Directory.EnumerateFiles(Path.Combine(Sources, project), "*.cs", SearchOption.AllDirectories)
+    private static IEnumerable<string> Code(string project) => Directory.EnumerateFiles(
+        Path.Combine(Sources, project), "*.cs", SearchOption.AllDirectories)
         .Where(f => !f.Contains("/obj/", StringComparison.Ordinal) && !f.Contains("/bin/", StringComparison.Ordinal));
 
     private static string[] Included(string project, string item) =>
-        [.. XDocument.Load(Path.Combine(Sources, project, project + ".csproj")).Descendants(item).Select(e => (string?)e.Attribute("Include") ?? "")];
+        [.. XDocument.Load(Path.Combine(
+            Sources,
+            project,
+            project + ".csproj")).Descendants(item).Select(e => (string?)e.Attribute("Include") ?? "")];
 
     private static string Root([CallerFilePath] string here = "")
     {
         var folder = Path.GetDirectoryName(here);
-        while (folder is not null && !File.Exists(Path.Combine(folder, "LivepatchAgent.sln"))) folder = Path.GetDirectoryName(folder);
+        while (folder is not null && !File.Exists(Path.Combine(folder, "LivepatchAgent.sln")))
+            folder = Path.GetDirectoryName(folder);
         return folder ?? throw new DirectoryNotFoundException("no LivepatchAgent.sln above " + here);
     }
 }

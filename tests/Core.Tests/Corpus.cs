@@ -8,5 +8,6 @@ internal static class Corpus
     public const string CmdlineV2 = "livepatch_cmdline_v2-6.12.ko.bin";
     public const string CmdlineV2Older = "livepatch_cmdline_v2-6.1.ko.bin";
 
-    public static byte[] Module(string name) => File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpus", "modules", name));
+    public static byte[] Module(string name) =>
+        File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpus", "modules", name));
 }

@@ -19,26 +19,37 @@ public sealed partial class DocsTests
 
     [Fact]
     public void Preflight_HasOneRowForEachCheckInItsOrder() =>
-        Assert.Equal(Preflight.Names, CheckRow().Matches(Doc("preflight.md")).Select(m => m.Groups[1].Value).Where(name => name is not ("ok" or "warning" or "cannot-tell" or "refused")));
+        Assert.Equal(
+            Preflight.Names,
+            CheckRow().Matches(Doc("preflight.md")).Select(m => m.Groups[1].Value).Where(
+                name => name is not ("ok" or "warning" or "cannot-tell" or "refused")));
 
     [Fact]
     public void Architecture_NamesEveryPhaseAndStep()
     {
         var page = Doc("architecture.md");
-        Assert.All(typeof(Phase).GetNestedTypes().Where(t => !t.IsAbstract), t => Assert.Contains($"\n| `{Kebabed(t.Name)}` |", page, StringComparison.Ordinal));
-        Assert.All(typeof(Step).GetNestedTypes(), t => Assert.Contains($"`{Kebabed(t.Name)}`", page, StringComparison.Ordinal));
+        Assert.All(
+            typeof(Phase).GetNestedTypes().Where(t => !t.IsAbstract),
+            t => Assert.Contains($"\n| `{Kebabed(t.Name)}` |", page, StringComparison.Ordinal));
+        Assert.All(
+            typeof(Step).GetNestedTypes(),
+            t => Assert.Contains($"`{Kebabed(t.Name)}`", page, StringComparison.Ordinal));
     }
 
     [Fact]
     public void Trust_NamesTestsThatExist()
     {
-        var named = TestMethod().Matches(Doc("trust.md")).Select(m => (File: m.Groups[1].Value, Method: m.Groups[2].Value)).Distinct().ToList();
+        var named = TestMethod().Matches(Doc("trust.md")).Select(
+            m => (File: m.Groups[1].Value, Method: m.Groups[2].Value)).Distinct().ToList();
         Assert.NotEmpty(named);
         Assert.All(named, test =>
         {
             var path = Path.Combine(Root(), "tests", test.File);
             Assert.True(File.Exists(path), $"docs/trust.md names tests/{test.File}, which is not there");
-            if (test.Method.Length > 0) Assert.True(File.ReadAllText(path).Contains($" {test.Method}(", StringComparison.Ordinal), $"docs/trust.md names {test.Method} of tests/{test.File}, which is not there");
+            if (test.Method.Length > 0)
+                Assert.True(
+                    File.ReadAllText(path).Contains($" {test.Method}(", StringComparison.Ordinal),
+                    $"docs/trust.md names {test.Method} of tests/{test.File}, which is not there");
         });
     }
 
@@ -46,12 +57,16 @@ public sealed partial class DocsTests
     public void Links_LeadToFilesAndHeadings()
     {
         var broken = new List<string>();
-        foreach (var page in Directory.EnumerateFiles(Path.Combine(Root(), "docs"), "*.md").Concat(Directory.EnumerateFiles(Root(), "*.md")).Append(Path.Combine(Root(), "src", "README.md")))
+        foreach (var page in Directory.EnumerateFiles(
+            Path.Combine(Root(), "docs"),
+            "*.md").Concat(Directory.EnumerateFiles(Root(), "*.md")).Append(Path.Combine(Root(), "src", "README.md")))
         {
             foreach (Match link in Link().Matches(File.ReadAllText(page)))
             {
                 var (target, anchor) = (link.Groups[1].Value, link.Groups[2].Value);
-                var file = target.Length == 0 ? page : Path.GetFullPath(Path.Combine(Path.GetDirectoryName(page)!, target));
+                var file = target.Length == 0
+                    ? page
+                    : Path.GetFullPath(Path.Combine(Path.GetDirectoryName(page)!, target));
                 if (!Path.Exists(file) || (anchor.Length > 0 && !Anchors(File.ReadAllText(file)).Contains(anchor)))
                     broken.Add($"{Path.GetRelativePath(Root(), page)}: {link.Value}");
             }
@@ -75,20 +90,28 @@ public sealed partial class DocsTests
         var source = Source("LivepatchAgent.Daemon/LocalApi/Metrics.cs");
         var types = HeadInCode().Matches(source).ToDictionary(m => m.Groups[1].Value, m => m.Groups[2].Value);
         foreach (Match gauge in GaugeInCode().Matches(source)) types.Add(gauge.Groups[1].Value, "gauge");
-        var labels = LineInCode().Matches(source).ToDictionary(m => m.Groups[1].Value, m => string.Join(',', LabelInCode().Matches(m.Groups[2].Value).Select(l => l.Groups[1].Value)));
-        var code = types.Select(t => $"{t.Key}{(labels.TryGetValue(t.Key, out var names) ? $"{{{names}}}" : "")} {t.Value}");
+        var labels = LineInCode().Matches(source).ToDictionary(
+            m => m.Groups[1].Value,
+            m => string.Join(',', LabelInCode().Matches(m.Groups[2].Value).Select(l => l.Groups[1].Value)));
+        var code = types.Select(
+            t => $"{t.Key}{(labels.TryGetValue(t.Key, out var names) ? $"{{{names}}}" : "")} {t.Value}");
         Assert.True(types.Count > 10);
-        Assert.Equal(code.Order(StringComparer.Ordinal), MetricInPage().Matches(Doc("local-api.md")).Select(m => $"{m.Groups[1].Value} {m.Groups[2].Value}").Order(StringComparer.Ordinal));
+        Assert.Equal(
+            code.Order(StringComparer.Ordinal),
+            MetricInPage().Matches(Doc("local-api.md")).Select(
+                m => $"{m.Groups[1].Value} {m.Groups[2].Value}").Order(StringComparer.Ordinal));
     }
 
-    private static string Groups(Match match) => string.Join(' ', match.Groups.Values.Skip(1).Select(g => g.Value.ToLowerInvariant()));
+    private static string Groups(Match match) =>
+        string.Join(' ', match.Groups.Values.Skip(1).Select(g => g.Value.ToLowerInvariant()));
 
     private static string Source(string path) => File.ReadAllText(Path.Combine(Root(), "src", path));
 
     /// <summary>Headings as they are linked to, and anchors set by hand.</summary>
     private static HashSet<string> Anchors(string markdown) =>
     [
-        .. Heading().Matches(markdown).Select(m => NotInAnchor().Replace(m.Groups[1].Value.ToLowerInvariant(), "").Replace(' ', '-')),
+        .. Heading().Matches(markdown).Select(
+            m => NotInAnchor().Replace(m.Groups[1].Value.ToLowerInvariant(), "").Replace(' ', '-')),
         .. Anchor().Matches(markdown).Select(m => m.Groups[1].Value),
     ];
 
@@ -96,7 +119,8 @@ public sealed partial class DocsTests
 
     private static string Doc(string name) => File.ReadAllText(Path.Combine(Root(), "docs", name));
 
-    private static string Root([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", ".."));
+    private static string Root([CallerFilePath] string here = "") =>
+        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", ".."));
 
     [GeneratedRegex("^\\| <a id=\"([^\"]+)\"></a>`([^`]+)` \\|", RegexOptions.Multiline)]
     private static partial Regex ErrorRow();

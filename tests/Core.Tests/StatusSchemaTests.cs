@@ -6,7 +6,9 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Tests;
 
-/// <summary>docs/status.schema.json is what the code writes; UPDATE_GOLDENS=1 rewrites it, and the diff is reviewed.</summary>
+/// <summary>
+/// docs/status.schema.json is what the code writes; UPDATE_GOLDENS=1 rewrites it, and the diff is reviewed.
+/// </summary>
 public sealed class StatusSchemaTests
 {
     [Fact]
@@ -15,7 +17,8 @@ public sealed class StatusSchemaTests
         var schema = Schema();
         var path = Path.Combine(Docs(), "status.schema.json");
         if (Environment.GetEnvironmentVariable("UPDATE_GOLDENS") == "1") File.WriteAllText(path, schema);
-        Assert.True(File.Exists(path), $"{path} is missing: run the tests with UPDATE_GOLDENS=1 and look at what they wrote");
+        Assert.True(
+            File.Exists(path), $"{path} is missing: run the tests with UPDATE_GOLDENS=1 and look at what they wrote");
         Assert.Equal(File.ReadAllText(path), schema);
     }
 
@@ -23,18 +26,28 @@ public sealed class StatusSchemaTests
     public void Schema_NamesEveryWordOfEachEnum()
     {
         var schema = Schema();
-        foreach (var word in Words<PatchState>().Concat(Words<CoverageState>()).Concat(Words<CheckInResult>()).Concat(Words<ActivityKind>()).Concat(Words<ProblemCode>()))
+        string[] words =
+        [
+            .. Words<PatchState>(),
+            .. Words<CoverageState>(),
+            .. Words<CheckInResult>(),
+            .. Words<ActivityKind>(),
+            .. Words<ProblemCode>(),
+        ];
+        foreach (var word in words)
             Assert.Contains($"\"{word}\"", schema, StringComparison.Ordinal);
     }
 
     private static string Schema()
     {
-        var exported = WireJson.Default.Options.GetJsonSchemaAsNode(typeof(AgentStatus), new JsonSchemaExporterOptions { TreatNullObliviousAsNonNullable = true }).AsObject();
+        var exported = WireJson.Default.Options.GetJsonSchemaAsNode(
+            typeof(AgentStatus), new JsonSchemaExporterOptions { TreatNullObliviousAsNonNullable = true }).AsObject();
         var schema = new JsonObject
         {
             ["$schema"] = "https://json-schema.org/draft/2020-12/schema",
             ["title"] = AgentStatus.SchemaName,
-            ["description"] = "GET /v1/status of livepatch-agentd and /run/livepatch-agent/status.json. Fields and words are added, never changed; docs/status.md explains them.",
+            ["description"] = "GET /v1/status of livepatch-agentd and /run/livepatch-agent/status.json. "
+                + "Fields and words are added, never changed; docs/status.md explains them.",
         };
         foreach (var (name, value) in exported.ToList())
         {
@@ -43,11 +56,17 @@ public sealed class StatusSchemaTests
         }
 
         schema["properties"]!["schema"] = new JsonObject { ["const"] = AgentStatus.SchemaName };
-        return schema.ToJsonString(new JsonSerializerOptions(WireJson.Default.Options) { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }) + "\n";
+        return schema.ToJsonString(
+            new JsonSerializerOptions(WireJson.Default.Options)
+            {
+                WriteIndented = true,
+                Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+            }) + "\n";
     }
 
     private static IEnumerable<string> Words<T>()
         where T : struct, Enum => Enum.GetValues<T>().Select(Kebab.Of);
 
-    private static string Docs([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "docs"));
+    private static string Docs([CallerFilePath] string here = "") =>
+        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "docs"));
 }

@@ -25,7 +25,9 @@ public sealed partial class ArchitectureTests
     public void Rooms_AreInOrder()
     {
         var order = Rooms.Keys.ToList();
-        Assert.All(Rooms, room => Assert.All(room.Value, below => Assert.True(order.IndexOf(below) < order.IndexOf(room.Key))));
+        Assert.All(
+            Rooms,
+            room => Assert.All(room.Value, below => Assert.True(order.IndexOf(below) < order.IndexOf(room.Key))));
         var folders = Directory.GetDirectories(Daemon()).Select(Path.GetFileName).Except(["bin", "obj"]);
         Assert.Equal(order.Order(), folders.Order());
     }

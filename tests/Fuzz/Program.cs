@@ -5,8 +5,8 @@ using LivepatchAgent.Fuzz;
 // fuzz list                                    the targets' names
 // fuzz instrument CORE.dll                     makes the library tell afl-fuzz what it runs through
 // fuzz guided TARGET                           under afl-fuzz
-// fuzz mutate TARGET CORPUS SEED SECONDS COUNT OUT   changes inputs of the corpus until one of both is reached; findings go to OUT
-// fuzz replay TARGET FILE...                   says what each costs
+// fuzz mutate TARGET CORPUS SEED SECONDS COUNT OUT   changes inputs of the corpus until one of both is reached;
+// findings go to OUT fuzz replay TARGET FILE...                   says what each costs
 const int MaxLength = 64 << 10;
 try
 {
@@ -16,7 +16,13 @@ try
         ["instrument", var library] => Instrument(library),
         ["guided", var name] => Guided(Target(name)),
         ["mutate", var name, var corpus, var seed, var seconds, var count, var found] =>
-            Mutate(Target(name), corpus, ulong.Parse(seed, CultureInfo.InvariantCulture), double.Parse(seconds, CultureInfo.InvariantCulture), long.Parse(count, CultureInfo.InvariantCulture), found),
+            Mutate(
+                Target(name),
+                corpus,
+                ulong.Parse(seed, CultureInfo.InvariantCulture),
+                double.Parse(seconds, CultureInfo.InvariantCulture),
+                long.Parse(count, CultureInfo.InvariantCulture),
+                found),
         ["replay", var name, .. var files] => Replay(Target(name), files),
         _ => throw new ArgumentException("usage: see Program.cs"),
     };
@@ -27,7 +33,8 @@ catch (Exception e) when (e is ArgumentException or IOException or FormatExcepti
     return 64;
 }
 
-static FuzzTarget Target(string name) => FuzzTarget.All.FirstOrDefault(t => t.Name == name) ?? throw new ArgumentException($"there is no target {name}");
+static FuzzTarget Target(string name) =>
+    FuzzTarget.All.FirstOrDefault(t => t.Name == name) ?? throw new ArgumentException($"there is no target {name}");
 
 static int List()
 {
@@ -45,7 +52,8 @@ static int Instrument(string library)
 static int Guided(FuzzTarget target)
 {
     var buffer = new byte[MaxLength];
-    SharpFuzz.Fuzzer.Run(stream => target.Check(buffer.AsSpan(0, stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false))));
+    SharpFuzz.Fuzzer.Run(
+        stream => target.Check(buffer.AsSpan(0, stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false))));
     return 0;
 }
 
@@ -70,13 +78,16 @@ static int Mutate(FuzzTarget target, string corpus, ulong seed, double seconds, 
         {
             if (findings++ >= 100) break;
             Directory.CreateDirectory(found);
-            var path = Path.Combine(found, string.Create(CultureInfo.InvariantCulture, $"{target.Name}-{seed}-{executions}"));
+            var path = Path.Combine(
+                found, string.Create(CultureInfo.InvariantCulture, $"{target.Name}-{seed}-{executions}"));
             File.WriteAllBytes(path, input);
             Console.Error.WriteLine($"{path}: {e.GetType().Name}: {e.Message}\n{e.StackTrace}");
         }
     }
 
-    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{executions} {findings} {slowest.TotalMilliseconds:0.0} {Stopwatch.GetElapsedTime(started).TotalSeconds:0.0}"));
+    var (worst, whole) = (slowest.TotalMilliseconds, Stopwatch.GetElapsedTime(started).TotalSeconds);
+    var figures = string.Create(CultureInfo.InvariantCulture, $"{executions} {findings} {worst:0.0} {whole:0.0}");
+    Console.WriteLine(figures);
     return findings == 0 ? 0 : 1;
 }
 

@@ -52,7 +52,9 @@ internal sealed class Disk
     /// <summary>How many entries the history's file has.</summary>
     public long HistoryCount { get; private set; }
 
-    /// <summary>The mark of a boot that ends in order. It needs room on the disk no more than the journal does.</summary>
+    /// <summary>
+    /// The mark of a boot that ends in order. It needs room on the disk no more than the journal does.
+    /// </summary>
     public void Note(string bootId)
     {
         if (!Failing) CleanEnds = [bootId, .. CleanEnds.Take(MaxCleanEnds - 1)];

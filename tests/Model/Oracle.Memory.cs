@@ -127,7 +127,8 @@ internal sealed partial class Oracle
         if (good != Beliefs.LastGood(before))
         {
             // One patch at a time is what a host falls back to: another has taken its place, or nothing has.
-            // What took the host down while it counted as proven is one strike of three, and not its first as a new one.
+            // What took the host down while it counted as proven is one strike of three, and not its first as a new
+            // one.
             foreach (var former in _proven) _crashes.Remove(former);
             _proven.Clear();
             if (good is not null && HasRunLongEnough(good)) _proven.Add(good);

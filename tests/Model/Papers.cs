@@ -34,7 +34,12 @@ internal sealed class Papers
         Proven = NewModule(Verified, Facts(), new string('5', 64));
         Entry = new CatalogueEntry { ManifestDigest = Manifest, Version = $"{number}.0", Sequence = number };
         WithdrawnEntry = Entry with { Withdrawal = Withdrawal };
-        Taken = new PatchWithdrawal { Schema = PatchWithdrawal.SchemaName, ManifestDigest = Manifest, Reason = "it is bad" };
+        Taken = new PatchWithdrawal
+        {
+            Schema = PatchWithdrawal.SchemaName,
+            ManifestDigest = Manifest,
+            Reason = "it is bad",
+        };
     }
 
     public string Name { get; }

@@ -130,7 +130,8 @@ internal static class Settling
     }
 
     private static bool IsApplied(World world, Patch patch) =>
-        world.Oracle.Status is { State: PatchState.Applied, Patch: { } shown } && shown.ManifestDigest == patch.Manifest;
+        world.Oracle.Status is { State: PatchState.Applied, Patch: { } shown }
+            && shown.ManifestDigest == patch.Manifest;
 
     /// <summary>Null while there is more to come.</summary>
     private static Standing? Stands(World world)

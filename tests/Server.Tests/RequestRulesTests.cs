@@ -56,7 +56,10 @@ public sealed class RequestRulesTests
         { "one outcome too many", "more than 256", r => r with { Outcomes = Many(RequestRules.MaxOutcomes + 1) } },
         { "null for an outcome", "malformed", r => r with { Outcomes = [null!] } },
         { "outcome with a bad id", "malformed", r => r with { Outcomes = [Outcome with { Id = "a b" }] } },
-        { "outcome of no digest", "malformed", r => r with { Outcomes = [Outcome with { ManifestDigest = "latest" }] } },
+        { "outcome of no digest", "malformed", r => r with
+        {
+            Outcomes = [Outcome with { ManifestDigest = "latest" }],
+        } },
         { "outcome with an escape", "malformed", r => r with { Outcomes = [OutcomeWith(Fault("\u001b"))] } },
         { "one bad outcome of two", "malformed", r => r with { Outcomes = [Outcome, Outcome with { Id = "" }] } },
         { "manifest of no digest", "report.manifest", r => r with { Report = r.Report with { ManifestDigest = "a" } } },

@@ -88,14 +88,22 @@ internal sealed class ConnectProxy : IAsyncDisposable
                 }
 
                 var words = head.Split(' ');
-                var wanted = _password is null ? null : $"Proxy-Authorization: Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes(_password))}\r\n";
-                var status = words[0] != "CONNECT" ? 405 : wanted is null || head.Contains(wanted, StringComparison.Ordinal) ? 200 : 407;
+                var wanted = _password is null
+                    ? null
+                    : $"Proxy-Authorization: Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes(_password))}\r\n";
+                var status = words[0] != "CONNECT" ? 405 : wanted is null
+                    || head.Contains(wanted, StringComparison.Ordinal) ? 200 : 407;
                 Asked.Enqueue((head.Split('\r')[0], status));
-                var challenge = status == 407 ? "Proxy-Authenticate: Basic realm=\"test\"\r\nContent-Length: 0\r\n" : "";
-                await near.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {status} Said\r\n{challenge}\r\n"), _closing.Token);
+                var challenge = status == 407
+                    ? "Proxy-Authenticate: Basic realm=\"test\"\r\nContent-Length: 0\r\n"
+                    : "";
+                await near.WriteAsync(
+                    Encoding.ASCII.GetBytes($"HTTP/1.1 {status} Said\r\n{challenge}\r\n"), _closing.Token);
                 if (status != 200) continue;
                 using var there = new TcpClient();
-                var (host, port) = (words[1].Split(':')[0], int.Parse(words[1].Split(':')[1], System.Globalization.CultureInfo.InvariantCulture));
+                var (host, port) = (
+                    words[1].Split(':')[0],
+                    int.Parse(words[1].Split(':')[1], System.Globalization.CultureInfo.InvariantCulture));
                 await there.ConnectAsync(host, port, _closing.Token);
                 await using var far = there.GetStream();
                 await Task.WhenAny(near.CopyToAsync(far, _closing.Token), far.CopyToAsync(near, _closing.Token));
@@ -112,7 +120,9 @@ internal sealed class ConnectProxy : IAsyncDisposable
     {
         var head = new StringBuilder();
         var one = new byte[1];
-        while (!head.ToString().EndsWith("\r\n\r\n", StringComparison.Ordinal) && await line.ReadAsync(one, _closing.Token) == 1) head.Append((char)one[0]);
+        while (!head.ToString().EndsWith("\r\n\r\n", StringComparison.Ordinal)
+            && await line.ReadAsync(one, _closing.Token) == 1)
+            head.Append((char)one[0]);
         return head.ToString();
     }
 }

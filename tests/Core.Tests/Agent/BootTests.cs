@@ -4,16 +4,20 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Tests.Agent;
 
-/// <summary>How a boot ended is judged once, before anything else, whatever the next boot may do; and never twice.</summary>
+/// <summary>
+/// How a boot ended is judged once, before anything else, whatever the next boot may do; and never twice.
+/// </summary>
 public class BootTests
 {
     private const string Before = "boot-0";
     private static readonly PatchRef One = Given.Patch(1);
     private static readonly PatchRef Two = Given.Patch(2);
 
-    private static Step Next(AgentState state, HostSnapshot host) => Decider.Next(new Turn(state, host, Given.Policy, Given.Now));
+    private static Step Next(AgentState state, HostSnapshot host) =>
+        Decider.Next(new Turn(state, host, Given.Policy, Given.Now));
 
-    private static RunningPatch Ran(PatchRef patch, string boot = Before) => new(patch, boot, Given.Now.AddMinutes(-1), null);
+    private static RunningPatch Ran(PatchRef patch, string boot = Before) =>
+        new(patch, boot, Given.Now.AddMinutes(-1), null);
 
     public static TheoryData<string> ToTheKernel => ["downloaded", "verified", "cleared", "loading", "transitioning"];
 
@@ -31,14 +35,17 @@ public class BootTests
     [MemberData(nameof(ToTheKernel))]
     public void Next_AfterACleanRebootOnTheWayToTheSecondPatch_BringsTheFirstBackBeforehand(string phase)
     {
-        var state = Given.Enrolled(On(phase), Two.ManifestDigest).With(kernel: k => k with { Running = Ran(One), StoppedCleanly = true }, record: r => r with { LastGood = One });
+        var state = Given.Enrolled(On(phase), Two.ManifestDigest).With(
+            kernel: k => k with { Running = Ran(One), StoppedCleanly = true }, record: r => r with { LastGood = One });
         var after = Assert.IsType<Step.Believe>(Next(state, Given.Host())).After;
         Assert.Equal(One, Assert.IsType<Phase.Downloaded>(after.Phase).Patch);
         Assert.Null(after.Kernel.Running);
         Assert.Empty(after.Record.Quarantine);
         // The second one is still assigned, and pursued once the first is back.
         var host = Given.Host((One.Name, PatchSighting.Running, "a1"));
-        after = after.With(pursuit: p => p with { Phase = new Phase.Resting(), Untidy = false }, kernel: k => k with { Running = Ran(One, Given.Boot) });
+        after = after.With(
+            pursuit: p => p with { Phase = new Phase.Resting(), Untidy = false },
+            kernel: k => k with { Running = Ran(One, Given.Boot) });
         Assert.Equal("believe listed", Given.Word(Next(after.AfterReport(host), host)));
     }
 
@@ -47,7 +54,8 @@ public class BootTests
     [MemberData(nameof(ToTheKernel))]
     public void Load_ThatEndsTheHost_IsQuarantinedWhateverCameBefore(string phase)
     {
-        var state = Given.Enrolled(On(phase), Two.ManifestDigest).With(kernel: k => k with { Running = Ran(One), StoppedCleanly = true }, record: r => r with { LastGood = One });
+        var state = Given.Enrolled(On(phase), Two.ManifestDigest).With(
+            kernel: k => k with { Running = Ran(One), StoppedCleanly = true }, record: r => r with { LastGood = One });
         for (var boot = 1; boot <= 4 && state.Record.Quarantine.Count == 0; boot++)
         {
             var host = Given.Host() with { BootId = $"boot-{boot}" };
@@ -55,14 +63,20 @@ public class BootTests
             Assert.False(state.Kernel.StoppedCleanly);
         }
 
-        Assert.Equal(One.ManifestDigest, Assert.Single(state.Record.Quarantine).ManifestDigest); // it was the first to be loaded, and ended the host
+        Assert.Equal(
+            One.ManifestDigest,
+            Assert.Single(state.Record.Quarantine).ManifestDigest); // it was the first to be loaded, and ended the host
     }
 
-    /// <summary>A patch that did well for weeks, and then ends each boot soon after it was loaded: the host gets out of it.</summary>
+    /// <summary>
+    /// A patch that did well for weeks, and then ends each boot soon after it was loaded: the host gets out of it.
+    /// </summary>
     [Fact]
     public void Next_AfterTheThirdCrashInARow_QuarantinesAPatchThatHadSurvived()
     {
-        var state = Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(kernel: k => k with { Running = Ran(One, "boot-0") with { SurvivedProbation = true } }, record: r => r with { LastGood = One });
+        var state = Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(
+            kernel: k => k with { Running = Ran(One, "boot-0") with { SurvivedProbation = true } },
+            record: r => r with { LastGood = One });
         for (var boot = 1; boot <= 3; boot++)
         {
             state = AfterTheBoot(state, boot);
@@ -83,59 +97,89 @@ public class BootTests
     [InlineData(false)]
     public void Next_AfterCrashesWithAGoodBootBetween_LoadsThePatchAgain(bool cleanly)
     {
-        var state = Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(kernel: k => k with { Running = Ran(One, "boot-0") }, record: r => r with { LastGood = One });
+        var state = Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(
+            kernel: k => k with { Running = Ran(One, "boot-0") }, record: r => r with { LastGood = One });
         for (var boot = 1; boot <= 9; boot++)
         {
             state = AfterTheBoot(state, boot);
             Assert.IsType<Phase.Downloaded>(state.Phase);
             state = Loaded(state, boot);
             if (boot % 2 != 0) continue;
-            var host = Given.Host((One.Name, PatchSighting.Running, "a1")) with { BootId = $"boot-{boot}", Uptime = Given.Policy.Probation + TimeSpan.FromMinutes(1) };
-            state = cleanly ? Decider.Stopped(state, host.BootId) : Assert.IsType<Step.Believe>(Next(state, host)).After;
+            var host = Given.Host((One.Name, PatchSighting.Running, "a1")) with
+            {
+                BootId = $"boot-{boot}",
+                Uptime = Given.Policy.Probation + TimeSpan.FromMinutes(1),
+            };
+            state = cleanly
+                ? Decider.Stopped(state, host.BootId)
+                : Assert.IsType<Step.Believe>(Next(state, host)).After;
         }
 
         Assert.Empty(state.Record.Quarantine);
     }
 
-    /// <summary>A good patch is blamed for a boot that ended while it was loaded again; then its successor takes the host down.</summary>
+    /// <summary>
+    /// A good patch is blamed for a boot that ended while it was loaded again; then its successor takes the host down.
+    /// </summary>
     [Fact]
     public void Next_AfterACrashOfTheSuccessor_DoesNotBringAQuarantinedPatchBack()
     {
         var loading = Given.Enrolled(new Phase.Loading(One, Before), One.ManifestDigest)
-            .With(record: r => r with { LastGood = One }, kernel: k => k with { Strikes = new Strikes(One.ManifestDigest, 2) });
+            .With(
+                record: r => r with { LastGood = One },
+                kernel: k => k with { Strikes = new Strikes(One.ManifestDigest, 2) });
         var judged = AfterTheBoot(loading, 1);
         Assert.Equal(One.ManifestDigest, Assert.Single(judged.Record.Quarantine).ManifestDigest);
         Assert.Null(judged.Record.LastGood);
-        var crashed = judged.With(pursuit: p => p with { Phase = new Phase.Resting() }, kernel: k => k with { Running = Ran(Two, "boot-1"), StoppedCleanly = false });
+        var crashed = judged.With(
+            pursuit: p => p with { Phase = new Phase.Resting() },
+            kernel: k => k with { Running = Ran(Two, "boot-1"), StoppedCleanly = false });
         var after = AfterTheBoot(crashed, 2);
         Assert.Equal(Two.ManifestDigest, Assert.IsType<Phase.Refused>(after.Phase).ManifestDigest);
         Assert.Equal([One.ManifestDigest, Two.ManifestDigest], after.Record.Quarantine.Select(q => q.ManifestDigest));
     }
 
-    /// <summary>Whatever an older journal still believes of a fallback: the last question before a load is the quarantine.</summary>
+    /// <summary>
+    /// Whatever an older journal still believes of a fallback: the last question before a load is the quarantine.
+    /// </summary>
     [Theory]
     [InlineData("verified")]
     [InlineData("cleared")]
     public void Next_BeforeALoadOfAQuarantinedPatch_RefusesIt(string phase)
     {
         var quarantined = new Quarantined(Two.ManifestDigest, Two.Version, "the host went down", Given.Now);
-        var state = Given.Enrolled(On(phase), Two.ManifestDigest).With(record: r => r with { LastGood = Two, Quarantine = [quarantined] });
+        var state = Given.Enrolled(On(phase), Two.ManifestDigest).With(
+            record: r => r with { LastGood = Two, Quarantine = [quarantined] });
         var refused = Assert.IsType<Phase.Refused>(Assert.IsType<Step.Believe>(Next(state, Given.Host())).After.Phase);
         Assert.Equal(ProblemCode.PatchQuarantined, refused.Problem.Code);
     }
 
-    private static AgentState AfterTheBoot(AgentState state, int boot) => Assert.IsType<Step.Believe>(Next(state, Given.Host() with { BootId = $"boot-{boot}" })).After;
+    private static AgentState AfterTheBoot(AgentState state, int boot) =>
+        Assert.IsType<Step.Believe>(Next(state, Given.Host() with { BootId = $"boot-{boot}" })).After;
 
-    private static AgentState Loaded(AgentState state, int boot) => state.With(conversation: c => c with { Assignment = null }, pursuit: p => p with { Phase = new Phase.Resting(), Untidy = false }, kernel: k => k with { Running = new RunningPatch(One, $"boot-{boot}", Given.Now, null, TimeSpan.FromMinutes(1)), StoppedCleanly = false });
+    private static AgentState Loaded(AgentState state, int boot) =>
+        state.With(
+            conversation: c => c with { Assignment = null },
+            pursuit: p => p with { Phase = new Phase.Resting(), Untidy = false },
+            kernel: k => k with
+            {
+                Running = new RunningPatch(One, $"boot-{boot}", Given.Now, null, TimeSpan.FromMinutes(1)),
+                StoppedCleanly = false,
+            });
 
     [Fact]
     public void Begin_OfALoad_IsNeverCleanWhateverIsBelieved()
     {
-        var state = Given.Enrolled(new Phase.Cleared(Two, "aa"), Two.ManifestDigest).With(kernel: k => k with { Running = Ran(One), StoppedCleanly = true });
-        Assert.False(Decider.Begin(new Turn(state, Given.Host(), Given.Policy, Given.Now), new Step.Load(Two)).Kernel.StoppedCleanly);
+        var state = Given.Enrolled(new Phase.Cleared(Two, "aa"), Two.ManifestDigest).With(
+            kernel: k => k with { Running = Ran(One), StoppedCleanly = true });
+        Assert.False(
+            Decider.Begin(
+                new Turn(state, Given.Host(), Given.Policy, Given.Now), new Step.Load(Two)).Kernel.StoppedCleanly);
     }
 
-    /// <summary>Boots on which nothing can be judged, or that end before it was, change nothing about how the one before ended.</summary>
+    /// <summary>
+    /// Boots on which nothing can be judged, or that end before it was, change nothing about how the one before ended.
+    /// </summary>
     [Theory]
     [InlineData("resting")]
     [InlineData("loading")]
@@ -146,11 +190,13 @@ public class BootTests
         foreach (var cleanly in new[] { true, false })
         {
             var state = phase == "resting"
-                ? Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(kernel: k => k with { Running = Ran(One) })
+                ? Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(
+                    kernel: k => k with { Running = Ran(One) })
                 : Given.Enrolled(On(phase), Two.ManifestDigest);
             state = state.With(kernel: k => k with { StoppedCleanly = cleanly });
             var rest = Assert.IsType<Step.Rest>(Next(state, off));
-            Assert.Equal(cleanly, Decider.Begin(new Turn(state, off, Given.Policy, Given.Now), rest).Kernel.StoppedCleanly);
+            Assert.Equal(
+                cleanly, Decider.Begin(new Turn(state, off, Given.Policy, Given.Now), rest).Kernel.StoppedCleanly);
             Assert.Equal(cleanly, Decider.Stopped(state, off.BootId).Kernel.StoppedCleanly);
         }
     }
@@ -158,23 +204,31 @@ public class BootTests
     [Fact]
     public void Stopped_OfABootThatWasJudged_IsClean()
     {
-        var state = Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(kernel: k => k with { Running = Ran(One, Given.Boot) });
+        var state = Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(
+            kernel: k => k with { Running = Ran(One, Given.Boot) });
         Assert.True(Decider.Stopped(state, Given.Boot).Kernel.StoppedCleanly);
     }
 
-    public static TheoryData<string> Branches => ["as before", "not enrolled", "another kernel", "withdrawn", "observe", "no livepatch"];
+    public static TheoryData<string> Branches =>
+        ["as before", "not enrolled", "another kernel", "withdrawn", "observe", "no livepatch"];
 
     [Theory]
     [MemberData(nameof(Branches))]
     public void Next_AfterACrashInProbation_QuarantinesWhateverElseChanged(string branch)
     {
-        var state = Given.Enrolled(new Phase.Resting(), Two.ManifestDigest).With(kernel: k => k with { Running = Ran(Two) });
+        var state = Given.Enrolled(new Phase.Resting(), Two.ManifestDigest).With(
+            kernel: k => k with { Running = Ran(Two) });
         var host = Given.Host();
         (state, host) = branch switch
         {
-            "not enrolled" => (state.With(conversation: c => c with { Enrolment = null }, pursuit: p => p with { Phase = new Phase.NotEnrolled(null) }), host),
+            "not enrolled" => (
+                state.With(
+                    conversation: c => c with { Enrolment = null },
+                    pursuit: p => p with { Phase = new Phase.NotEnrolled(null) }),
+                host),
             "another kernel" => (state, host with { KernelRelease = "6.12.200" }),
-            "withdrawn" => (state.With(kernel: k => k with { Running = Ran(Two) with { WithdrawalReason = "it leaks" } }), host),
+            "withdrawn" => (
+                state.With(kernel: k => k with { Running = Ran(Two) with { WithdrawalReason = "it leaks" } }), host),
             "observe" => (state, host with { KillSwitch = KillSwitch.Observe }),
             "no livepatch" => (state, host with { LivepatchSupported = false }),
             _ => (state, host),
@@ -187,14 +241,17 @@ public class BootTests
             Given.Kind(after.Phase));
         if (branch == "another kernel") Assert.Null(after.Conversation.Assignment);
         // And what survived, or went down in order, is nobody's fault.
-        foreach (var fine in new[] { state.With(record: r => r with { LastGood = Two }), state.With(kernel: k => k with { StoppedCleanly = true }) })
+        var survived = state.With(record: r => r with { LastGood = Two });
+        var stopped = state.With(kernel: k => k with { StoppedCleanly = true });
+        foreach (var fine in new[] { survived, stopped })
             Assert.Empty(Assert.IsType<Step.Believe>(Next(fine, host)).After.Record.Quarantine);
     }
 
     [Fact]
     public void Next_AfterARebootIntoAnotherKernelDuringATransition_AsksTheServerAnew()
     {
-        var state = Given.Enrolled(On("transitioning"), Two.ManifestDigest).With(kernel: k => k with { StoppedCleanly = true });
+        var state = Given.Enrolled(On("transitioning"), Two.ManifestDigest).With(
+            kernel: k => k with { StoppedCleanly = true });
         var after = Assert.IsType<Step.Believe>(Next(state, Given.Host() with { KernelRelease = "6.12.200" })).After;
         Assert.IsType<Phase.Resting>(after.Phase);
         Assert.Null(after.Conversation.Assignment);
@@ -205,15 +262,26 @@ public class BootTests
     {
         var host = Given.Host((One.Name, PatchSighting.Running, "a1"), (Two.Name, PatchSighting.Switching, "a2"));
         var busy = new Retry(3, Given.Now.AddMinutes(10), new Problem(ProblemCode.KernelBusy, "cannot", "cure"));
-        foreach (var phase in new Phase[] { new Phase.Downloading(Two, busy), new Phase.Listed(Two.ManifestDigest, busy), new Phase.Offered(Two.ManifestDigest, busy), new Phase.Transitioning(Two, Given.Boot, Given.Now.AddHours(-1), true), new Phase.NotEnrolled(null) })
+        Phase[] phases =
+        [
+            new Phase.Downloading(Two, busy),
+            new Phase.Listed(Two.ManifestDigest, busy),
+            new Phase.Offered(Two.ManifestDigest, busy),
+            new Phase.Transitioning(Two, Given.Boot, Given.Now.AddHours(-1), true),
+            new Phase.NotEnrolled(null),
+        ];
+        var begin = Given.Now - Given.Policy.Probation;
+        foreach (var phase in phases)
         {
-            var state = Given.Enrolled(phase, Two.ManifestDigest).With(kernel: k => k with { Running = Ran(One, Given.Boot) with { At = Given.Now - Given.Policy.Probation } });
+            var ran = Ran(One, Given.Boot) with { At = begin };
+            var state = Given.Enrolled(phase, Two.ManifestDigest).With(kernel: k => k with { Running = ran });
             if (phase is Phase.NotEnrolled) state = state.With(conversation: c => c with { Enrolment = null });
             var after = Assert.IsType<Step.Believe>(Next(state, host)).After;
             Assert.Equal(One, after.Record.LastGood);
             Assert.Equal(phase, after.Phase);
             // Its end is waited for.
-            state = (state.With(kernel: k => k with { Running = Ran(One, Given.Boot) with { At = Given.Now - Given.Policy.Probation + TimeSpan.FromSeconds(4) } })).AfterReport(host);
+            var later = ran with { At = begin + TimeSpan.FromSeconds(4) };
+            state = state.With(kernel: k => k with { Running = later }).AfterReport(host);
             state = state.With(heldCall: h => h with { NotBefore = Given.Now.AddMinutes(5) });
             Assert.Equal(new Step.Rest(Given.Now.AddSeconds(4)), Next(state, host));
         }
@@ -227,11 +295,18 @@ public class BootTests
     [InlineData(Given.Boot, PatchSighting.Disabled)]
     public void Projection_OfAPatchThatIsNotInForce_DoesNotCallItApplied(string boot, PatchSighting sighting)
     {
-        var state = Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(kernel: k => k with { Running = Ran(One, boot) });
+        var state = Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(
+            kernel: k => k with { Running = Ran(One, boot) });
         var host = Given.Host((One.Name, sighting, "a1"));
         foreach (var phase in new Phase[] { new Phase.Resting(), new Phase.Offered(One.ManifestDigest, Retry.Now) })
         {
-            var status = Projection.Status(state.With(pursuit: p => p with { Phase = phase }), host, new Step.Rest(Given.Now), null, "1", Given.Now);
+            var status = Projection.Status(
+                state.With(pursuit: p => p with { Phase = phase }),
+                host,
+                new Step.Rest(Given.Now),
+                null,
+                "1",
+                Given.Now);
             Assert.Equal(PatchState.Applying, status.State);
             Assert.Null(status.Patch);
             Assert.Equal(CoverageState.Unknown, status.Kernel.Coverage);
@@ -252,7 +327,11 @@ public class BootTests
                 Step.Believe b => b.After,
                 Step.Verify v => state.With(pursuit: p => p with { Phase = new Phase.Verified(v.Patch, "aa") }),
                 Step.Preflight s => state.InPhase(new Phase.Cleared(s.Patch, "aa")),
-                _ => Decider.Apply(new Turn(state, host, Given.Policy, Given.Now), step, new StepResult.Failed(new Problem(ProblemCode.ServerUnreachable, "cannot", "cure"), InPassing: true)),
+                _ => Decider.Apply(
+                    new Turn(state, host, Given.Policy, Given.Now),
+                    step,
+                    new StepResult.Failed(
+                        new Problem(ProblemCode.ServerUnreachable, "cannot", "cure"), InPassing: true)),
             };
         }
 

@@ -29,7 +29,13 @@ public sealed class EnrolmentVerifierTests
         var expected = ("https://patches.example", "m-1", "credential", 1, 3L, Given.Now);
         Assert.Equal(
             expected,
-            (enrolment.Server, enrolment.MachineId, enrolment.Credential, enrolment.Threshold, enrolment.PinsVersion, enrolment.Since));
+            (
+                enrolment.Server,
+                enrolment.MachineId,
+                enrolment.Credential,
+                enrolment.Threshold,
+                enrolment.PinsVersion,
+                enrolment.Since));
     }
 
     [Fact]

@@ -44,13 +44,15 @@ internal static class Given
         Architecture = "x86_64",
         LivepatchSupported = true,
         Jitter = 0.5,
-        Patches = [.. patches.Where(p => p.Sighting is not (PatchSighting.Absent or PatchSighting.Lingering)).Select(p => new LoadedPatch(
+        Patches = [.. patches.Where(
+            p => p.Sighting is not (PatchSighting.Absent or PatchSighting.Lingering)).Select(p => new LoadedPatch(
             p.Name,
             p.Sighting is PatchSighting.Switching or PatchSighting.Running,
             p.Sighting is PatchSighting.Switching or PatchSighting.Reverting,
             true,
             []))],
-        Modules = patches.Where(p => p.Sighting != PatchSighting.Absent).ToDictionary(p => p.Name, p => new LoadedModule(p.BuildId, 0)),
+        Modules = patches.Where(p => p.Sighting != PatchSighting.Absent).ToDictionary(
+            p => p.Name, p => new LoadedModule(p.BuildId, 0)),
     };
 
     /// <summary>Enrolled, heard, told, and nothing due for hours.</summary>
@@ -73,7 +75,8 @@ internal static class Given
     };
 
     /// <summary>The server knows what there is to know, so that no check-in is due for its sake.</summary>
-    public static AgentState AfterReport(this AgentState state, HostSnapshot host) => state.With(checkIn: c => c with { LastReport = Projection.Report(state, host) });
+    public static AgentState AfterReport(this AgentState state, HostSnapshot host) =>
+        state.With(checkIn: c => c with { LastReport = Projection.Report(state, host) });
 
     public static StepResult.CatalogueRead CatalogueOf(long sequence, params CatalogueEntry[] entries) =>
         new(new Trust.VerifiedCatalogue(new Catalogue

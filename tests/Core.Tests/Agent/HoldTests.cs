@@ -67,7 +67,8 @@ public sealed class HoldTests
     [Fact]
     public void NewPatch_OnAHeldHostThatRunsNothing_LeavesNothingToApply()
     {
-        var (loads, rest) = Walk(Held(Given.Enrolled(new Phase.Resting(), Two.ManifestDigest), Given.Host()), Given.Host());
+        var (loads, rest) = Walk(
+            Held(Given.Enrolled(new Phase.Resting(), Two.ManifestDigest), Given.Host()), Given.Host());
         Assert.Empty(loads);
         var status = Status(rest, Given.Host());
         Assert.Equal((PatchState.NothingToApply, "2.0"), (status.State, status.Hold?.Available?.Version));
@@ -144,7 +145,13 @@ public sealed class HoldTests
         var again = Held(Running(One.ManifestDigest), RunsOne).With(
             kernel: k => k with { Running = null },
             pursuit: p => p with { Phase = new Phase.Downloading(One, Retry.Now) });
-        var answer = new Assignment { Tag = "tag-2", ManifestDigest = Two.ManifestDigest, CheckInSeconds = 900, Now = Given.Now };
+        var answer = new Assignment
+        {
+            Tag = "tag-2",
+            ManifestDigest = Two.ManifestDigest,
+            CheckInSeconds = 900,
+            Now = Given.Now,
+        };
         var host = Given.Host() with { Listen = new ListenState.Answered(answer) };
         var taken = Assert.IsType<Step.Believe>(Decider.Next(Turn(again, host))).After;
         Assert.Equal(Two.ManifestDigest, taken.Conversation.Assignment?.ManifestDigest);
@@ -224,7 +231,8 @@ public sealed class HoldTests
                 Tag = assigned!.Tag, ManifestDigest = assigned.ManifestDigest, CheckInSeconds = 900, Now = Given.Now,
             })),
             Step.FetchCatalogue => Decider.Apply(turn, step, Given.CatalogueOf(5, Entry(One), Entry(Two))),
-            Step.FetchManifest s => Decider.Apply(turn, step, Given.ManifestOf(s.ManifestDigest == One.ManifestDigest ? One : Two)),
+            Step.FetchManifest s => Decider.Apply(
+                turn, step, Given.ManifestOf(s.ManifestDigest == One.ManifestDigest ? One : Two)),
             // What only Trust can say.
             Step.Verify s => state.InPhase(new Phase.Verified(s.Patch, "aa")),
             Step.Preflight s => state.InPhase(new Phase.Cleared(s.Patch, "aa")),

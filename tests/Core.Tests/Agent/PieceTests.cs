@@ -68,7 +68,9 @@ public sealed class PieceTests
         Assert.Equal((set, set), (stored.InPieces, fetched.SecondFetch));
     }
 
-    /// <summary>A transition lasts seconds as a rule: the kernel is asked four times soon, then ever more slowly.</summary>
+    /// <summary>
+    /// A transition lasts seconds as a rule: the kernel is asked four times soon, then ever more slowly.
+    /// </summary>
     [Fact]
     public void BusyKernel_IsAskedSoonAndThenMoreSlowly()
     {
@@ -77,7 +79,8 @@ public sealed class PieceTests
         var pauses = new List<TimeSpan>();
         for (var i = 0; i < 7; i++)
         {
-            var turn = new Turn(state.InPhase(new Phase.Loading(Two, Given.Boot)), Given.Host(), Given.Policy, Given.Now);
+            var turn = new Turn(
+                state.InPhase(new Phase.Loading(Two, Given.Boot)), Given.Host(), Given.Policy, Given.Now);
             state = Decider.Apply(turn, new Step.Load(Two), new StepResult.Failed(busy, InPassing: true));
             var retry = Assert.IsType<Phase.Downloading>(state.Phase).Retry;
             pauses.Add(retry.NotBefore - Given.Now);

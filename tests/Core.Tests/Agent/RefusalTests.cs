@@ -42,10 +42,14 @@ public class RefusalTests
 
     [Theory]
     [MemberData(nameof(Rows))]
-    public void Refusal_ByItsOrigin_StandsAsLongAsTheTableSays(RefusalOrigin origin, string shown, string boot, string catalogue)
+    public void Refusal_ByItsOrigin_StandsAsLongAsTheTableSays(
+        RefusalOrigin origin, string shown, string boot, string catalogue)
     {
         var state = Refused(origin, Given.Boot);
-        var host = Given.Host() with { KillSwitch = origin == RefusalOrigin.KillSwitch ? KillSwitch.Observe : KillSwitch.None };
+        var host = Given.Host() with
+        {
+            KillSwitch = origin == RefusalOrigin.KillSwitch ? KillSwitch.Observe : KillSwitch.None,
+        };
         Assert.Equal(shown, Kebab.Of(Projection.State(state, host)));
         Assert.Equal("listen", Given.Word(Next(state.AfterReport(host), host)));
         var rebooted = host with { BootId = "boot-2" };
@@ -72,9 +76,13 @@ public class RefusalTests
         foreach (var code in Enum.GetValues<ProblemCode>())
         {
             var listed = Given.Enrolled(new Phase.Listed(One.ManifestDigest, Retry.Now), One.ManifestDigest);
-            var failed = new StepResult.Failed(new Problem(code, "cannot", "cure"), InPassing: false) { Origin = RefusalOrigin.Server };
+            var failed = new StepResult.Failed(new Problem(code, "cannot", "cure"), InPassing: false)
+            {
+                Origin = RefusalOrigin.Server,
+            };
             var turn = new Turn(listed, Given.Host(), Given.Policy, Given.Now);
-            var refused = Decider.Apply(turn, new Step.FetchManifest(One.ManifestDigest), failed).AfterReport(Given.Host());
+            var refused = Decider.Apply(
+                turn, new Step.FetchManifest(One.ManifestDigest), failed).AfterReport(Given.Host());
             Assert.Equal(PatchState.Refused, Projection.State(refused, Given.Host()));
             // No way back to the server without a pause: the outcome is reported, and then the agent listens.
             Assert.Equal("check-in", Given.Word(Next(refused, Given.Host())));
@@ -94,8 +102,13 @@ public class RefusalTests
         var offered = state.InPhase(new Phase.Offered(One.ManifestDigest, Retry.Now, before));
         var entry = new CatalogueEntry { ManifestDigest = One.ManifestDigest, Version = "1.0", Sequence = 1 };
         return Decider.Apply(
-            new Turn(offered, Given.Host(), Given.Policy, Given.Now), new Step.FetchCatalogue(0), Given.CatalogueOf(6, entry));
+            new Turn(
+                offered,
+                Given.Host(),
+                Given.Policy,
+                Given.Now), new Step.FetchCatalogue(0), Given.CatalogueOf(6, entry));
     }
 
-    private static Step Next(AgentState state, HostSnapshot host) => Decider.Next(new Turn(state, host, Given.Policy, Given.Now));
+    private static Step Next(AgentState state, HostSnapshot host) =>
+        Decider.Next(new Turn(state, host, Given.Policy, Given.Now));
 }

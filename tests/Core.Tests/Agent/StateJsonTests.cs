@@ -12,7 +12,8 @@ public class StateJsonTests
     private static readonly PatchRef One = Given.Patch(1);
     private static readonly PatchRef Two = Given.Patch(2);
 
-    public static TheoryData<string> PhaseNames() => [.. typeof(Phase).GetNestedTypes().Where(t => !t.IsAbstract).Select(t => t.Name)];
+    public static TheoryData<string> PhaseNames() =>
+        [.. typeof(Phase).GetNestedTypes().Where(t => !t.IsAbstract).Select(t => t.Name)];
 
     [Theory]
     [MemberData(nameof(PhaseNames))]
@@ -88,7 +89,9 @@ public class StateJsonTests
         Assert.Equal(name == "fresh" ? 0 : 1, read.History.Count);
     }
 
-    /// <summary>Another agent, newer than this one, knows words that this one does not: its journal is not damaged.</summary>
+    /// <summary>
+    /// Another agent, newer than this one, knows words that this one does not: its journal is not damaged.
+    /// </summary>
     [Theory]
     [InlineData("pursuit/phase/kind", "held")]
     [InlineData("conversation/checkIn/problem/code", "brand-new")]
@@ -108,8 +111,13 @@ public class StateJsonTests
         var floor = new Floor(17, 0).With(One).With(Two);
         Phase phase = name switch
         {
-            "refused" => Given.Refused(Two.ManifestDigest, Two, new Problem(ProblemCode.KernelKeyRejected, "cannot load", "enrol the key, then reboot"), boot: ""),
-            "offered" => new Phase.Offered(Two.ManifestDigest, Retry.Now, Given.Refused(One.ManifestDigest, null, away, boot: "")),
+            "refused" => Given.Refused(
+                Two.ManifestDigest,
+                Two,
+                new Problem(ProblemCode.KernelKeyRejected, "cannot load", "enrol the key, then reboot"),
+                boot: ""),
+            "offered" => new Phase.Offered(
+                Two.ManifestDigest, Retry.Now, Given.Refused(One.ManifestDigest, null, away, boot: "")),
             "verified" => new Phase.Downloaded(Two),
             _ => new Phase.Transitioning(Two, "boot-1", Given.Now.AddSeconds(-30), true, TimeSpan.FromHours(1)),
         };
@@ -143,7 +151,12 @@ public class StateJsonTests
                     NewsNotBefore = Given.Now.AddMinutes(-6),
                     Reassignments = 4,
                 },
-                HeldCall = new HeldCall { Since = Given.Now.AddMinutes(-8), ShortCalls = 1, NotBefore = Given.Now.AddMinutes(-7) },
+                HeldCall = new HeldCall
+                {
+                    Since = Given.Now.AddMinutes(-8),
+                    ShortCalls = 1,
+                    NotBefore = Given.Now.AddMinutes(-7),
+                },
                 Pins = new PinsRecord { Newest = 5, Retry = new Retry(3, Given.Now.AddMinutes(5), away) },
                 Withdrawals = new WithdrawalsRecord
                 {
@@ -161,16 +174,22 @@ public class StateJsonTests
             },
             Kernel = new KernelBelief
             {
-                Running = new RunningPatch(One, "boot-1", Given.Now.AddHours(-1), "it leaks", TimeSpan.FromMinutes(2), true),
+                Running = new RunningPatch(
+                    One, "boot-1", Given.Now.AddHours(-1), "it leaks", TimeSpan.FromMinutes(2), true),
                 Leftovers = ["livepatch_0"],
-                LeftoverPatches = [new HistoryPatch(new string('9', 64), "livepatch_0", "0.9", new string('8', 64), null)],
+                LeftoverPatches = [new HistoryPatch(
+                    new string('9', 64), "livepatch_0", "0.9", new string('8', 64), null)],
                 Strikes = new Strikes(One.ManifestDigest, 2),
                 StoppedCleanly = false,
             },
             Record = new HostRecord
             {
                 LastGood = One,
-                Quarantine = [new Quarantined(three.ManifestDigest, "3.0", "the host went down while the patch was in its probation", Given.Now.AddDays(-3))],
+                Quarantine = [new Quarantined(
+                    three.ManifestDigest,
+                    "3.0",
+                    "the host went down while the patch was in its probation",
+                    Given.Now.AddDays(-3))],
                 Floors = new Dictionary<string, Floor> { [Given.Release] = floor, ["6.1.0"] = new(3, 2) },
                 SignedTime = Given.Now.AddHours(-3),
             },
@@ -186,7 +205,8 @@ public class StateJsonTests
 
     private static string Text(AgentState state) => Encoding.UTF8.GetString(StateJson.Write(state));
 
-    private static Result<AgentState> Read(JsonObject json) => StateJson.Read(Encoding.UTF8.GetBytes(json.ToJsonString()), "f");
+    private static Result<AgentState> Read(JsonObject json) =>
+        StateJson.Read(Encoding.UTF8.GetBytes(json.ToJsonString()), "f");
 
     private static void Remove(JsonObject json, string path)
     {
@@ -194,7 +214,9 @@ public class StateJsonTests
         Assert.True(parent!.Remove(name), path);
     }
 
-    /// <summary>The object that has the last member of the path, and that member's name; null when it is not there.</summary>
+    /// <summary>
+    /// The object that has the last member of the path, and that member's name; null when it is not there.
+    /// </summary>
     private static (JsonObject? Parent, string Name) Parent(JsonObject json, string path)
     {
         var parts = path.Split('/');
@@ -208,18 +230,34 @@ public class StateJsonTests
     [Fact]
     public void Token_WithoutAThreshold_HasOne()
     {
-        var content = new TokenContent { Server = "https://s", Secret = new string('s', 43), Tls = [], Catalogue = [One.ManifestDigest], Publishers = [One.ManifestDigest] };
+        var content = new TokenContent
+        {
+            Server = "https://s",
+            Secret = new string('s', 43),
+            Tls = [],
+            Catalogue = [One.ManifestDigest],
+            Publishers = [One.ManifestDigest],
+        };
         var json = JsonNode.Parse(JsonSerializer.SerializeToUtf8Bytes(content, WireJson.Default.TokenContent))!;
         Assert.True(json.AsObject().Remove("threshold") && json.AsObject().Remove("pinsVersion"));
         var head = "lpa1." + System.Buffers.Text.Base64Url.EncodeToString(Encoding.UTF8.GetBytes(json.ToJsonString()));
-        var check = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(head)).AsSpan(0, 4));
-        Assert.Equal((1, 0), (EnrolmentToken.Read($"{head}.{check}").Value.Threshold, EnrolmentToken.Read($"{head}.{check}").Value.PinsVersion));
-        foreach (var wrong in new[] { content with { Threshold = 2 }, content with { Threshold = -1 }, content with { PinsVersion = -1 } })
+        var check = Convert.ToHexStringLower(
+            System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(head)).AsSpan(0, 4));
+        var read = EnrolmentToken.Read($"{head}.{check}").Value;
+        Assert.Equal((1, 0), (read.Threshold, read.PinsVersion));
+        TokenContent[] malformed =
+        [
+            content with { Threshold = 2 },
+            content with { Threshold = -1 },
+            content with { PinsVersion = -1 },
+        ];
+        foreach (var wrong in malformed)
             Assert.Equal(ProblemCode.TokenMalformed, EnrolmentToken.Read(EnrolmentToken.Write(wrong)).Problem?.Code);
     }
 
     [Fact]
-    public void Read_OfAFreshState_IsTheSame() => Assert.Null(StateJson.Read(StateJson.Write(new AgentState()), "f").Problem);
+    public void Read_OfAFreshState_IsTheSame() =>
+        Assert.Null(StateJson.Read(StateJson.Write(new AgentState()), "f").Problem);
 
     [Theory]
     [InlineData("", "empty")]
@@ -239,7 +277,16 @@ public class StateJsonTests
     [Fact]
     public void Read_OfAFileThatLacksAField_TakesItsDefaultOrSaysSo()
     {
-        var whole = JsonNode.Parse(StateJson.Write(new AgentState().With(conversation: c => c with { Enrolment = Given.Enrolment, Outcomes = [new Outcome("id", Given.Now, OutcomeKind.Loaded, One.ManifestDigest, null)] }, pursuit: p => p with { Phase = new Phase.Downloaded(One) }, kernel: k => k with { Running = new RunningPatch(One, "b", Given.Now, null) })))!.AsObject();
+        var whole = JsonNode.Parse(
+            StateJson.Write(
+                new AgentState().With(
+                    conversation: c => c with
+                    {
+                        Enrolment = Given.Enrolment,
+                        Outcomes = [new Outcome("id", Given.Now, OutcomeKind.Loaded, One.ManifestDigest, null)],
+                    },
+                    pursuit: p => p with { Phase = new Phase.Downloaded(One) },
+                    kernel: k => k with { Running = new RunningPatch(One, "b", Given.Now, null) })))!.AsObject();
         foreach (var name in whole.Select(p => p.Key).ToList())
         {
             var lacking = whole.DeepClone().AsObject();
@@ -252,7 +299,8 @@ public class StateJsonTests
             {
                 lacking = whole.DeepClone().AsObject();
                 lacking[name]!.AsObject().Remove(inner);
-                if (StateJson.Read(Encoding.UTF8.GetBytes(lacking.ToJsonString()), "f").TryGet(out var state, out _)) Assert.NotEmpty(StateJson.Write(state));
+                if (StateJson.Read(Encoding.UTF8.GetBytes(lacking.ToJsonString()), "f").TryGet(out var state, out _))
+                    Assert.NotEmpty(StateJson.Write(state));
             }
         }
     }
@@ -261,13 +309,31 @@ public class StateJsonTests
     [Fact]
     public void Read_OfAnEnrolmentAndATokenOfBeforeThresholds_WantsOnePublisher()
     {
-        var state = JsonNode.Parse(StateJson.Write(new AgentState().With(conversation: c => c with { Enrolment = new Enrolment { Server = "https://s", MachineId = "m", Credential = "c", TlsPins = [], CatalogueCertificates = [], PublisherCertificates = [], Since = Given.Now } })))!.AsObject();
+        var state = JsonNode.Parse(
+            StateJson.Write(
+                new AgentState().With(
+                    conversation: c => c with
+                    {
+                        Enrolment = new Enrolment
+                        {
+                            Server = "https://s",
+                            MachineId = "m",
+                            Credential = "c",
+                            TlsPins = [],
+                            CatalogueCertificates = [],
+                            PublisherCertificates = [],
+                            Since = Given.Now,
+                        },
+                    })))!.AsObject();
         state["conversation"]!["enrolment"]!.AsObject().Remove("threshold");
         Assert.Equal(1, StateJson.Read(Encoding.UTF8.GetBytes(state.ToJsonString()), "f").Value.Enrolment!.Threshold);
 
         var pin = new string('a', 64);
-        var head = "lpa1." + System.Buffers.Text.Base64Url.EncodeToString(Encoding.UTF8.GetBytes($$"""{"server":"https://s","secret":"0123456789abcdef","tls":[],"catalogue":["{{pin}}"],"publishers":["{{pin}}"]}"""));
-        var check = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(head)).AsSpan(0, 4));
+        var pins = $"\"tls\":[],\"catalogue\":[\"{pin}\"],\"publishers\":[\"{pin}\"]";
+        var content = $$"""{"server":"https://s","secret":"0123456789abcdef",{{pins}}}""";
+        var head = "lpa1." + System.Buffers.Text.Base64Url.EncodeToString(Encoding.UTF8.GetBytes(content));
+        var check = Convert.ToHexStringLower(
+            System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(head)).AsSpan(0, 4));
         Assert.Equal(1, Core.Wire.EnrolmentToken.Read($"{head}.{check}").Value.Threshold);
     }
 
@@ -292,8 +358,12 @@ public class StateJsonTests
     [Fact]
     public void Read_OfEveryTruncation_IsAProblemAndNoException()
     {
-        var text = StateJson.Write(new AgentState().With(conversation: c => c with { Enrolment = Given.Enrolment }, pursuit: p => p with { Phase = new Phase.Loading(One, "b") }));
-        for (var length = 0; length < text.Length; length++) Assert.NotNull(StateJson.Read(text.AsSpan(0, length), "f").Problem);
+        var text = StateJson.Write(
+            new AgentState().With(
+                conversation: c => c with { Enrolment = Given.Enrolment },
+                pursuit: p => p with { Phase = new Phase.Loading(One, "b") }));
+        for (var length = 0; length < text.Length; length++) Assert.NotNull(
+            StateJson.Read(text.AsSpan(0, length), "f").Problem);
     }
 
     private static Phase Example(string name)
@@ -305,14 +375,16 @@ public class StateJsonTests
             nameof(Phase.Enrolling) => new Phase.Enrolling(new EnrolmentIntent("e", token, "c"), Retry.Now),
             nameof(Phase.Resting) => new Phase.Resting(),
             nameof(Phase.Offered) => new Phase.Offered(null, Retry.Now),
-            nameof(Phase.Listed) => new Phase.Listed(One.ManifestDigest, new Retry(2, Given.Now, new Problem(ProblemCode.DiskFull, "cannot", "cure"))),
+            nameof(Phase.Listed) => new Phase.Listed(
+                One.ManifestDigest, new Retry(2, Given.Now, new Problem(ProblemCode.DiskFull, "cannot", "cure"))),
             nameof(Phase.Downloading) => new Phase.Downloading(Two, Retry.Now),
             nameof(Phase.Downloaded) => new Phase.Downloaded(Two),
             nameof(Phase.Verified) => new Phase.Verified(Two, null),
             nameof(Phase.Cleared) => new Phase.Cleared(Two, null),
             nameof(Phase.Loading) => new Phase.Loading(Two, "b"),
             nameof(Phase.Transitioning) => new Phase.Transitioning(Two, "b", Given.Now, true),
-            nameof(Phase.Refused) => Given.Refused(Two.ManifestDigest, null, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure")),
+            nameof(Phase.Refused) => Given.Refused(
+                Two.ManifestDigest, null, new Problem(ProblemCode.ModuleUnsigned, "cannot", "cure")),
             _ => throw new JsonException(name),
         };
     }

@@ -3,7 +3,9 @@ using LivepatchAgent.Core.Kernel;
 
 namespace LivepatchAgent.Core.Tests.Agent;
 
-/// <summary>How many unclean ends of a boot a patch is allowed: one while it is new here, three in a row once it is proven.</summary>
+/// <summary>
+/// How many unclean ends of a boot a patch is allowed: one while it is new here, three in a row once it is proven.
+/// </summary>
 public class StrikeTests
 {
     private static readonly PatchRef One = Given.Patch(1);
@@ -11,7 +13,9 @@ public class StrikeTests
 
     public static TheoryData<string> Places => ["running", "loading", "transitioning"];
 
-    /// <summary>Power that comes back, flaps and goes again within a boot's load takes no host its proven patch.</summary>
+    /// <summary>
+    /// Power that comes back, flaps and goes again within a boot's load takes no host its proven patch.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Places))]
     public void ProvenPatch_WhereverItStands_HasThreeStrikes(string place)
@@ -46,7 +50,9 @@ public class StrikeTests
         Assert.Single(AfterTheBoot(At(state, "running", 2), 3).Record.Quarantine);
     }
 
-    /// <summary>The system's own mark stands in for a daemon that was dead, or a disk that was full, at the end.</summary>
+    /// <summary>
+    /// The system's own mark stands in for a daemon that was dead, or a disk that was full, at the end.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Places))]
     public void NewPatch_OfABootThatTheSystemMarkedAsEnded_IsLoadedAgain(string place)
@@ -84,7 +90,9 @@ public class StrikeTests
         Assert.Empty(Assert.IsType<Step.Believe>(Next(saved, on)).After.Record.Quarantine);
     }
 
-    /// <summary>A proven patch that takes the host down is to blame alone; what ran beside it is loaded again.</summary>
+    /// <summary>
+    /// A proven patch that takes the host down is to blame alone; what ran beside it is loaded again.
+    /// </summary>
     [Fact]
     public void ProvenPatch_LoadedBesideAnother_KeepsItsStrikeWhileTheOtherComesBack()
     {
@@ -97,13 +105,18 @@ public class StrikeTests
         Assert.Empty(after.Record.Quarantine);
     }
 
-    private static Step Next(AgentState state, HostSnapshot host) => Decider.Next(new Turn(state, host, Given.Policy, Given.Now));
+    private static Step Next(AgentState state, HostSnapshot host) =>
+        Decider.Next(new Turn(state, host, Given.Policy, Given.Now));
 
     private static AgentState AfterTheBoot(AgentState state, int boot) =>
         Assert.IsType<Step.Believe>(Next(state, Given.Host() with { BootId = $"boot-{boot}" })).After;
 
     private static AgentState Ended(string place, bool proven, int boot) =>
-        At(Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(record: r => r with { LastGood = proven ? One : null }), place, boot);
+        At(
+            Given.Enrolled(new Phase.Resting(), One.ManifestDigest).With(
+                record: r => r with { LastGood = proven ? One : null }),
+            place,
+            boot);
 
     /// <summary>A boot in which the patch stood there, and that has not ended in order.</summary>
     private static AgentState At(AgentState state, string place, int boot)

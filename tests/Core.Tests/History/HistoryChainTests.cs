@@ -11,10 +11,28 @@ public sealed class HistoryChainTests
     private static readonly HistoryEvent[] Events =
     [
         new(HistoryKind.Started) { Note = "livepatch-agentd 0.1.0 on 6.12.117+deb12-cloud-amd64" },
-        new(HistoryKind.EnableAsked) { By = new HistoryBy(Uid: 0, Pid: 312, Program: "livepatch-agent"), Note = "with https://patches.example" },
-        new(HistoryKind.Offered) { By = new HistoryBy(Server: "https://patches.example"), Patch = new HistoryPatch(new string('a', 64)) },
-        new(HistoryKind.Verified) { Patch = new HistoryPatch(new string('a', 64), "livepatch_1", "1.0", new string('b', 64), new string('c', 64)) },
-        new(HistoryKind.Refused) { Problem = new Problem(ProblemCode.ModuleUnsigned, "cannot load livepatch_1: it \"plays\" \e[2J\u202e", "cure") },
+        new(HistoryKind.EnableAsked)
+        {
+            By = new HistoryBy(Uid: 0, Pid: 312, Program: "livepatch-agent"),
+            Note = "with https://patches.example",
+        },
+        new(HistoryKind.Offered)
+        {
+            By = new HistoryBy(Server: "https://patches.example"),
+            Patch = new HistoryPatch(new string('a', 64)),
+        },
+        new(HistoryKind.Verified)
+        {
+            Patch = new HistoryPatch(
+                new string('a', 64), "livepatch_1", "1.0", new string('b', 64), new string('c', 64)),
+        },
+        new(HistoryKind.Refused)
+        {
+            Problem = new Problem(
+                ProblemCode.ModuleUnsigned,
+                "cannot load livepatch_1: it \"plays\" \e[2J\u202e",
+                "cure"),
+        },
     ];
 
     [Fact]
@@ -22,7 +40,8 @@ public sealed class HistoryChainTests
     {
         var (lines, mark) = Chain();
         var verdict = Verify(lines, mark);
-        Assert.Equal((true, 1, 5, mark.Hash, 0), (verdict.Whole, verdict.First, verdict.Last, verdict.Hash, verdict.Missed));
+        Assert.Equal(
+            (true, 1, 5, mark.Hash, 0), (verdict.Whole, verdict.First, verdict.Last, verdict.Hash, verdict.Missed));
         Assert.Empty(verdict.Faults);
         Assert.All(lines, l => Assert.DoesNotContain(l, c => char.IsControl(c) || c == '\u202e'));
     }
@@ -35,7 +54,8 @@ public sealed class HistoryChainTests
         Assert.All(lines, line =>
         {
             var at = line.IndexOf(",\"hash\":", StringComparison.Ordinal);
-            Assert.Equal($",\"hash\":\"{Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(line[..at])))}\"}}", line[at..]);
+            var hash = System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(line[..at]));
+            Assert.Equal($",\"hash\":\"{Convert.ToHexStringLower(hash)}\"}}", line[at..]);
         });
     }
 
@@ -62,7 +82,8 @@ public sealed class HistoryChainTests
     {
         var (lines, mark) = Chain();
         var text = Text(lines);
-        for (var length = 0; length < text.Length; length++) Assert.False(VerifyBytes(text.AsSpan(0, length), mark).Whole, $"{length}");
+        for (var length = 0; length < text.Length; length++) Assert.False(
+            VerifyBytes(text.AsSpan(0, length), mark).Whole, $"{length}");
     }
 
     [Fact]
@@ -93,7 +114,9 @@ public sealed class HistoryChainTests
         var (lines, mark) = Chain();
         for (var from = 0; from < lines.Length; from++)
         {
-            var previous = from == 0 ? HistoryMark.Origin : HistoryLine.Read(Encoding.UTF8.GetBytes(lines[from - 1]), out _)!.Hash!;
+            var previous = from == 0
+                ? HistoryMark.Origin
+                : HistoryLine.Read(Encoding.UTF8.GetBytes(lines[from - 1]), out _)!.Hash!;
             var one = HistoryLine.Write(from + 1, previous, At, "boot-1", new HistoryEvent(HistoryKind.Stopped)).Text;
             Assert.False(Verify([.. lines[..from], one, .. lines[(from + 1)..]], mark).Whole, $"{from} alone");
             var (all, hash) = (lines[..from].ToList(), previous);
@@ -103,7 +126,8 @@ public sealed class HistoryChainTests
                 all.Add(text);
             }
 
-            Assert.Equal($"entry 5 is not the one that the agent wrote last", Assert.Single(Verify([.. all], mark).Faults));
+            Assert.Equal(
+                $"entry 5 is not the one that the agent wrote last", Assert.Single(Verify([.. all], mark).Faults));
         }
     }
 
@@ -117,7 +141,9 @@ public sealed class HistoryChainTests
         Assert.Equal((6, 10), (HistoryLine.Read(Encoding.UTF8.GetBytes(newer[0]), out _)!.Number, third.Count));
         Assert.True(Verify(newer, third).Whole, string.Join(", ", Verify(newer, third).Faults));
         Assert.Equal("entries 6 to 7 are missing", Assert.Single(Verify(newer[2..], third).Faults));
-        Assert.Equal("entries 1 to 5 were let go and are there again", Assert.Single(Verify([.. lines, .. newer], third).Faults));
+        Assert.Equal(
+            "entries 1 to 5 were let go and are there again",
+            Assert.Single(Verify([.. lines, .. newer], third).Faults));
         // Before the second rotation the first file is still due.
         Assert.False(Verify(second.Pending, second).Whole);
     }
@@ -157,9 +183,11 @@ public sealed class HistoryChainTests
         var (lines, mark) = Chain(); // all five lines are still in the mark
         for (var there = 0; there <= 5; there++)
         {
-            var start = mark.Resume(there == 0 ? null : Line(lines[there - 1]), readable: true, torn: there == 3 ? 17 : 0);
+            var start = mark.Resume(
+                there == 0 ? null : Line(lines[there - 1]), readable: true, torn: there == 3 ? 17 : 0);
             Assert.Equal((mark, there), (start.Mark, start.Written));
-            Assert.Equal((there == 3 ? 1 : 0) + (there < 5 ? 1 : 0), start.Found.Count(e => e.Kind == HistoryKind.Repaired));
+            Assert.Equal(
+                (there == 3 ? 1 : 0) + (there < 5 ? 1 : 0), start.Found.Count(e => e.Kind == HistoryKind.Repaired));
         }
 
         var later = mark.With(Events[..1], written: 5, null, At, "boot-2");
@@ -175,7 +203,9 @@ public sealed class HistoryChainTests
 
         Assert.Equal(HistoryKind.Damaged, Assert.Single(mark.Resume(null, readable: false, torn: 0).Found).Kind);
         var other = Chain(Events[1..]).Mark;
-        Assert.Equal(HistoryKind.Damaged, Assert.Single((other with { Count = 5 }).Resume(Line(lines[4]), readable: true, torn: 0).Found).Kind);
+        Assert.Equal(
+            HistoryKind.Damaged,
+            Assert.Single((other with { Count = 5 }).Resume(Line(lines[4]), readable: true, torn: 0).Found).Kind);
     }
 
     [Theory]
@@ -199,7 +229,8 @@ public sealed class HistoryChainTests
 
     private static HistoryLine Line(string text) => HistoryLine.Read(Encoding.UTF8.GetBytes(text), out _)!;
 
-    private static byte[] Text(IEnumerable<string> lines) => Encoding.UTF8.GetBytes(string.Concat(lines.Select(l => l + "\n")));
+    private static byte[] Text(IEnumerable<string> lines) =>
+        Encoding.UTF8.GetBytes(string.Concat(lines.Select(l => l + "\n")));
 
     private static HistoryVerdict Verify(IEnumerable<string> lines, HistoryMark mark) => VerifyBytes(Text(lines), mark);
 

@@ -5,7 +5,9 @@ using LivepatchAgent.Core.Kernel;
 
 namespace LivepatchAgent.Core.Tests.Kernel;
 
-/// <summary>The kernel's packed names, packed here as scripts/kallsyms.c does it: letters, and tokens for several.</summary>
+/// <summary>
+/// The kernel's packed names, packed here as scripts/kallsyms.c does it: letters, and tokens for several.
+/// </summary>
 public sealed class PackedSymbolsTests
 {
     private static readonly Gen<string> Name = Gen.Char["abc_."].Array[1, 12].Select(c => new string(c));
@@ -15,7 +17,10 @@ public sealed class PackedSymbolsTests
     [Fact]
     public void Read_GivesWhatIsWantedWithItsNumber()
     {
-        Assert.Equal([(1, "do_exit"), (3, "do_exit"), (4, "do_exit.cold")], Read(["do_fork", "do_exit", "exit", "do_exit", "do_exit.cold", "undo_exit"], ["do_exit"]).Where(f => f.Name.StartsWith("do_exit", StringComparison.Ordinal)));
+        Assert.Equal(
+            [(1, "do_exit"), (3, "do_exit"), (4, "do_exit.cold")],
+            Read(["do_fork", "do_exit", "exit", "do_exit", "do_exit.cold", "undo_exit"], ["do_exit"]).Where(
+                f => f.Name.StartsWith("do_exit", StringComparison.Ordinal)));
     }
 
     /// <summary>However the bytes come: none of those that are asked for is missing, and each has its number.</summary>
@@ -26,23 +31,35 @@ public sealed class PackedSymbolsTests
             string[] wanted = [names[^1], .. others];
             var found = Read(names, wanted, piece);
             foreach (var (number, name) in found) Assert.Equal(names[number], name);
-            Assert.Equal(names.Index().Where(n => Array.Exists(wanted, w => n.Item == w || n.Item.StartsWith(w + ".", StringComparison.Ordinal))).Select(n => (n.Index, n.Item)).ToHashSet(),
-                found.Where(f => Array.Exists(wanted, w => f.Name == w || f.Name.StartsWith(w + ".", StringComparison.Ordinal))).ToHashSet());
+            Assert.Equal(names.Index().Where(
+                n => Array.Exists(
+                    wanted,
+                    w => n.Item == w
+                        || n.Item.StartsWith(
+                            w + ".", StringComparison.Ordinal))).Select(n => (n.Index, n.Item)).ToHashSet(),
+                found.Where(
+                    f => Array.Exists(
+                        wanted, w => f.Name == w || f.Name.StartsWith(w + ".", StringComparison.Ordinal))).ToHashSet());
         }, iter: 2000);
 
     /// <summary>More beginnings than are kept apart: whatever more than these is given, none is missing.</summary>
     [Fact]
     public void Read_OfVeryManyWantedNames_MissesNone()
     {
-        string[] names = [.. Enumerable.Range(0, 4000).Select(i => string.Concat(Enumerable.Range(0, 7).Select(d => "abc_."[(i * 7919 / (int)Math.Pow(5, d)) % 5])))];
+        string[] names = [.. Enumerable.Range(0, 4000).Select(
+            i => string.Concat(Enumerable.Range(0, 7).Select(d => "abc_."[(i * 7919 / (int)Math.Pow(5, d)) % 5])))];
         string[] wanted = [.. names.Where((_, i) => i % 2 == 0)];
-        Assert.Superset(names.Index().Where(n => n.Index % 2 == 0).Select(n => (n.Index, n.Item)).ToHashSet(), Read(names, wanted).ToHashSet());
+        Assert.Superset(
+            names.Index().Where(n => n.Index % 2 == 0).Select(n => (n.Index, n.Item)).ToHashSet(),
+            Read(names, wanted).ToHashSet());
     }
 
     /// <summary>Nearly nothing is unpacked in vain: of what only begins like a wanted name, nothing.</summary>
     [Fact]
     public void Read_OfNamesThatBeginAlike_GivesTheWantedAlone() =>
-        Assert.Equal([(2, "a_bc_ab"), (4, "a_bc_ab.c")], Read(["a_bc_aa", "a_bc_a", "a_bc_ab", "a_bc", "a_bc_ab.c", "ab"], ["a_bc_ab"]));
+        Assert.Equal(
+            [(2, "a_bc_ab"), (4, "a_bc_ab.c")],
+            Read(["a_bc_aa", "a_bc_a", "a_bc_ab", "a_bc", "a_bc_ab.c", "ab"], ["a_bc_ab"]));
 
     /// <summary>Names that need more than 127 tokens have a length of two bytes.</summary>
     [Fact]
@@ -69,7 +86,10 @@ public sealed class PackedSymbolsTests
     public void Read_OfANameThatIsTooLong_IsAFault()
     {
         var packed = Packed(["x"]);
-        packed.Read([0xff, 0x7f, (byte)'t', .. Enumerable.Repeat((byte)'x', 0x3fff)], 1, (_, _) => Assert.Fail("it is no name"));
+        packed.Read(
+            [0xff, 0x7f, (byte)'t', .. Enumerable.Repeat((byte)'x', 0x3fff)],
+            1,
+            (_, _) => Assert.Fail("it is no name"));
         Assert.True(packed.IsFaulty);
     }
 
@@ -78,8 +98,10 @@ public sealed class PackedSymbolsTests
     {
         var (table, index) = Tables();
         Assert.NotNull(PackedSymbols.Of(table, index, []));
-        for (var length = 0; length < table.Length; length++) Assert.Null(PackedSymbols.Of(table.AsSpan(0, length), index, []));
-        for (var length = 0; length < index.Length; length++) Assert.Null(PackedSymbols.Of(table, index.AsSpan(0, length), []));
+        for (var length = 0; length < table.Length; length++) Assert.Null(
+            PackedSymbols.Of(table.AsSpan(0, length), index, []));
+        for (var length = 0; length < index.Length; length++) Assert.Null(
+            PackedSymbols.Of(table, index.AsSpan(0, length), []));
     }
 
     private static List<(int Number, string Name)> Read(string[] names, string[] wanted, int piece = int.MaxValue)
@@ -91,7 +113,10 @@ public sealed class PackedSymbolsTests
         while (packed.Count < names.Length)
         {
             given = (int)Math.Min((long)given + piece, bytes.Length);
-            at += packed.Read(bytes.AsSpan(at, given - at), names.Length, (number, name) => found.Add((number, Encoding.UTF8.GetString(name))));
+            at += packed.Read(
+                bytes.AsSpan(at, given - at),
+                names.Length,
+                (number, name) => found.Add((number, Encoding.UTF8.GetString(name))));
             Assert.False(packed.IsFaulty);
         }
 
@@ -154,6 +179,8 @@ public sealed class PackedSymbolsTests
             rest = rest[Tokens[best].Length..];
         }
 
-        return packed.Count < 0x80 ? [(byte)packed.Count, .. packed] : [(byte)(packed.Count | 0x80), (byte)(packed.Count >> 7), .. packed];
+        return packed.Count < 0x80
+            ? [(byte)packed.Count, .. packed]
+            : [(byte)(packed.Count | 0x80), (byte)(packed.Count >> 7), .. packed];
     }
 }

@@ -18,7 +18,9 @@ public sealed class SymbolTextsTests
     {
         Assert.Equal(name is not null, SymbolLine.TryRead(Encoding.UTF8.GetBytes(line), out var symbol));
         if (name is null) return;
-        Assert.Equal((name, module, address), (Encoding.UTF8.GetString(symbol.Name), Encoding.UTF8.GetString(symbol.Module), symbol.Address));
+        Assert.Equal(
+            (name, module, address),
+            (Encoding.UTF8.GetString(symbol.Name), Encoding.UTF8.GetString(symbol.Module), symbol.Address));
     }
 
     [Theory]
@@ -32,14 +34,32 @@ public sealed class SymbolTextsTests
     }
 
     [Theory]
-    [InlineData("cmdline_proc_show (1) R I     \ttramp: 0xffffffffc0205000 (klp_ftrace_handler+0x0/0x1d0) ->klp_ftrace_handler+0x0/0x1d0", "vmlinux", "cmdline_proc_show", "RI", "klp_ftrace_handler")]
-    [InlineData("ext4_iget [ext4] (2)           ->arch_ftrace_ops_list_func+0x0/0x1e0", "ext4", "ext4_iget", "", "arch_ftrace_ops_list_func")]
-    [InlineData("do_exit (1)     D   M \ttramp: ftrace_regs_caller+0x0/0x65 (call_direct_funcs+0x0/0x20)\n\tdirect-->bpf_trampoline_6442509+0x0/0x1000", "vmlinux", "do_exit", "DM", "ftrace_regs_caller,call_direct_funcs,bpf_trampoline_6442509")]
+    [InlineData(
+        "cmdline_proc_show (1) R I     \ttramp: 0xffffffffc0205000 (klp_ftrace_handler+0x0/0x1d0) "
+            + "->klp_ftrace_handler+0x0/0x1d0",
+        "vmlinux",
+        "cmdline_proc_show",
+        "RI",
+        "klp_ftrace_handler")]
+    [InlineData(
+        "ext4_iget [ext4] (2)           ->arch_ftrace_ops_list_func+0x0/0x1e0",
+        "ext4",
+        "ext4_iget",
+        "",
+        "arch_ftrace_ops_list_func")]
+    [InlineData(
+        "do_exit (1)     D   M \ttramp: ftrace_regs_caller+0x0/0x65 (call_direct_funcs+0x0/0x20)\n"
+            + "\tdirect-->bpf_trampoline_6442509+0x0/0x1000",
+        "vmlinux",
+        "do_exit",
+        "DM",
+        "ftrace_regs_caller,call_direct_funcs,bpf_trampoline_6442509")]
     [InlineData("do_exit (1)", "vmlinux", "do_exit", "", "")]
     public void Hook_IsRead(string line, string holder, string name, string flags, string handlers)
     {
         var hook = SymbolTexts.Hook(line)!;
-        Assert.Equal((holder, name, flags, handlers), (hook.Object, hook.Name, hook.Flags, string.Join(',', hook.Handlers)));
+        Assert.Equal(
+            (holder, name, flags, handlers), (hook.Object, hook.Name, hook.Flags, string.Join(',', hook.Handlers)));
     }
 
     [Theory]
@@ -47,7 +67,8 @@ public sealed class SymbolTextsTests
     [InlineData("\tdirect-->my_tramp+0x0/0x10 [my_module]", "my_tramp")]
     [InlineData("\tdirect-->", null)]
     [InlineData("do_exit (1)     D   M \tdirect-->x+0x0", null)]
-    public void DirectTarget_IsRead(string line, string? target) => Assert.Equal(target, SymbolTexts.DirectTarget(line));
+    public void DirectTarget_IsRead(string line, string? target) =>
+        Assert.Equal(target, SymbolTexts.DirectTarget(line));
 
     [Theory]
     [InlineData("")]
@@ -75,10 +96,23 @@ public sealed class SymbolTextsTests
     public void Probe_ThatIsNone_IsNull(string line) => Assert.Null(SymbolTexts.Probe(line));
 
     [Theory]
-    [InlineData("13f762d3 I------     2 perm 1f0b0000     0     0 keyring   .builtin_trusted_keys: 1", 0x13f762d3, "keyring", ".builtin_trusted_keys")]
-    [InlineData("2d5d5a68 I------     1 perm 1f030000     0     0 asymmetri Some key: d4d1: X509.ecdsa-nist-p384 772ae0da []", 0x2d5d5a68, "asymmetri", "Some key: d4d1")]
-    [InlineData("f103a0f8 I------     2 perm 09090000     0     0 blacklist bin:e3b0", unchecked((int)0xf103a0f8), "blacklist", "bin:e3b0")]
-    public void KeyLine_IsRead(string line, int id, string type, string description) => Assert.Equal(new KeyLine(id, type, description), KeyLine.Read(line));
+    [InlineData(
+        "13f762d3 I------     2 perm 1f0b0000     0     0 keyring   .builtin_trusted_keys: 1",
+        0x13f762d3,
+        "keyring",
+        ".builtin_trusted_keys")]
+    [InlineData(
+        "2d5d5a68 I------     1 perm 1f030000     0     0 asymmetri Some key: d4d1: X509.ecdsa-nist-p384 772ae0da []",
+        0x2d5d5a68,
+        "asymmetri",
+        "Some key: d4d1")]
+    [InlineData(
+        "f103a0f8 I------     2 perm 09090000     0     0 blacklist bin:e3b0",
+        unchecked((int)0xf103a0f8),
+        "blacklist",
+        "bin:e3b0")]
+    public void KeyLine_IsRead(string line, int id, string type, string description) =>
+        Assert.Equal(new KeyLine(id, type, description), KeyLine.Read(line));
 
     [Theory]
     [InlineData("")]

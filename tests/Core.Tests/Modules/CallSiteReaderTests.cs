@@ -11,7 +11,10 @@ public sealed class CallSiteReaderTests
 
     private const ulong LivepatchRela = 0x0010_0042;
 
-    private static readonly byte[] Call = [0xe8, 0, 0, 0, 0], NoOp = [0x0f, 0x1f, 0x44, 0, 0], Ret = [0xc3, 0xcc, 0xcc, 0xcc, 0xcc];
+    private static readonly byte[] Call = [0xe8, 0, 0, 0, 0], NoOp = [0x0f, 0x1f, 0x44, 0, 0], Ret =
+    [
+        0xc3, 0xcc, 0xcc, 0xcc, 0xcc,
+    ];
 
     [Fact]
     public void Read_RealLivepatches_HaveNoFault()
@@ -28,14 +31,18 @@ public sealed class CallSiteReaderTests
     [Theory]
     [InlineData(Plt32)]
     [InlineData(Pc32)]
-    public void Read_CallOfFentry_IsSound(uint type) => Assert.Empty(Read(Code(Call).Calls("__fentry__", 9, type)).CallSiteFaults);
+    public void Read_CallOfFentry_IsSound(uint type) =>
+        Assert.Empty(Read(Code(Call).Calls("__fentry__", 9, type)).CallSiteFaults);
 
-    /// <summary>As klp-build refers to a symbol of vmlinux, exported or not: the kernel fills it in before ftrace looks.</summary>
+    /// <summary>
+    /// As klp-build refers to a symbol of vmlinux, exported or not: the kernel fills it in before ftrace looks.
+    /// </summary>
     [Fact]
     public void Read_CallOfFentryByALivepatchSymbol_IsSound()
     {
         const string Symbol = ".klp.sym.vmlinux.__fentry__,0";
-        var builder = Code(Call).Symbol(Symbol, 0xff20).Relocate(".klp.rela.vmlinux..text", ".text", 9, Symbol, Plt32, LivepatchRela, -4);
+        var builder = Code(Call).Symbol(Symbol, 0xff20).Relocate(
+            ".klp.rela.vmlinux..text", ".text", 9, Symbol, Plt32, LivepatchRela, -4);
         Assert.Empty(Read(builder).CallSiteFaults);
     }
 
@@ -48,7 +55,16 @@ public sealed class CallSiteReaderTests
     }
 
     public static TheoryData<string> NoCalls =>
-        ["no relocation", "another function", "another instruction", "another addend", "an own function", "a byte early", "a no-op that is changed", "no call at all"];
+        [
+            "no relocation",
+            "another function",
+            "another instruction",
+            "another addend",
+            "an own function",
+            "a byte early",
+            "a no-op that is changed",
+            "no call at all",
+        ];
 
     [Theory]
     [MemberData(nameof(NoCalls))]
@@ -59,8 +75,10 @@ public sealed class CallSiteReaderTests
             "no relocation" => Code(Call),
             "another function" => Code(Call).Calls("schedule", 9),
             "another instruction" => Code([0xe9, 0, 0, 0, 0]).Calls("__fentry__", 9),
-            "another addend" => Code(Call).Symbol("__fentry__").Relocate(".rela.text", ".text", 9, "__fentry__", Plt32, addend: -8),
-            "an own function" => Code(Call).Symbol("__fentry__", ".text").Relocate(".rela.text", ".text", 9, "__fentry__", Plt32, addend: -4),
+            "another addend" => Code(Call).Symbol("__fentry__").Relocate(
+                ".rela.text", ".text", 9, "__fentry__", Plt32, addend: -8),
+            "an own function" => Code(Call).Symbol("__fentry__", ".text").Relocate(
+                ".rela.text", ".text", 9, "__fentry__", Plt32, addend: -4),
             "a byte early" => Code(Call).Calls("__fentry__", 8),
             "a no-op that is changed" => Code(NoOp).Calls("schedule", 9),
             _ => Code(Ret),
@@ -83,7 +101,9 @@ public sealed class CallSiteReaderTests
     public void Read_EntryThatIsNoPlace_IsAFault(string what, CallSiteFaultKind kind, string place)
     {
         const string List = "__mcount_loc";
-        var builder = Code(Call, what == "an address" ? 0x1000UL : 0).Calls("__fentry__", 9).Symbol("elsewhere").Symbol("data", ".data");
+        var builder = Code(
+            Call,
+            what == "an address" ? 0x1000UL : 0).Calls("__fentry__", 9).Symbol("elsewhere").Symbol("data", ".data");
         builder = what switch
         {
             "data" => builder.Pointer(List, 8, ".data", 0),
@@ -101,7 +121,8 @@ public sealed class CallSiteReaderTests
     public void Read_WhatIsNotUnderstood_IsNoFault()
     {
         Assert.Empty(Read(ElfBuilder.Livepatch(modinfo: Modinfo)).CallSiteFaults);
-        Assert.Empty(Read(ElfBuilder.Livepatch(modinfo: Modinfo).Words("__mcount_loc", ElfBuilder.Data, 0, 0)).CallSiteFaults);
+        Assert.Empty(
+            Read(ElfBuilder.Livepatch(modinfo: Modinfo).Words("__mcount_loc", ElfBuilder.Data, 0, 0)).CallSiteFaults);
         var arm = ElfBuilder.Livepatch(183, false, Modinfo)
             .Add(".text", ElfBuilder.Code, new byte[64])
             .Words("__mcount_loc", ElfBuilder.Data, 0, 0)

@@ -3,13 +3,16 @@ using System.Text;
 
 namespace LivepatchAgent.Core.Tests.Modules;
 
-/// <summary>Writes small modules of any architecture and shape, valid and not, for what no compiler at hand makes.</summary>
+/// <summary>
+/// Writes small modules of any architecture and shape, valid and not, for what no compiler at hand makes.
+/// </summary>
 internal sealed class ElfBuilder(ushort machine = 62, bool isBigEndian = false)
 {
     private sealed record Section(string Name, uint Type, ulong Flags, byte[] Data, uint Link = 0, uint Info = 0);
 
     /// <param name="Symbol">Its name; null for that of the section <paramref name="To"/>.</param>
-    private sealed record Relocation(string Section, ulong Flags, int Of, ulong At, uint Type, string? Symbol, int To, ulong Addend);
+    private sealed record Relocation(
+        string Section, ulong Flags, int Of, ulong At, uint Type, string? Symbol, int To, ulong Addend);
 
     private readonly List<Section> _sections = [new("", 0, 0, [])];
     private readonly List<(string Name, int Section, ulong Value, ulong Size)> _symbols = [];
@@ -19,8 +22,12 @@ internal sealed class ElfBuilder(ushort machine = 62, bool isBigEndian = false)
     public const ulong Alloc = 2, Data = 3, Code = 6;
 
     /// <summary>A livepatch with the least that a module must have.</summary>
-    public static ElfBuilder Livepatch(ushort machine = 62, bool isBigEndian = false, string modinfo = "name=test_patch\0livepatch=Y\0vermagic=6.19.0 SMP \0") =>
-        new ElfBuilder(machine, isBigEndian).Text(".modinfo", Alloc, modinfo).Add(".gnu.linkonce.this_module", Data, ThisModule("test_patch"));
+    public static ElfBuilder Livepatch(
+        ushort machine = 62,
+        bool isBigEndian = false,
+        string modinfo = "name=test_patch\0livepatch=Y\0vermagic=6.19.0 SMP \0") =>
+        new ElfBuilder(machine, isBigEndian).Text(".modinfo", Alloc, modinfo).Add(
+            ".gnu.linkonce.this_module", Data, ThisModule("test_patch"));
 
     public static byte[] ThisModule(string name)
     {
@@ -59,12 +66,22 @@ internal sealed class ElfBuilder(ushort machine = 62, bool isBigEndian = false)
         return this;
     }
 
-    public ElfBuilder Symbol(string name, string section, ulong value = 0, ulong size = 0) => Symbol(name, Index(section), value, size);
+    public ElfBuilder Symbol(string name, string section, ulong value = 0, ulong size = 0) =>
+        Symbol(name, Index(section), value, size);
 
     /// <summary>An absolute 64-bit relocation from one section into another.</summary>
     public ElfBuilder Pointer(string from, ulong at, string to, ulong target)
     {
-        _relocations.Add(new Relocation(".rela" + from, 0x40, Index(from), at, machine switch { 62 => 1u, 183 => 257u, _ => 22u }, null, Index(to), target));
+        _relocations.Add(
+            new Relocation(
+                ".rela" + from,
+                0x40,
+                Index(from),
+                at,
+                machine switch { 62 => 1u, 183 => 257u, _ => 22u },
+                null,
+                Index(to),
+                target));
         return this;
     }
 
@@ -83,13 +100,16 @@ internal sealed class ElfBuilder(ushort machine = 62, bool isBigEndian = false)
         var sectionSymbols = Enumerable.Range(1, symtab - 1).Select(i => (Name: "", Section: i, Value: 0UL, Size: 0UL));
         AddSymbols(all, [.. sectionSymbols, .. _symbols]);
         foreach (var group in _relocations.GroupBy(r => (r.Section, r.Flags, r.Of)))
-            all.Add(new Section(group.Key.Section, 4, group.Key.Flags, Rela([.. group], symtab), (uint)symtab, (uint)group.Key.Of));
+            all.Add(
+                new Section(
+                    group.Key.Section, 4, group.Key.Flags, Rela([.. group], symtab), (uint)symtab, (uint)group.Key.Of));
         return Assemble(all);
     }
 
     private int Index(string section) => _sections.FindIndex(s => s.Name == section);
 
-    private void AddSymbols(List<Section> all, IReadOnlyList<(string Name, int Section, ulong Value, ulong Size)> symbols)
+    private void AddSymbols(
+        List<Section> all, IReadOnlyList<(string Name, int Section, ulong Value, ulong Size)> symbols)
     {
         var names = new StringBuilder("\0");
         var table = new byte[24 * (symbols.Count + 1)];
@@ -119,7 +139,9 @@ internal sealed class ElfBuilder(ushort machine = 62, bool isBigEndian = false)
         {
             var relocation = relocations[i];
             var row = rows.AsSpan(24 * i, 24);
-            var symbol = relocation.Symbol is null ? relocation.To : sections + _symbols.FindIndex(s => s.Name == relocation.Symbol);
+            var symbol = relocation.Symbol is null
+                ? relocation.To
+                : sections + _symbols.FindIndex(s => s.Name == relocation.Symbol);
             U64(row, relocation.At);
             U64(row[8..], ((ulong)symbol << 32) | relocation.Type);
             U64(row[16..], relocation.Addend);

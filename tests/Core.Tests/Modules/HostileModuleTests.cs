@@ -7,7 +7,13 @@ namespace LivepatchAgent.Core.Tests.Modules;
 /// <summary>Whatever the bytes are, the reader gives facts or a problem, soon, and no exception.</summary>
 public sealed class HostileModuleTests
 {
-    private static readonly byte[][] Real = [Corpus.Module(Corpus.Cmdline), Corpus.Module(Corpus.CmdlineSigned), Corpus.Module(Corpus.CmdlineV2), Corpus.Module(Corpus.CmdlineV2Older)];
+    private static readonly byte[][] Real =
+    [
+        Corpus.Module(Corpus.Cmdline),
+        Corpus.Module(Corpus.CmdlineSigned),
+        Corpus.Module(Corpus.CmdlineV2),
+        Corpus.Module(Corpus.CmdlineV2Older),
+    ];
 
     [Fact]
     public void Read_RandomBytes_IsAProblem() =>
@@ -18,7 +24,8 @@ public sealed class HostileModuleTests
     {
         var file = Corpus.Module(Corpus.CmdlineV2);
         // The section table is last in an unsigned module: without its last byte nothing can be read.
-        for (var length = 0; length < file.Length; length++) Assert.NotNull(ModuleReader.Read(file.AsSpan(0, length)).Problem);
+        for (var length = 0; length < file.Length; length++) Assert.NotNull(
+            ModuleReader.Read(file.AsSpan(0, length)).Problem);
     }
 
     [Fact]
@@ -51,7 +58,13 @@ public sealed class HostileModuleTests
 
     [Fact]
     public void Read_FieldsOverwritten_NeverThrows() =>
-        Gen.Select(Gen.Int[0, Real.Length - 1], Gen.Select(Gen.Int[0, 1 << 14], Gen.OneOf(Gen.ULong, Gen.ULong[0, 70000], Gen.Const(ulong.MaxValue), Gen.Const(0x7fff_ffff_ffff_ffffUL)), Gen.Int[1, 8]).Array[1, 8])
+        Gen.Select(
+            Gen.Int[0, Real.Length - 1],
+            Gen.Select(
+                Gen.Int[0, 1 << 14],
+                Gen.OneOf(
+                    Gen.ULong, Gen.ULong[0, 70000], Gen.Const(ulong.MaxValue), Gen.Const(0x7fff_ffff_ffff_ffffUL)),
+                Gen.Int[1, 8]).Array[1, 8])
             .Sample((which, changes) =>
             {
                 var file = (byte[])Real[which].Clone();
@@ -66,14 +79,17 @@ public sealed class HostileModuleTests
 
     [Fact]
     public void Read_SectionHeadersOverwritten_NeverThrows() =>
-        Gen.Select(Gen.Int[0, Real.Length - 1], Gen.Select(Gen.Int[0, 45 * 16], Gen.OneOf(Gen.UInt, Gen.UInt[0, 12000])).Array[1, 6])
+        Gen.Select(
+            Gen.Int[0, Real.Length - 1],
+            Gen.Select(Gen.Int[0, 45 * 16], Gen.OneOf(Gen.UInt, Gen.UInt[0, 12000])).Array[1, 6])
             .Sample((which, changes) =>
             {
                 var file = (byte[])Real[which].Clone();
                 var table = (int)BitConverter.ToUInt64(file, 40);
                 foreach (var (word, value) in changes)
                 {
-                    if (table + (word * 4) + 4 <= file.Length) BitConverter.GetBytes(value).CopyTo(file.AsSpan(table + (word * 4)));
+                    if (table + (word * 4) + 4 <= file.Length)
+                        BitConverter.GetBytes(value).CopyTo(file.AsSpan(table + (word * 4)));
                 }
 
                 Look(file);

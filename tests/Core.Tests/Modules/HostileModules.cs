@@ -1,6 +1,8 @@
 namespace LivepatchAgent.Core.Tests.Modules;
 
-/// <summary>Files that are whole and have far more of one thing than any livepatch: what a reader keeps of each must be paid.</summary>
+/// <summary>
+/// Files that are whole and have far more of one thing than any livepatch: what a reader keeps of each must be paid.
+/// </summary>
 internal static class HostileModules
 {
     private const string Modinfo = "name=test_patch\0livepatch=Y\0vermagic=6.12.0 SMP \0";
@@ -15,7 +17,10 @@ internal static class HostileModules
         "modinfo" => ElfBuilder.Livepatch(modinfo: Modinfo + string.Concat(Enumerable.Repeat("a=\0", 20_000))).Build(),
         "needed symbols" => Symbols(),
         "unsafe names" => UnsafeNames(),
-        "versions" => ElfBuilder.Livepatch(modinfo: Modinfo).HalfWords("__versions", ElfBuilder.Alloc, [.. Enumerable.Repeat<uint[]>([12, 1, 0], 20_000).SelectMany(w => w)]).Build(),
+        "versions" => ElfBuilder.Livepatch(modinfo: Modinfo).HalfWords(
+            "__versions",
+            ElfBuilder.Alloc,
+            [.. Enumerable.Repeat<uint[]>([12, 1, 0], 20_000).SelectMany(w => w)]).Build(),
         "relocation sections" => Relocations(),
         _ => throw new ArgumentOutOfRangeException(nameof(kind)),
     };
@@ -34,14 +39,20 @@ internal static class HostileModules
         return builder.Build();
     }
 
-    /// <summary>64 structures that begin as struct klp_patch does, no functions, and one array of states that each of them has.</summary>
+    /// <summary>
+    /// 64 structures that begin as struct klp_patch does, no functions, and one array of states that each of them has.
+    /// </summary>
     private static byte[] States()
     {
         const int Patches = 64, Rows = 2000;
         var builder = ElfBuilder.Livepatch(modinfo: Modinfo)
             .Words(".data", ElfBuilder.Data, new ulong[Patches * 4])
             .Words(".states", ElfBuilder.Data, [.. Enumerable.Repeat(1UL, Rows * 3)]);
-        for (var i = 0UL; i < Patches; i++) builder.Pointer(".data", i * 32, ".gnu.linkonce.this_module", 0).Pointer(".data", (i * 32) + 8, ".data", 0).Pointer(".data", (i * 32) + 16, ".states", 0);
+        for (var i = 0UL; i < Patches; i++) builder.Pointer(
+            ".data",
+            i * 32,
+            ".gnu.linkonce.this_module",
+            0).Pointer(".data", (i * 32) + 8, ".data", 0).Pointer(".data", (i * 32) + 16, ".states", 0);
         return builder.Build();
     }
 
@@ -49,7 +60,12 @@ internal static class HostileModules
     private static byte[] Objects()
     {
         const int Count = 5000;
-        var builder = Patch().Words(".objs", ElfBuilder.Data, new ulong[Count]).Words(".funcs", ElfBuilder.Data, new ulong[4]).Pointer(".data", 8, ".objs", 0).Pointer(".funcs", 0, ".str", 0).Pointer(".funcs", 8, ".text", 0);
+        var builder = Patch()
+            .Words(".objs", ElfBuilder.Data, new ulong[Count])
+            .Words(".funcs", ElfBuilder.Data, new ulong[4])
+            .Pointer(".data", 8, ".objs", 0)
+            .Pointer(".funcs", 0, ".str", 0)
+            .Pointer(".funcs", 8, ".text", 0);
         for (var i = 0UL; i < Count; i++) builder.Pointer(".objs", i * 8, ".funcs", 0);
         return builder.Build();
     }
@@ -57,8 +73,12 @@ internal static class HostileModules
     private static byte[] Functions()
     {
         const int Count = 5000;
-        var builder = Patch().Words(".objs", ElfBuilder.Data, new ulong[4]).Words(".funcs", ElfBuilder.Data, new ulong[(Count * 2) + 2]).Pointer(".data", 8, ".objs", 0).Pointer(".objs", 8, ".funcs", 0);
-        for (var i = 0UL; i < Count; i++) builder.Pointer(".funcs", i * 16, ".str", 0).Pointer(".funcs", (i * 16) + 8, ".text", 0);
+        var builder = Patch().Words(".objs", ElfBuilder.Data, new ulong[4]).Words(
+            ".funcs",
+            ElfBuilder.Data,
+            new ulong[(Count * 2) + 2]).Pointer(".data", 8, ".objs", 0).Pointer(".objs", 8, ".funcs", 0);
+        for (var i = 0UL; i < Count; i++) builder.Pointer(
+            ".funcs", i * 16, ".str", 0).Pointer(".funcs", (i * 16) + 8, ".text", 0);
         return builder.Build();
     }
 

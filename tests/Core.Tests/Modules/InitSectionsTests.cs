@@ -36,7 +36,8 @@ public sealed class InitSectionsTests
     /// <summary>A name that is longer than any that is shown.</summary>
     [Fact]
     public void Read_CodeInAnInitSectionOfALongName_IsAFault() =>
-        Assert.Equal(TableFaultKind.FreedAfterInit, Assert.Single(Faults(Patch(".text", ".init" + new string('x', 600)))).Kind);
+        Assert.Equal(
+            TableFaultKind.FreedAfterInit, Assert.Single(Faults(Patch(".text", ".init" + new string('x', 600)))).Kind);
 
     /// <summary>Tools copy their tables while init runs; their code they hand on as it is.</summary>
     [Theory]
@@ -72,7 +73,9 @@ public sealed class InitSectionsTests
         {
             var facts = ModuleReader.Read(module).Value;
             Assert.Equal([new PatchedFunction("vmlinux", "do_exit")], facts.Functions);
-            string[] details = isFault ? ["the new code of do_exit in .init.text", "the callback pre-patch in .init.text"] : [];
+            string[] details = isFault
+                ? ["the new code of do_exit in .init.text", "the callback pre-patch in .init.text"]
+                : [];
             Assert.Equal(details.Order(), facts.TableFaults.Select(f => f.Detail).Order());
         }
     }
@@ -92,7 +95,11 @@ public sealed class InitSectionsTests
     /// <summary>A patch of one function with all that the kernel keeps, each in a section of its own.</summary>
     /// <param name="section">The one that is called otherwise.</param>
     private static byte[] Patch(
-        string section = "", string name = "", ulong codeFlags = ElfBuilder.Code, string symbol = "new_iget", ulong symbolAt = 0)
+        string section = "",
+        string name = "",
+        ulong codeFlags = ElfBuilder.Code,
+        string symbol = "new_iget",
+        ulong symbolAt = 0)
     {
         string N(string own) => own == section ? name : own;
         return ElfBuilder.Livepatch(modinfo: Modinfo)

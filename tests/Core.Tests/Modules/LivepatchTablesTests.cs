@@ -3,40 +3,60 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Core.Tests.Modules;
 
-/// <summary>Tables of each tool, written by hand after its headers: callbacks, states, old and new layouts, each architecture.</summary>
+/// <summary>
+/// Tables of each tool, written by hand after its headers: callbacks, states, old and new layouts, each architecture.
+/// </summary>
 public sealed class LivepatchTablesTests
 {
-    public static TheoryData<ushort, bool, string> Architectures => new() { { 62, false, "x86_64" }, { 183, false, "aarch64" }, { 22, true, "s390x" } };
+    public static TheoryData<ushort, bool, string> Architectures =>
+        new() { { 62, false, "x86_64" }, { 183, false, "aarch64" }, { 22, true, "s390x" } };
 
-    /// <summary>struct klp_patch with a module's object, callbacks and states, as a C compiler would lay it out.</summary>
+    /// <summary>
+    /// struct klp_patch with a module's object, callbacks and states, as a C compiler would lay it out.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Architectures))]
     public void Read_KlpPatch_TellsCallbacksAndStates(ushort machine, bool isBigEndian, string architecture)
     {
-        var facts = ModuleReader.Read(SampleModules.KlpPatch(machine, isBigEndian, "name=test_patch\0livepatch=Y\0vermagic=6.12.0 SMP \0")).Value;
+        var facts = ModuleReader.Read(
+            SampleModules.KlpPatch(machine, isBigEndian, "name=test_patch\0livepatch=Y\0vermagic=6.12.0 SMP \0")).Value;
 
         Assert.Equal(architecture, facts.Architecture);
         Assert.Equal(PatchTables.KlpPatch, facts.Tables);
         Assert.True(facts.Replace);
-        Assert.Equal([new PatchedFunction("vmlinux", "do_exit"), new PatchedFunction("ext4", "ext4_iget", 2)], facts.Functions);
-        Assert.Equal([new PatchCallback("vmlinux", CallbackMoment.PostUnpatch, "undo_it"), new PatchCallback("ext4", CallbackMoment.PrePatch, "ask_first"), new PatchCallback("ext4", CallbackMoment.PostPatch, "")], facts.Callbacks);
+        Assert.Equal(
+            [new PatchedFunction("vmlinux", "do_exit"), new PatchedFunction("ext4", "ext4_iget", 2)], facts.Functions);
+        Assert.Equal(
+            [
+                new PatchCallback("vmlinux", CallbackMoment.PostUnpatch, "undo_it"),
+                new PatchCallback("ext4", CallbackMoment.PrePatch, "ask_first"),
+                new PatchCallback("ext4", CallbackMoment.PostPatch, ""),
+            ],
+            facts.Callbacks);
         Assert.Equal([new SystemState(0x1_0000_0007, 3), new SystemState(9, 1)], facts.States);
     }
 
+    /// <summary>
+    /// In 5.4 replace stood where states is now: here it is the pointer's first byte, 0 before it is relocated.
+    /// </summary>
     [Theory]
-    [InlineData("5.4.0 SMP ", null, false)] // replace stood where states is now: here the pointer's first byte, 0 before it is relocated
+    [InlineData("5.4.0 SMP ", null, false)]
     [InlineData("4.19.0 SMP ", null, null)]
     [InlineData("something", null, null)]
     public void Read_KlpPatchOfOlderKernels_TellsNoMoreThanItKnows(string vermagic, int? states, bool? replace)
     {
-        var facts = ModuleReader.Read(SampleModules.KlpPatch(62, false, $"name=test_patch\0livepatch=Y\0vermagic={vermagic}\0")).Value;
+        var facts = ModuleReader.Read(
+            SampleModules.KlpPatch(62, false, $"name=test_patch\0livepatch=Y\0vermagic={vermagic}\0")).Value;
 
         Assert.Equal(states, facts.States?.Count);
         Assert.Equal(replace, facts.Replace);
         Assert.Equal(2, facts.Functions.Count);
     }
 
-    /// <summary>The table is the last variable of its section, as a compiler puts the first one of a file: its size is known all the same.</summary>
+    /// <summary>
+    /// The table is the last variable of its section, as a compiler puts the first one of a file: its size is known all
+    /// the same.
+    /// </summary>
     [Theory]
     [InlineData(0, TableFaultKind.FunctionWithoutCode)]
     [InlineData(8, TableFaultKind.FunctionWithoutName)]
@@ -61,7 +81,10 @@ public sealed class LivepatchTablesTests
         Assert.Equal(new TableFault(fault, "vmlinux"), Assert.Single(facts.TableFaults));
     }
 
-    /// <summary>The same table, whole: where it ends its section ends, by its symbol or against it, and the next section's pointers are not its own.</summary>
+    /// <summary>
+    /// The same table, whole: where it ends its section ends, by its symbol or against it, and the next section's
+    /// pointers are not its own.
+    /// </summary>
     [Theory]
     [InlineData(72, false)] // one function, and no row of zeros behind it
     [InlineData(72, true)]
@@ -100,7 +123,12 @@ public sealed class LivepatchTablesTests
         Assert.Equal(PatchTables.KpatchBuild, facts.Tables);
         Assert.Equal([new PatchedFunction("ext4", "ext4_iget", 3)], facts.Functions);
         Assert.Equal([new DynamicRelocation("ext4", "ext4_iget", 4)], facts.DynamicRelocations);
-        Assert.Equal([new PatchCallback("vmlinux", CallbackMoment.PrePatch, "ask_first"), new PatchCallback("ext4", CallbackMoment.PostUnpatch, "undo_it")], facts.Callbacks);
+        Assert.Equal(
+            [
+                new PatchCallback("vmlinux", CallbackMoment.PrePatch, "ask_first"),
+                new PatchCallback("ext4", CallbackMoment.PostUnpatch, "undo_it"),
+            ],
+            facts.Callbacks);
         Assert.Null(facts.Replace);
         Assert.Null(facts.States);
     }
@@ -124,12 +152,16 @@ public sealed class LivepatchTablesTests
         var facts = ModuleReader.Read(SampleModules.KlpBuild(objects)).Value;
 
         Assert.Equal(PatchTables.KlpBuild, facts.Tables);
-        Assert.Equal([new PatchedFunction("vmlinux", "do_exit"), new PatchedFunction("ext4", "ext4_iget", 5)], facts.Functions);
+        Assert.Equal(
+            [new PatchedFunction("vmlinux", "do_exit"), new PatchedFunction("ext4", "ext4_iget", 5)], facts.Functions);
         Assert.Equal([new PatchCallback("ext4", CallbackMoment.PrePatch, "ask_first")], facts.Callbacks);
         Assert.Null(facts.Replace);
     }
 
-    /// <summary>As in the kernel's samples/livepatch: an object that has callbacks and an empty array of functions, among others that have some.</summary>
+    /// <summary>
+    /// As in the kernel's samples/livepatch: an object that has callbacks and an empty array of functions, among others
+    /// that have some.
+    /// </summary>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -149,7 +181,16 @@ public sealed class LivepatchTablesTests
             .Pointer(".data", 48, ".rodata.str", 0)
             .Pointer(".data", 56, ".bss", 0)
             .Pointer(".data", 64, ".text", 40);
-        if (hasFunctions) builder.Pointer(".data", 128, ".rodata.str", 5).Pointer(".data", 136, ".data", 208).Pointer(".data", 208, ".rodata.str", 9).Pointer(".data", 216, ".text", 0);
+        if (hasFunctions)
+            builder.Pointer(
+                ".data",
+                128,
+                ".rodata.str",
+                5).Pointer(
+                    ".data",
+                    136,
+                    ".data",
+                    208).Pointer(".data", 208, ".rodata.str", 9).Pointer(".data", 216, ".text", 0);
         var facts = ModuleReader.Read(builder.Build()).Value;
 
         Assert.Equal(PatchTables.KlpPatch, facts.Tables);
@@ -202,7 +243,8 @@ public sealed class LivepatchTablesTests
     {
         var facts = ModuleReader.Read(made switch
         {
-            "klp-patch" => SampleModules.KlpPatch(62, false, "name=test_patch\0livepatch=Y\0vermagic=6.12.0 SMP \0", holder: "vmlinux"),
+            "klp-patch" => SampleModules.KlpPatch(
+                62, false, "name=test_patch\0livepatch=Y\0vermagic=6.12.0 SMP \0", holder: "vmlinux"),
             "klp-build" => SampleModules.KlpBuild(".init.klp_objects", holder: "vmlinux"),
             _ => SampleModules.KpatchBuild(hasPosition: true, holder: "vmlinux"),
         }).Value;
@@ -214,10 +256,18 @@ public sealed class LivepatchTablesTests
     [Fact]
     public void Read_PatchesTables_SayWhatIsNotVisible()
     {
-        Assert.Empty(ModuleReader.Read(SampleModules.KlpPatch(62, false, "name=test_patch\0livepatch=Y\0vermagic=6.12.0 SMP \0")).Value.NotVisible);
-        Assert.Equal(["replace", "states"], ModuleReader.Read(SampleModules.KlpBuild("__klp_objects")).Value.NotVisible);
-        Assert.Equal(["functions", "callbacks", "replace", "states", "shadowVariables"], ModuleReader.Read(ElfBuilder.Livepatch().Symbol("klp_shadow_get").Build()).Value.NotVisible);
-        Assert.Empty(ModuleReader.Read(ElfBuilder.Livepatch(modinfo: "name=test_patch\0vermagic=6.12.0 SMP \0").Build()).Value.NotVisible);
+        Assert.Empty(
+            ModuleReader.Read(
+                SampleModules.KlpPatch(
+                    62, false, "name=test_patch\0livepatch=Y\0vermagic=6.12.0 SMP \0")).Value.NotVisible);
+        Assert.Equal(
+            ["replace", "states"], ModuleReader.Read(SampleModules.KlpBuild("__klp_objects")).Value.NotVisible);
+        Assert.Equal(
+            ["functions", "callbacks", "replace", "states", "shadowVariables"],
+            ModuleReader.Read(ElfBuilder.Livepatch().Symbol("klp_shadow_get").Build()).Value.NotVisible);
+        Assert.Empty(
+            ModuleReader.Read(
+                ElfBuilder.Livepatch(modinfo: "name=test_patch\0vermagic=6.12.0 SMP \0").Build()).Value.NotVisible);
     }
 
     /// <summary>As of Linux 6.19, and as of later ones.</summary>
@@ -248,9 +298,13 @@ public sealed class LivepatchTablesTests
     [Fact]
     public void Read_ShadowVariables_AreSeenByTheirCalls()
     {
-        var facts = ModuleReader.Read(ElfBuilder.Livepatch().Symbol("klp_shadow_alloc").Symbol("klp_get_state").Symbol("kfree").Build()).Value;
+        var facts = ModuleReader.Read(
+            ElfBuilder.Livepatch().Symbol("klp_shadow_alloc").Symbol("klp_get_state").Symbol("kfree").Build()).Value;
 
         Assert.Equal(["klp_shadow_alloc", "klp_get_state"], facts.StateCalls);
-        Assert.Contains("shadow data:   calls klp_shadow_alloc, klp_get_state; with which ids is not visible in the file\n", ModuleText.Of(facts), StringComparison.Ordinal);
+        Assert.Contains(
+            "shadow data:   calls klp_shadow_alloc, klp_get_state; with which ids is not visible in the file\n",
+            ModuleText.Of(facts),
+            StringComparison.Ordinal);
     }
 }

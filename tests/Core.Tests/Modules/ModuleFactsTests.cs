@@ -15,14 +15,18 @@ public sealed class ModuleFactsTests
             var facts = ModuleReader.Read(Corpus.Module(name)).Value;
 
             Assert.NotNull(facts.SymbolVersions);
-            Assert.Equal(facts.NeededSymbols.Append("module_layout").Order(StringComparer.Ordinal), facts.SymbolVersions.Select(v => v.Name).Order(StringComparer.Ordinal));
+            Assert.Equal(
+                facts.NeededSymbols.Append("module_layout").Order(StringComparer.Ordinal),
+                facts.SymbolVersions.Select(v => v.Name).Order(StringComparer.Ordinal));
             Assert.All(facts.SymbolVersions, v => Assert.NotEqual(0u, v.Crc));
             Assert.Null(facts.ExtendedSymbolVersions);
             Assert.Equal(0, facts.TrailingBytes);
         }
     }
 
-    /// <summary>As /sys/module and the kernel's own headers have it: 1280 bytes on Debian's 6.12, 896 on its 6.1 (cloud, amd64).</summary>
+    /// <summary>
+    /// As /sys/module and the kernel's own headers have it: 1280 bytes on Debian's 6.12, 896 on its 6.1 (cloud, amd64).
+    /// </summary>
     [Theory]
     [InlineData(Corpus.CmdlineV2, 1280)]
     [InlineData(Corpus.CmdlineV2Older, 896)]
@@ -35,13 +39,21 @@ public sealed class ModuleFactsTests
     public void Read_SymbolVersions_OfBothKinds(ushort machine, bool isBigEndian)
     {
         var longName = new string('x', 100);
-        var builder = ElfBuilder.Livepatch(machine, isBigEndian).Words("__versions", ElfBuilder.Alloc, 0xd272d446, 0, 0, 0, 0, 0, 0, 0);
-        var file = builder.HalfWords("__version_ext_crcs", ElfBuilder.Alloc, 0xd272d446, 7).Text("__version_ext_names", ElfBuilder.Alloc, $"kfree\0{longName}\0\0").Build();
-        "kfree"u8.CopyTo(file.AsSpan(file.AsSpan().IndexOf(isBigEndian ? [0, 0, 0, 0, 0xd2, 0x72, 0xd4, 0x46] : (ReadOnlySpan<byte>)[0x46, 0xd4, 0x72, 0xd2, 0, 0, 0, 0]) + 8));
+        var builder = ElfBuilder.Livepatch(machine, isBigEndian).Words(
+            "__versions", ElfBuilder.Alloc, 0xd272d446, 0, 0, 0, 0, 0, 0, 0);
+        var file = builder.HalfWords("__version_ext_crcs", ElfBuilder.Alloc, 0xd272d446, 7).Text(
+            "__version_ext_names", ElfBuilder.Alloc, $"kfree\0{longName}\0\0").Build();
+        "kfree"u8.CopyTo(
+            file.AsSpan(
+                file.AsSpan().IndexOf(
+                    isBigEndian
+                        ? [0, 0, 0, 0, 0xd2, 0x72, 0xd4, 0x46]
+                        : (ReadOnlySpan<byte>)[0x46, 0xd4, 0x72, 0xd2, 0, 0, 0, 0]) + 8));
         var facts = ModuleReader.Read(file).Value;
 
         Assert.Equal([new SymbolVersion("kfree", 0xd272d446)], facts.SymbolVersions);
-        Assert.Equal([new SymbolVersion("kfree", 0xd272d446), new SymbolVersion(longName, 7)], facts.ExtendedSymbolVersions);
+        Assert.Equal(
+            [new SymbolVersion("kfree", 0xd272d446), new SymbolVersion(longName, 7)], facts.ExtendedSymbolVersions);
     }
 
     /// <summary>Rows as long as their names, as in Ubuntu's kernels.</summary>
@@ -83,16 +95,21 @@ public sealed class ModuleFactsTests
         var builder = what switch
         {
             "crc too large" => plain.Words("__versions", ElfBuilder.Alloc, 0x1_0000_0000, 0, 0, 0, 0, 0, 0, 0),
-            "name not ended" => plain.Words("__versions", ElfBuilder.Alloc, [1, .. Enumerable.Repeat(ulong.MaxValue, 7)]),
+            "name not ended" => plain.Words(
+                "__versions", ElfBuilder.Alloc, [1, .. Enumerable.Repeat(ulong.MaxValue, 7)]),
             "row beyond" => plain.HalfWords("__versions", ElfBuilder.Alloc, 16, 7, 0x41, 0, 28, 7, 0x41, 0, 0, 0),
             "row within its head" => plain.HalfWords("__versions", ElfBuilder.Alloc, 8, 7, 0x41, 0),
             "row's name not ended" => plain.HalfWords("__versions", ElfBuilder.Alloc, 12, 7, 0x41414141, 0, 0),
             "crcs alone" => plain.HalfWords("__version_ext_crcs", ElfBuilder.Alloc, 1),
             "names alone" => plain.Text("__version_ext_names", ElfBuilder.Alloc, "a\0"),
-            "fewer names" => plain.HalfWords("__version_ext_crcs", ElfBuilder.Alloc, 1, 2).Text("__version_ext_names", ElfBuilder.Alloc, "a\0"),
-            "two struct modules" => plain.Add(".gnu.linkonce.this_module", ElfBuilder.Data, ElfBuilder.ThisModule("test_patch")),
-            "struct module not allocated" => new ElfBuilder().Text(".modinfo", ElfBuilder.Alloc, Name + Vermagic).Add(".gnu.linkonce.this_module", 0, ElfBuilder.ThisModule("test_patch")),
-            "other name in struct module" => new ElfBuilder().Text(".modinfo", ElfBuilder.Alloc, Name + Vermagic).Add(".gnu.linkonce.this_module", ElfBuilder.Data, ElfBuilder.ThisModule("other")),
+            "fewer names" => plain.HalfWords("__version_ext_crcs", ElfBuilder.Alloc, 1, 2).Text(
+                "__version_ext_names", ElfBuilder.Alloc, "a\0"),
+            "two struct modules" => plain.Add(
+                ".gnu.linkonce.this_module", ElfBuilder.Data, ElfBuilder.ThisModule("test_patch")),
+            "struct module not allocated" => new ElfBuilder().Text(".modinfo", ElfBuilder.Alloc, Name + Vermagic).Add(
+                ".gnu.linkonce.this_module", 0, ElfBuilder.ThisModule("test_patch")),
+            "other name in struct module" => new ElfBuilder().Text(".modinfo", ElfBuilder.Alloc, Name + Vermagic).Add(
+                ".gnu.linkonce.this_module", ElfBuilder.Data, ElfBuilder.ThisModule("other")),
             "modinfo not ended" => ElfBuilder.Livepatch(modinfo: Name + Vermagic + "license=GPL"),
             "no vermagic" => ElfBuilder.Livepatch(modinfo: Name),
             _ => throw new ArgumentOutOfRangeException(nameof(what)),
@@ -104,9 +121,10 @@ public sealed class ModuleFactsTests
     }
 
     [Fact]
-    public void Read_RepeatedModinfo_IsTold()
+    public void Read_RepeatedModinfo_IsReported()
     {
-        var facts = ModuleReader.Read(ElfBuilder.Livepatch(modinfo: Name + Vermagic + "vermagic=6.1.0 SMP \0author=a\0author=b\0license=GPL\0license=MIT\0").Build()).Value;
+        const string repeated = "vermagic=6.1.0 SMP \0author=a\0author=b\0license=GPL\0license=MIT\0";
+        var facts = ModuleReader.Read(ElfBuilder.Livepatch(modinfo: Name + Vermagic + repeated).Build()).Value;
 
         Assert.Equal(["vermagic", "license"], facts.RepeatedModinfo);
         Assert.Equal("6.19.0", facts.KernelRelease);
@@ -115,7 +133,9 @@ public sealed class ModuleFactsTests
         Assert.Contains("more than one vermagic, license in modinfo", text, StringComparison.Ordinal);
     }
 
-    /// <summary>What is kept of a file is paid from its size, and each of these is made of what costs most of one kind.</summary>
+    /// <summary>
+    /// What is kept of a file is paid from its size, and each of these is made of what costs most of one kind.
+    /// </summary>
     [Theory]
     [InlineData("pointers")]
     [InlineData("sections")]

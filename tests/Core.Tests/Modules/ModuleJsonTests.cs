@@ -9,7 +9,10 @@ namespace LivepatchAgent.Core.Tests.Modules;
 /// <summary>The writer that is written by hand says what the records say, all of it.</summary>
 public sealed class ModuleJsonTests
 {
-    private static readonly JsonSerializerOptions Reflection = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+    private static readonly JsonSerializerOptions Reflection = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+    };
 
     public static TheoryData<string> Samples => ["plain", "signed", "everything"];
 
@@ -20,7 +23,8 @@ public sealed class ModuleJsonTests
         var facts = which switch
         {
             "plain" => ModuleReader.Read(Corpus.Module(Corpus.CmdlineV2)).Value,
-            "signed" => ModuleReader.Read(ModuleSigner.Sign(Corpus.Module(Corpus.CmdlineSigned), TestKeys.Publisher)).Value,
+            "signed" => ModuleReader.Read(
+                ModuleSigner.Sign(Corpus.Module(Corpus.CmdlineSigned), TestKeys.Publisher)).Value,
             _ => Everything,
         };
         var written = JsonNode.Parse(ModuleJson.Write(facts));
@@ -49,7 +53,16 @@ public sealed class ModuleJsonTests
         LivepatchSymbols = [new("vmlinux", "y", 1, true)],
         LivepatchRelocations = [new("vmlinux", ".text", 4, true, false)],
         RelocationFaults = [new(RelocationFaultKind.NotMarked, ".klp.rela.vmlinux", "d", 3)],
-        Signatures = [new() { ContentLength = 1, Length = 2, Type = "PGP", Fault = "no", Certificates = 1, TrailingBytes = 3, Signers = [new() { KeyId = "ab", Digest = "sha1", Algorithm = "rsa", HasSignedAttributes = true }] }],
+        Signatures = [new()
+        {
+            ContentLength = 1,
+            Length = 2,
+            Type = "PGP",
+            Fault = "no",
+            Certificates = 1,
+            TrailingBytes = 3,
+            Signers = [new() { KeyId = "ab", Digest = "sha1", Algorithm = "rsa", HasSignedAttributes = true }],
+        }],
         TrailingBytes = 5,
         BytesBehindSignature = 6,
     };

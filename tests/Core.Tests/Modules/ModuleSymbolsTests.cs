@@ -2,7 +2,9 @@ using LivepatchAgent.Core.Modules;
 
 namespace LivepatchAgent.Core.Tests.Modules;
 
-/// <summary>What a module that is not loaded will have when it comes: its names, and which of them ftrace can redirect.</summary>
+/// <summary>
+/// What a module that is not loaded will have when it comes: its names, and which of them ftrace can redirect.
+/// </summary>
 public sealed class ModuleSymbolsTests
 {
     private const ushort X64 = 62, Arm64 = 183, S390 = 22;

@@ -2,7 +2,9 @@ using LivepatchAgent.Core.Modules;
 
 namespace LivepatchAgent.Core.Tests.Modules;
 
-/// <summary>How many bytes each type writes, as the kernel's apply_relocate_add() of each architecture has it.</summary>
+/// <summary>
+/// How many bytes each type writes, as the kernel's apply_relocate_add() of each architecture has it.
+/// </summary>
 public sealed class RelocationTypesTests
 {
     [Theory]
@@ -24,5 +26,6 @@ public sealed class RelocationTypesTests
     [InlineData(ElfFile.MachineS390, 12, -1)] // R_390_RELATIVE, of shared objects
     [InlineData(ElfFile.MachineS390, 37, -1)] // R_390_TLS_LOAD
     [InlineData(ElfFile.MachineS390, 62, -1)]
-    public void Width_OfAType_IsWhatTheKernelWrites(ushort machine, uint type, int width) => Assert.Equal(width, RelocationTypes.Width(machine, type));
+    public void Width_OfAType_IsWhatTheKernelWrites(ushort machine, uint type, int width) =>
+        Assert.Equal(width, RelocationTypes.Width(machine, type));
 }

@@ -7,13 +7,31 @@ namespace LivepatchAgent.Core.Tests.Modules;
 /// <summary>Livepatches as each tool leaves them, written by hand after its headers.</summary>
 internal static class SampleModules
 {
-    /// <summary>struct klp_patch with a module's object, callbacks and states, as a C compiler would lay it out.</summary>
-    public static byte[] KlpPatch(ushort machine, bool isBigEndian, string modinfo, string holder = "ext4") => ElfBuilder.Livepatch(machine, isBigEndian, modinfo)
+    /// <summary>
+    /// struct klp_patch with a module's object, callbacks and states, as a C compiler would lay it out.
+    /// </summary>
+    public static byte[] KlpPatch(
+        ushort machine,
+        bool isBigEndian,
+        string modinfo,
+        string holder = "ext4") => ElfBuilder.Livepatch(machine, isBigEndian, modinfo)
         .Text(".rodata.str", ElfBuilder.Alloc, $"do_exit\0ext4_iget\0{holder}\0")
         .Add(".text", ElfBuilder.Code, new byte[64])
-        .Words(".data.funcs", ElfBuilder.Data, [.. new ulong[8], .. new ulong[2], 2, .. new ulong[5]]) // two tables of one function and its end, 32 bytes each
+        // Two tables of one function and its end, 32 bytes each.
+        .Words(".data.funcs", ElfBuilder.Data, [.. new ulong[8], .. new ulong[2], 2, .. new ulong[5]])
         .Words(".data.objs", ElfBuilder.Data, new ulong[30]) // three objects of 80 bytes, the last one empty
-        .Words(".data.states", ElfBuilder.Data, 0x1_0000_0007, isBigEndian ? 3UL << 32 : 3, 0, 9, isBigEndian ? 1UL << 32 : 1, 0, 0, 0, 0)
+        .Words(
+            ".data.states",
+            ElfBuilder.Data,
+            0x1_0000_0007,
+            isBigEndian ? 3UL << 32 : 3,
+            0,
+            9,
+            isBigEndian ? 1UL << 32 : 1,
+            0,
+            0,
+            0,
+            0)
         .Words(".data.patch", ElfBuilder.Data, 0, 0, 0, isBigEndian ? 1UL << 56 : 1, 0, 0)
         .Symbol("objs", ".data.objs", 0, 240)
         .Symbol("vmlinux_funcs", ".data.funcs", 0, 64)
@@ -77,8 +95,9 @@ internal static class SampleModules
         .Build();
 
     /// <summary>
-    /// What objtool's klp-post-link leaves of a reference to a symbol that is not exported: the relocation that was linked names
-    /// what stood for the symbol and does nothing, the livepatch's own does the work, and the list that told of it stays.
+    /// What objtool's klp-post-link leaves of a reference to a symbol that is not exported: the relocation that was
+    /// linked names what stood for the symbol and does nothing, the livepatch's own does the work, and the list that
+    /// told of it stays.
     /// </summary>
     /// <param name="original">What stood for the symbol.</param>
     /// <param name="list">The list's section.</param>
@@ -99,7 +118,9 @@ internal static class SampleModules
         .Relocate(".klp.rela.vmlinux..text", ".text", 4, ".klp.sym.vmlinux.nr_context_switches,0", 2, 0x0010_0042)
         .Build();
 
-    /// <summary>A <c>__versions</c> whose rows are as long as their names: way to the next, CRC, name, and 8 zeros at the end.</summary>
+    /// <summary>
+    /// A <c>__versions</c> whose rows are as long as their names: way to the next, CRC, name, and 8 zeros at the end.
+    /// </summary>
     public static byte[] VersionsOfAnyLength(ushort machine, bool isBigEndian, params SymbolVersion[] versions)
     {
         List<uint> words = [];
@@ -107,10 +128,14 @@ internal static class SampleModules
         {
             var padded = Encoding.ASCII.GetBytes(name.PadRight((name.Length + 4) & ~3, '\0'));
             words.AddRange([8 + (uint)padded.Length, crc]);
-            for (var at = 0; at < padded.Length; at += 4) words.Add(isBigEndian ? BinaryPrimitives.ReadUInt32BigEndian(padded.AsSpan(at)) : BinaryPrimitives.ReadUInt32LittleEndian(padded.AsSpan(at)));
+            for (var at = 0; at < padded.Length; at += 4) words.Add(
+                isBigEndian
+                    ? BinaryPrimitives.ReadUInt32BigEndian(padded.AsSpan(at))
+                    : BinaryPrimitives.ReadUInt32LittleEndian(padded.AsSpan(at)));
         }
 
-        return ElfBuilder.Livepatch(machine, isBigEndian).HalfWords("__versions", ElfBuilder.Alloc, [.. words, 0, 0]).Build();
+        return ElfBuilder.Livepatch(machine, isBigEndian).HalfWords(
+            "__versions", ElfBuilder.Alloc, [.. words, 0, 0]).Build();
     }
 
     /// <summary>Symbols and relocations of the livepatch core, as of klp-convert and the tools.</summary>

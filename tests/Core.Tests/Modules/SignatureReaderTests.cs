@@ -17,8 +17,16 @@ public sealed class SignatureReaderTests
         var facts = ModuleReader.Read(Corpus.Module(Corpus.CmdlineSigned)).Value;
 
         var signature = Assert.Single(facts.Signatures);
-        Assert.Equal((Module.Length, "PKCS#7", null, 0, 0), (signature.ContentLength, signature.Type, signature.Fault, signature.Certificates, signature.TrailingBytes));
-        using var certificate = X509CertificateLoader.LoadCertificateFromFile(Path.Combine(AppContext.BaseDirectory, "corpus", "modules", "sign-file.pem"));
+        Assert.Equal(
+            (Module.Length, "PKCS#7", null, 0, 0),
+            (
+                signature.ContentLength,
+                signature.Type,
+                signature.Fault,
+                signature.Certificates,
+                signature.TrailingBytes));
+        using var certificate = X509CertificateLoader.LoadCertificateFromFile(
+            Path.Combine(AppContext.BaseDirectory, "corpus", "modules", "sign-file.pem"));
         var signer = Assert.Single(signature.Signers);
         Assert.Equal(certificate.IssuerName.Name, signer.Issuer);
         Assert.Equal(certificate.SerialNumber.TrimStart('0'), signer.Serial!.ToUpperInvariant().TrimStart('0'));
@@ -31,16 +39,38 @@ public sealed class SignatureReaderTests
         using var ecdsa = Certificate(ECDsa.Create(ECCurve.NamedCurves.nistP256), "CN=curve");
         var cms = new SignedCms(new ContentInfo(Module), detached: true);
         cms.ComputeSignature(Signer(TestKeys.Publisher, SubjectIdentifierType.IssuerAndSerialNumber), silent: true);
-        cms.ComputeSignature(new CmsSigner(SubjectIdentifierType.SubjectKeyIdentifier, ecdsa) { IncludeOption = X509IncludeOption.EndCertOnly, DigestAlgorithm = Algorithms.Sha384, SignedAttributes = { new Pkcs9SigningTime() } }, silent: true);
-        cms.ComputeSignature(new CmsSigner(SubjectIdentifierType.IssuerAndSerialNumber, TestKeys.Stranger, TestKeys.Stranger.GetRSAPrivateKey(), RSASignaturePadding.Pss) { IncludeOption = X509IncludeOption.None, DigestAlgorithm = Algorithms.Sha256 }, silent: true);
+        cms.ComputeSignature(
+            new CmsSigner(SubjectIdentifierType.SubjectKeyIdentifier, ecdsa)
+            {
+                IncludeOption = X509IncludeOption.EndCertOnly,
+                DigestAlgorithm = Algorithms.Sha384,
+                SignedAttributes = { new Pkcs9SigningTime() },
+            },
+            silent: true);
+        cms.ComputeSignature(
+            new CmsSigner(
+                SubjectIdentifierType.IssuerAndSerialNumber,
+                TestKeys.Stranger,
+                TestKeys.Stranger.GetRSAPrivateKey(),
+                RSASignaturePadding.Pss)
+            {
+                IncludeOption = X509IncludeOption.None,
+                DigestAlgorithm = Algorithms.Sha256,
+            },
+            silent: true);
         var signature = Assert.Single(ModuleReader.Read(ModuleSignature.Append(Module, cms.Encode())).Value.Signatures);
 
         Assert.Null(signature.Fault);
         Assert.Equal(1, signature.Certificates);
         var keyId = new X509SubjectKeyIdentifierExtension(ecdsa.PublicKey, critical: false).SubjectKeyIdentifier!;
         Assert.Equal(
-            [("CN=publisher", null, "sha512", "rsa", false), ("CN=stranger", null, "sha256", "rsa-pss", false), (null, keyId.ToLowerInvariant(), "sha384", "ecdsa", true)],
-            signature.Signers.Select(s => (s.Issuer, s.KeyId, s.Digest, s.Algorithm, s.HasSignedAttributes)).OrderBy(s => s.Issuer ?? "Z", StringComparer.Ordinal));
+            [
+                ("CN=publisher", null, "sha512", "rsa", false),
+                ("CN=stranger", null, "sha256", "rsa-pss", false),
+                (null, keyId.ToLowerInvariant(), "sha384", "ecdsa", true),
+            ],
+            signature.Signers.Select(s => (s.Issuer, s.KeyId, s.Digest, s.Algorithm, s.HasSignedAttributes)).OrderBy(
+                s => s.Issuer ?? "Z", StringComparer.Ordinal));
     }
 
     /// <summary>Names with each kind of part and everything that wants quoting.</summary>
@@ -52,7 +82,8 @@ public sealed class SignatureReaderTests
     public void Read_IssuersName_ReadsAsDotNetReadsIt(string name)
     {
         using var certificate = Certificate(ECDsa.Create(ECCurve.NamedCurves.nistP256), name);
-        var signer = Assert.Single(Assert.Single(ModuleReader.Read(ModuleSigner.Sign(Module, certificate)).Value.Signatures).Signers);
+        var signer = Assert.Single(
+            Assert.Single(ModuleReader.Read(ModuleSigner.Sign(Module, certificate)).Value.Signatures).Signers);
 
         Assert.Equal(certificate.IssuerName.Name, signer.Issuer);
     }
@@ -67,7 +98,8 @@ public sealed class SignatureReaderTests
         Assert.Equal([once.Length, Module.Length], facts.Signatures.Select(s => s.ContentLength));
         Assert.Equal(once.Length, facts.Signature?.ContentLength);
         Assert.Equal(0, facts.TrailingBytes);
-        Assert.Contains("; under another one, so no kernel looks at it\n", ModuleText.Of(facts), StringComparison.Ordinal);
+        Assert.Contains(
+            "; under another one, so no kernel looks at it\n", ModuleText.Of(facts), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -77,14 +109,19 @@ public sealed class SignatureReaderTests
         var pkcs7 = signed[Module.Length..^ModuleSignature.TrailerLength];
 
         var before = ModuleReader.Read(ModuleSigner.Sign([.. Module, 1, 2, 3], TestKeys.Publisher)).Value;
-        Assert.Equal((3, 0, 0), (before.TrailingBytes, before.Signatures[0].TrailingBytes, before.BytesBehindSignature));
+        Assert.Equal(
+            (3, 0, 0), (before.TrailingBytes, before.Signatures[0].TrailingBytes, before.BytesBehindSignature));
         var within = ModuleReader.Read(ModuleSignature.Append(Module, [.. pkcs7, 0, 0])).Value;
-        Assert.Equal((0, 2, 0), (within.TrailingBytes, within.Signatures[0].TrailingBytes, within.BytesBehindSignature));
+        Assert.Equal(
+            (0, 2, 0), (within.TrailingBytes, within.Signatures[0].TrailingBytes, within.BytesBehindSignature));
         Assert.Single(within.Signatures[0].Signers);
         var behind = ModuleReader.Read([.. signed, .. new byte[5]]).Value;
         Assert.Empty(behind.Signatures);
         Assert.Equal((signed.Length + 5 - Module.Length, 5), (behind.TrailingBytes, behind.BytesBehindSignature));
-        Assert.Contains("a signature with 5 bytes behind it: to a kernel the module is unsigned\n", ModuleText.Of(behind), StringComparison.Ordinal);
+        Assert.Contains(
+            "a signature with 5 bytes behind it: to a kernel the module is unsigned\n",
+            ModuleText.Of(behind),
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -98,7 +135,9 @@ public sealed class SignatureReaderTests
         var facts = ModuleReader.Read(signed).Value;
 
         Assert.Null(facts.Signature);
-        Assert.Equal((word, $"its signature is of type {type}, not PKCS#7 (2)"), (facts.Signatures[0].Type, facts.Signatures[0].Fault));
+        Assert.Equal(
+            (word, $"its signature is of type {type}, not PKCS#7 (2)"),
+            (facts.Signatures[0].Type, facts.Signatures[0].Fault));
     }
 
     [Theory]
@@ -117,9 +156,12 @@ public sealed class SignatureReaderTests
     public void Read_NotPkcs7_IsToldAsSuch()
     {
         Assert.Equal("it is not a PKCS#7 message", Fault([1, 2, 3]));
-        Assert.Equal("it is a CMS message, not a signed one", Fault([0x30, 0x0b, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01]));
+        Assert.Equal(
+            "it is a CMS message, not a signed one",
+            Fault([0x30, 0x0b, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01]));
         var attached = new SignedCms(new ContentInfo([1]), detached: false);
-        attached.ComputeSignature(Signer(TestKeys.Publisher, SubjectIdentifierType.IssuerAndSerialNumber), silent: true);
+        attached.ComputeSignature(
+            Signer(TestKeys.Publisher, SubjectIdentifierType.IssuerAndSerialNumber), silent: true);
         Assert.Equal("it holds content of its own, which no kernel takes", Fault(attached.Encode()));
         var none = new SignedCms(new ContentInfo(Module), detached: true);
         none.ComputeSignature(Signer(TestKeys.Publisher, SubjectIdentifierType.IssuerAndSerialNumber), silent: true);
@@ -139,7 +181,8 @@ public sealed class SignatureReaderTests
         }
     }
 
-    private static string? Fault(byte[] pkcs7) => Assert.Single(ModuleReader.Read(ModuleSignature.Append(Module, pkcs7)).Value.Signatures).Fault;
+    private static string? Fault(byte[] pkcs7) =>
+        Assert.Single(ModuleReader.Read(ModuleSignature.Append(Module, pkcs7)).Value.Signatures).Fault;
 
     private static CmsSigner Signer(X509Certificate2 certificate, SubjectIdentifierType type) =>
         new(type, certificate) { IncludeOption = X509IncludeOption.None, DigestAlgorithm = Algorithms.Sha512 };
@@ -149,7 +192,8 @@ public sealed class SignatureReaderTests
         using (key)
         {
             var request = new CertificateRequest(new X500DistinguishedName(name), key, HashAlgorithmName.SHA256);
-            request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, critical: false));
+            request.CertificateExtensions.Add(
+                new X509SubjectKeyIdentifierExtension(request.PublicKey, critical: false));
             return request.CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(200));
         }
     }

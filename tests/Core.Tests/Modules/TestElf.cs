@@ -37,7 +37,15 @@ internal static class TestElf
         var symtab = (uint)all.Count;
         all.Add(new Section(".symtab", 2, 0, table, Link: symtab + 1));
         all.Add(new Section(".strtab", 3, 0, names.ToArray()));
-        if (pointers is { } relocated) all.Add(new Section(".rela" + relocated.From, 4, 0x40, Rela(relocated.Pairs), symtab, (uint)all.FindIndex(s => s.Name == relocated.From)));
+        if (pointers is { } relocated)
+            all.Add(
+                new Section(
+                    ".rela" + relocated.From,
+                    4,
+                    0x40,
+                    Rela(relocated.Pairs),
+                    symtab,
+                    (uint)all.FindIndex(s => s.Name == relocated.From)));
         return Assemble(all);
     }
 

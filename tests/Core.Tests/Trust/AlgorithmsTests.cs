@@ -71,7 +71,9 @@ public sealed class AlgorithmsTests
             var file = ModuleSignature.Append(module, Signed(key, oid, module));
             var verdict = Verify(file, key);
             if (refused is null) Assert.Null(verdict);
-            else Assert.Equal((ProblemCode.ModuleSignatureInvalid, true), (verdict!.Code, verdict.Message.Contains($"over a {refused}", StringComparison.Ordinal)));
+            else Assert.Equal(
+                (ProblemCode.ModuleSignatureInvalid, true),
+                (verdict!.Code, verdict.Message.Contains($"over a {refused}", StringComparison.Ordinal)));
         }
     }
 
@@ -80,10 +82,15 @@ public sealed class AlgorithmsTests
     {
         Assert.Contains("1.2.3.4", Algorithms.DigestFault(new Oid("1.2.3.4")), StringComparison.Ordinal);
         Assert.Contains("1.2.3.4", Algorithms.SignatureFault(new Oid("1.2.3.4")), StringComparison.Ordinal);
-        Assert.Contains("ML-DSA-65", Algorithms.SignatureFault(new Oid("2.16.840.1.101.3.4.3.18")), StringComparison.Ordinal);
+        Assert.Contains(
+            "ML-DSA-65", Algorithms.SignatureFault(new Oid("2.16.840.1.101.3.4.3.18")), StringComparison.Ordinal);
         Assert.Equal("made with ECDSA, which is not accepted", Algorithms.SignatureFault(new Oid("1.2.840.10045.2.1")));
-        Assert.Contains("over a SHAKE256", Algorithms.DigestFault(new Oid("2.16.840.1.101.3.4.2.12")), StringComparison.Ordinal);
-        Assert.Contains("RSASSA-PSS", Algorithms.SignatureFault(new Oid("1.2.840.113549.1.1.10"), module: true), StringComparison.Ordinal);
+        Assert.Contains(
+            "over a SHAKE256", Algorithms.DigestFault(new Oid("2.16.840.1.101.3.4.2.12")), StringComparison.Ordinal);
+        Assert.Contains(
+            "RSASSA-PSS",
+            Algorithms.SignatureFault(new Oid("1.2.840.113549.1.1.10"), module: true),
+            StringComparison.Ordinal);
         Assert.Null(Algorithms.SignatureFault(new Oid("1.2.840.113549.1.1.10")));
     }
 
@@ -91,7 +98,16 @@ public sealed class AlgorithmsTests
     public void Open_OfAnRsaPssSignature_IsAccepted()
     {
         var cms = new SignedCms(new ContentInfo(Content), detached: false);
-        cms.ComputeSignature(new CmsSigner(SubjectIdentifierType.IssuerAndSerialNumber, TestKeys.Publisher, TestKeys.Publisher.GetRSAPrivateKey(), RSASignaturePadding.Pss) { IncludeOption = X509IncludeOption.None, DigestAlgorithm = Algorithms.Sha256 });
+        cms.ComputeSignature(
+            new CmsSigner(
+                SubjectIdentifierType.IssuerAndSerialNumber,
+                TestKeys.Publisher,
+                TestKeys.Publisher.GetRSAPrivateKey(),
+                RSASignaturePadding.Pss)
+            {
+                IncludeOption = X509IncludeOption.None,
+                DigestAlgorithm = Algorithms.Sha256,
+            });
         Assert.Equal(Content, Open(cms.Encode(), TestKeys.Publisher).Value);
     }
 
@@ -106,7 +122,10 @@ public sealed class AlgorithmsTests
         X509Certificate2[] all = [a, b, c, twin];
 
         Assert.Equal(Content, Open(one, 1, all).Value);
-        Assert.Contains("1 of the keys that this host trusts signed it, and 2 are needed", Open(one, 2, all).Problem!.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "1 of the keys that this host trusts signed it, and 2 are needed",
+            Open(one, 2, all).Problem!.Message,
+            StringComparison.Ordinal);
         Assert.Equal(Content, Open(two, 2, all).Value);
         Assert.NotNull(Open(two, 3, all).Problem);
         Assert.Equal(Content, Open(three, 3, all).Value);
@@ -128,7 +147,8 @@ public sealed class AlgorithmsTests
 
     private static Result<byte[]> Open(byte[] envelope, X509Certificate2 key) => Open(envelope, 1, [key]);
 
-    private static Result<byte[]> Open(byte[] envelope, int threshold, X509Certificate2[] keys) => CmsEnvelope.Open(envelope, keys, "the manifest", ProblemCode.ManifestSignatureInvalid, threshold);
+    private static Result<byte[]> Open(byte[] envelope, int threshold, X509Certificate2[] keys) =>
+        CmsEnvelope.Open(envelope, keys, "the manifest", ProblemCode.ManifestSignatureInvalid, threshold);
 
     private static Problem? Verify(byte[] file, X509Certificate2 key)
     {
@@ -136,11 +156,24 @@ public sealed class AlgorithmsTests
         var manifest = new VerifiedManifest(
             new PatchManifest
             {
-                Schema = PatchManifest.SchemaName, Version = "1", Sequence = 1, Notice = "n", KernelRelease = facts.KernelRelease, Architecture = facts.Architecture, Fixes = [], CoveredUntil = default,
-                Module = new ManifestModule { Name = facts.Name, Sha256 = Convert.ToHexStringLower(SHA256.HashData(file)), Size = file.Length },
+                Schema = PatchManifest.SchemaName,
+                Version = "1",
+                Sequence = 1,
+                Notice = "n",
+                KernelRelease = facts.KernelRelease,
+                Architecture = facts.Architecture,
+                Fixes = [],
+                CoveredUntil = default,
+                Module = new ManifestModule
+                {
+                    Name = facts.Name,
+                    Sha256 = Convert.ToHexStringLower(SHA256.HashData(file)),
+                    Size = file.Length,
+                },
             },
             new string('a', 64));
-        if (!ModuleVerifier.Begin(manifest, [key], file.Length, file).TryGet(out var verifier, out var problem)) return problem;
+        if (!ModuleVerifier.Begin(manifest, [key], file.Length, file).TryGet(out var verifier, out var problem))
+            return problem;
         using (verifier)
         {
             verifier.Append(file);
@@ -152,7 +185,12 @@ public sealed class AlgorithmsTests
     private static byte[] Signed(X509Certificate2 key, string digest, byte[]? detached = null)
     {
         var cms = new SignedCms(new ContentInfo(detached ?? Content), detached is not null);
-        cms.ComputeSignature(new CmsSigner(SubjectIdentifierType.IssuerAndSerialNumber, key) { IncludeOption = X509IncludeOption.None, DigestAlgorithm = new Oid(digest) });
+        cms.ComputeSignature(
+            new CmsSigner(SubjectIdentifierType.IssuerAndSerialNumber, key)
+            {
+                IncludeOption = X509IncludeOption.None,
+                DigestAlgorithm = new Oid(digest),
+            });
         return cms.Encode();
     }
 
@@ -175,5 +213,6 @@ public sealed class AlgorithmsTests
         return Made(new CertificateRequest("CN=renewed", key, HashAlgorithmName.SHA256));
     }
 
-    private static X509Certificate2 Made(CertificateRequest request) => request.CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(200));
+    private static X509Certificate2 Made(CertificateRequest request) =>
+        request.CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(200));
 }

@@ -11,7 +11,10 @@ public sealed class CatalogueClockTests
 {
     private const long Floor = 5;
 
-    /// <summary>Days from the present: when the catalogue was issued (it is good for 7), the host's clock, the latest time seen signed.</summary>
+    /// <summary>
+    /// Days from the present: when the catalogue was issued (it is good for 7), the host's clock, the latest time seen
+    /// signed.
+    /// </summary>
     public static TheoryData<string, int, int, int?, long, ProblemCode?> Table => new()
     {
         { "as it should be", 0, 0, 0, Floor, null },
@@ -31,41 +34,96 @@ public sealed class CatalogueClockTests
 
     [Theory]
     [MemberData(nameof(Table))]
-    public void Verify_WithClocksThatAreWrong(string what, int issued, int clock, int? seen, long sequence, ProblemCode? code)
+    public void Verify_WithClocksThatAreWrong(
+        string what, int issued, int clock, int? seen, long sequence, ProblemCode? code)
     {
         var envelope = CmsEnvelope.Sign(
             JsonSerializer.SerializeToUtf8Bytes(
-                new Catalogue { Schema = Catalogue.SchemaName, Architecture = "x86_64", KernelRelease = "6.12", Sequence = sequence, IssuedAt = Given.Now.AddDays(issued), ExpiresAt = Given.Now.AddDays(issued + 7), Patches = [] },
+                new Catalogue
+                {
+                    Schema = Catalogue.SchemaName,
+                    Architecture = "x86_64",
+                    KernelRelease = "6.12",
+                    Sequence = sequence,
+                    IssuedAt = Given.Now.AddDays(issued),
+                    ExpiresAt = Given.Now.AddDays(issued + 7),
+                    Patches = [],
+                },
                 WireJson.Default.Catalogue),
             TestKeys.Publisher);
         var floor = sequence == 0 ? 0 : Floor;
-        var problem = CatalogueVerifier.Verify(envelope, [TestKeys.Publisher], "x86_64", "6.12", floor, Given.Now.AddDays(clock), seen is { } days ? Given.Now.AddDays(days) : null).Problem;
+        var problem = CatalogueVerifier.Verify(
+            envelope,
+            [TestKeys.Publisher],
+            "x86_64",
+            "6.12",
+            floor,
+            Given.Now.AddDays(clock),
+            seen is { } days ? Given.Now.AddDays(days) : null).Problem;
         Assert.True(problem?.Code == code, $"{what}: {problem}");
     }
 
     [Fact]
     public void SignedTime_RisesAndIsCorrectedByANewerCatalogue()
     {
-        var state = Given.Enrolled(new Phase.Offered(null, Retry.Now), null).With(record: r => r with { Floors = new Dictionary<string, Floor> { [Given.Release] = new(Floor, 0) } });
+        var state = Given.Enrolled(new Phase.Offered(null, Retry.Now), null).With(
+            record: r => r with { Floors = new Dictionary<string, Floor> { [Given.Release] = new(Floor, 0) } });
         state = Read(state, Floor, 0);
         Assert.Equal(Given.Now, state.Record.SignedTime);
         Assert.Equal(Given.Now, Read(state, Floor, -1).Record.SignedTime);
         Assert.Equal(Given.Now.AddDays(3), Read(state, Floor, 3).Record.SignedTime);
         Assert.Equal(Given.Now.AddDays(-1), Read(state, Floor + 1, -1).Record.SignedTime);
-        Assert.Equal(new Step.FetchCatalogue(Floor, Given.Now), Decider.Next(new Turn(state.With(pursuit: p => p with { Phase = new Phase.Offered(null, Retry.Now) }), Given.Host(), Given.Policy, Given.Now)));
-        Assert.Null(Decider.Accept(new Turn(state, Given.Host(), Given.Policy, Given.Now), new Command.Disable()).Value.Record.SignedTime);
+        Assert.Equal(
+            new Step.FetchCatalogue(Floor, Given.Now),
+            Decider.Next(
+                new Turn(
+                    state.With(pursuit: p => p with { Phase = new Phase.Offered(null, Retry.Now) }),
+                    Given.Host(),
+                    Given.Policy,
+                    Given.Now)));
+        Assert.Null(
+            Decider.Accept(
+                new Turn(state, Given.Host(), Given.Policy, Given.Now), new Command.Disable()).Value.Record.SignedTime);
     }
 
     [Fact]
     public void CheckIn_WithAClockBehindWhatWasSigned_SaysSo()
     {
-        var state = Given.Enrolled(new Phase.Resting(), null).With(record: r => r with { SignedTime = Given.Now.AddDays(400) });
+        var state = Given.Enrolled(new Phase.Resting(), null).With(
+            record: r => r with { SignedTime = Given.Now.AddDays(400) });
         var step = new Step.CheckIn(Projection.Report(state, Given.Host()), [], null);
         var answer = new Assignment { Tag = "t", CheckInSeconds = 900, Now = Given.Now };
-        var told = Decider.Apply(new Turn(state, Given.Host(), Given.Policy, Given.Now), step, new StepResult.CheckedIn(answer)).Conversation.CheckIn.Problem;
+        var told = Decider.Apply(
+            new Turn(state, Given.Host(), Given.Policy, Given.Now),
+            step,
+            new StepResult.CheckedIn(answer)).Conversation.CheckIn.Problem;
         Assert.Equal(ProblemCode.ClockWrong, told?.Code);
-        Assert.Null(Decider.Apply(new Turn(state.With(record: r => r with { SignedTime = Given.Now }), Given.Host(), Given.Policy, Given.Now), step, new StepResult.CheckedIn(answer)).Conversation.CheckIn.Problem);
+        Assert.Null(
+            Decider.Apply(
+                new Turn(
+                    state.With(record: r => r with { SignedTime = Given.Now }), Given.Host(), Given.Policy, Given.Now),
+                step,
+                new StepResult.CheckedIn(answer)).Conversation.CheckIn.Problem);
     }
 
-    private static AgentState Read(AgentState state, long sequence, int days) => Decider.Apply(new Turn(state.With(pursuit: p => p with { Phase = new Phase.Offered(null, Retry.Now) }), Given.Host(), Given.Policy, Given.Now), new Step.FetchCatalogue(0), new StepResult.CatalogueRead(new VerifiedCatalogue(new Catalogue { Schema = Catalogue.SchemaName, Architecture = "x86_64", KernelRelease = Given.Release, Sequence = sequence, IssuedAt = Given.Now.AddDays(days), ExpiresAt = Given.Now.AddDays(days + 7), Patches = [] })));
+    private static AgentState Read(AgentState state, long sequence, int days) =>
+        Decider.Apply(
+            new Turn(
+                state.With(pursuit: p => p with { Phase = new Phase.Offered(null, Retry.Now) }),
+                Given.Host(),
+                Given.Policy,
+                Given.Now),
+            new Step.FetchCatalogue(0),
+            new StepResult.CatalogueRead(
+                new VerifiedCatalogue(
+                    new Catalogue
+                    {
+                        Schema = Catalogue.SchemaName,
+                        Architecture = "x86_64",
+                        KernelRelease = Given.Release,
+                        Sequence = sequence,
+                        IssuedAt = Given.Now.AddDays(days),
+                        ExpiresAt = Given.Now.AddDays(days + 7),
+                        Patches = [],
+                    })));
 }

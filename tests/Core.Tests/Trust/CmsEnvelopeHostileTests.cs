@@ -11,7 +11,8 @@ public sealed class CmsEnvelopeHostileTests
         for (var at = 0; at < envelope.Length * 8; at++)
         {
             envelope[at / 8] ^= (byte)(1 << (at % 8));
-            var opened = CmsEnvelope.Open(envelope, [TestKeys.Publisher], "the manifest", ProblemCode.ManifestSignatureInvalid);
+            var opened = CmsEnvelope.Open(
+                envelope, [TestKeys.Publisher], "the manifest", ProblemCode.ManifestSignatureInvalid);
             // BER lets a few bytes be written in two ways; what they mean must then be the same.
             if (opened.TryGet(out var content, out _)) Assert.Equal("{\"a\":1}"u8, content);
             envelope[at / 8] ^= (byte)(1 << (at % 8));
@@ -28,5 +29,7 @@ public sealed class CmsEnvelopeHostileTests
     }
 
     private static void AssertRefused(byte[] envelope) =>
-        Assert.NotNull(CmsEnvelope.Open(envelope, [TestKeys.Publisher], "the manifest", ProblemCode.ManifestSignatureInvalid).Problem);
+        Assert.NotNull(
+            CmsEnvelope.Open(
+                envelope, [TestKeys.Publisher], "the manifest", ProblemCode.ManifestSignatureInvalid).Problem);
 }

@@ -19,7 +19,9 @@ public sealed class ModuleProofTests
     [Fact]
     public void SignatureHolds_OfAKnownSigner_IsToldAndOfAnother_IsNot()
     {
-        foreach (var (signer, how) in Known.Select(k => (k, SubjectIdentifierType.IssuerAndSerialNumber)).Append((Curve, SubjectIdentifierType.SubjectKeyIdentifier)))
+        foreach (var (signer, how) in Known.Select(k => (
+            k,
+            SubjectIdentifierType.IssuerAndSerialNumber)).Append((Curve, SubjectIdentifierType.SubjectKeyIdentifier)))
         {
             var signed = Sign(signer, how);
             Assert.True(Holds(signed, Known));
@@ -40,7 +42,8 @@ public sealed class ModuleProofTests
 
         Assert.True(Holds(signed, Known));
         Assert.True(Holds(signed, [Curve]));
-        for (var i = cms.SignerInfos.Count; i < 17; i++) cms.ComputeSignature(Signer(TestKeys.Publisher, SubjectIdentifierType.IssuerAndSerialNumber), silent: true);
+        for (var i = cms.SignerInfos.Count; i < 17; i++) cms.ComputeSignature(
+            Signer(TestKeys.Publisher, SubjectIdentifierType.IssuerAndSerialNumber), silent: true);
         Assert.Null(Holds(ModuleSignature.Append(Module, cms.Encode()), Known));
     }
 
@@ -49,9 +52,21 @@ public sealed class ModuleProofTests
     {
         foreach (var signer in new[]
         {
-            Signer(Curve, SubjectIdentifierType.IssuerAndSerialNumber, a => a.SignedAttributes.Add(new Pkcs9SigningTime())),
-            Signer(Curve, SubjectIdentifierType.IssuerAndSerialNumber, a => a.DigestAlgorithm = new Oid("1.3.14.3.2.26")),
-            new CmsSigner(SubjectIdentifierType.IssuerAndSerialNumber, TestKeys.Publisher, TestKeys.Publisher.GetRSAPrivateKey(), RSASignaturePadding.Pss) { IncludeOption = X509IncludeOption.None, DigestAlgorithm = Algorithms.Sha256 },
+            Signer(
+                Curve,
+                SubjectIdentifierType.IssuerAndSerialNumber,
+                a => a.SignedAttributes.Add(new Pkcs9SigningTime())),
+            Signer(
+                Curve, SubjectIdentifierType.IssuerAndSerialNumber, a => a.DigestAlgorithm = new Oid("1.3.14.3.2.26")),
+            new CmsSigner(
+                SubjectIdentifierType.IssuerAndSerialNumber,
+                TestKeys.Publisher,
+                TestKeys.Publisher.GetRSAPrivateKey(),
+                RSASignaturePadding.Pss)
+            {
+                IncludeOption = X509IncludeOption.None,
+                DigestAlgorithm = Algorithms.Sha256,
+            },
         })
         {
             var cms = new SignedCms(new ContentInfo(Module), detached: true);
@@ -61,9 +76,9 @@ public sealed class ModuleProofTests
     }
 
     /// <summary>
-    /// Each bit of each signature: no answer is another than .NET's. Where .NET's reader has none, the right signature may still be found: a
-    /// few bits of tags tell this one nothing, and whether a message can be read at all preflight tells before. Where this one has
-    /// none, it is stricter: with versions, as a kernel is.
+    /// Each bit of each signature: no answer is another than .NET's. Where .NET's reader has none, the right signature
+    /// may still be found: a few bits of tags tell this one nothing, and whether a message can be read at all preflight
+    /// tells before. Where this one has none, it is stricter: with versions, as a kernel is.
     /// </summary>
     [Theory]
     [InlineData(SubjectIdentifierType.IssuerAndSerialNumber)]
@@ -78,7 +93,8 @@ public sealed class ModuleProofTests
             {
                 signed[bit / 8] ^= (byte)(1 << (bit % 8));
                 var (ours, theirs) = (Holds(signed, Known), HoldsByDotNet(signed));
-                if (ours is not null && ours != theirs && (theirs is not null || ours == false)) others.Add($"{signer.Subject} byte {(bit / 8) - Module.Length} bit {bit % 8}: {ours} {theirs}");
+                if (ours is not null && ours != theirs && (theirs is not null || ours == false))
+                    others.Add($"{signer.Subject} byte {(bit / 8) - Module.Length} bit {bit % 8}: {ours} {theirs}");
                 signed[bit / 8] ^= (byte)(1 << (bit % 8));
             }
         }
@@ -87,7 +103,9 @@ public sealed class ModuleProofTests
     }
 
     private static bool? Holds(byte[] file, IReadOnlyList<X509Certificate2> known) =>
-        ModuleSignature.TryFind(file, file.Length, out var signature, out _) ? ModuleProof.SignatureHolds(file, signature, known) : null;
+        ModuleSignature.TryFind(file, file.Length, out var signature, out _)
+            ? ModuleProof.SignatureHolds(file, signature, known)
+            : null;
 
     private static bool? HoldsByDotNet(byte[] file)
     {
@@ -98,7 +116,10 @@ public sealed class ModuleProofTests
             cms.Decode(file.AsSpan((int)signature.ContentLength, signature.Pkcs7Length));
             if (cms.SignerInfos.Count != 1) return null;
             var signer = cms.SignerInfos[0];
-            if (signer.SignedAttributes.Count > 0 || Algorithms.SignatureFault(signer.SignatureAlgorithm, module: true) is not null || Algorithms.Digest(signer.DigestAlgorithm) is not { } digest) return null;
+            if (signer.SignedAttributes.Count > 0
+                || Algorithms.SignatureFault(signer.SignatureAlgorithm, module: true) is not null
+                || Algorithms.Digest(signer.DigestAlgorithm) is not { } digest)
+                return null;
             if (SignerCertificate.Find(signer, Known) is not { } certificate) return null;
             using var check = Algorithms.Check(certificate, digest);
             check.Take(CryptographicOperations.HashData(digest, Module));
@@ -117,9 +138,14 @@ public sealed class ModuleProofTests
         return ModuleSignature.Append(Module, cms.Encode());
     }
 
-    private static CmsSigner Signer(X509Certificate2 certificate, SubjectIdentifierType how, Action<CmsSigner>? change = null)
+    private static CmsSigner Signer(
+        X509Certificate2 certificate, SubjectIdentifierType how, Action<CmsSigner>? change = null)
     {
-        var signer = new CmsSigner(how, certificate) { IncludeOption = X509IncludeOption.None, DigestAlgorithm = Algorithms.Sha256 };
+        var signer = new CmsSigner(how, certificate)
+        {
+            IncludeOption = X509IncludeOption.None,
+            DigestAlgorithm = Algorithms.Sha256,
+        };
         change?.Invoke(signer);
         return signer;
     }

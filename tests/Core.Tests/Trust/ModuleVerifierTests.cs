@@ -7,9 +7,9 @@ using LivepatchAgent.Core.Wire;
 namespace LivepatchAgent.Core.Tests.TrustTests;
 
 /// <summary>
-/// Each test makes a module bad in one way. Where the manifest's digest would catch it first, the manifest is made for the
-/// bad file: then only the module's own signature stands between it and the kernel, as when the server's storage and the
-/// publisher's manifest disagree about what was meant.
+/// Each test makes a module bad in one way. Where the manifest's digest would catch it first, the manifest is made for
+/// the bad file: then only the module's own signature stands between it and the kernel, as when the server's storage
+/// and the publisher's manifest disagree about what was meant.
 /// </summary>
 public sealed class ModuleVerifierTests
 {
@@ -32,7 +32,8 @@ public sealed class ModuleVerifierTests
     public void Finish_SignedByTheKernelsSignFile_IsVerified()
     {
         var file = Corpus.Module(Corpus.CmdlineSigned);
-        using var signFile = X509Certificate2.CreateFromPem(System.Text.Encoding.ASCII.GetString(Corpus.Module("sign-file.pem")));
+        using var signFile = X509Certificate2.CreateFromPem(
+            System.Text.Encoding.ASCII.GetString(Corpus.Module("sign-file.pem")));
 
         Assert.Null(Verify(file, Manifest(file), publishers: [signFile]).Problem);
     }
@@ -55,8 +56,8 @@ public sealed class ModuleVerifierTests
     [Fact]
     public void Verify_AnyBitOfTheSignatureChanged_NeverThrowsAndTheManifestCatchesIt()
     {
-        // A PKCS#7 has fields that its signature does not cover (its version, the list of digests), so a changed one can
-        // still fit the content. The manifest's digest covers every byte.
+        // A PKCS#7 has fields that its signature does not cover (its version, the list of digests), so a changed one
+        // can still fit the content. The manifest's digest covers every byte.
         var (manifest, facts) = (Manifest(Signed), ModuleReader.Read(Signed).Value);
         for (var at = Corpus.Module(Corpus.Cmdline).Length; at < Signed.Length; at++)
         {
@@ -74,17 +75,20 @@ public sealed class ModuleVerifierTests
     {
         const int Length = 3072 / 8;
         var start = Signed.Length - ModuleSignature.TrailerLength - Length;
-        for (var at = start; at < start + Length; at += 7) AssertRefused(Flip(Signed, at, at % 8), ProblemCode.ModuleSignatureInvalid);
+        for (var at = start; at < start + Length; at += 7) AssertRefused(
+            Flip(Signed, at, at % 8), ProblemCode.ModuleSignatureInvalid);
     }
 
     [Fact]
     public void Verify_Truncated_IsRefused()
     {
-        foreach (var length in new[] { 0, 1, 27, 28, 39, 40, 41, 1000, Signed.Length - 41, Signed.Length - 40, Signed.Length - 28, Signed.Length - 1 })
+        int[] fromTheEnd = [.. new[] { 41, 40, 28, 1 }.Select(missing => Signed.Length - missing)];
+        foreach (var length in (int[])[0, 1, 27, 28, 39, 40, 41, 1000, .. fromTheEnd])
         {
             var file = Signed[..length];
             Assert.NotNull(Verify(file, Manifest(Signed), facts: ModuleReader.Read(Signed).Value).Problem);
-            if (length > 0) Assert.NotNull(Verify(file, Manifest(file), facts: ModuleReader.Read(Signed).Value).Problem);
+            if (length > 0)
+                Assert.NotNull(Verify(file, Manifest(file), facts: ModuleReader.Read(Signed).Value).Problem);
         }
     }
 
@@ -92,11 +96,13 @@ public sealed class ModuleVerifierTests
     public void Verify_Unsigned_IsRefused() => AssertRefused(Corpus.Module(Corpus.Cmdline), ProblemCode.ModuleUnsigned);
 
     [Fact]
-    public void Verify_BytesBehindTheSignature_IsUnsigned() => AssertRefused([.. Signed, 0], ProblemCode.ModuleUnsigned);
+    public void Verify_BytesBehindTheSignature_IsUnsigned() =>
+        AssertRefused([.. Signed, 0], ProblemCode.ModuleUnsigned);
 
     [Fact]
     public void Verify_SignedByAStranger_IsRefused() =>
-        AssertRefused(ModuleSigner.Sign(Corpus.Module(Corpus.Cmdline), TestKeys.Stranger), ProblemCode.ModuleSignerUnknown);
+        AssertRefused(
+            ModuleSigner.Sign(Corpus.Module(Corpus.Cmdline), TestKeys.Stranger), ProblemCode.ModuleSignerUnknown);
 
     [Fact]
     public void Verify_StrangerUnderThePublishersName_IsRefused()
@@ -104,7 +110,12 @@ public sealed class ModuleVerifierTests
         using var key = RSA.Create(3072);
         var name = TestKeys.Publisher.SubjectName;
         var request = new CertificateRequest(name, key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        using var issued = request.Create(name, X509SignatureGenerator.CreateForRSA(key, RSASignaturePadding.Pkcs1), DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(200), TestKeys.Publisher.SerialNumberBytes.Span);
+        using var issued = request.Create(
+            name,
+            X509SignatureGenerator.CreateForRSA(key, RSASignaturePadding.Pkcs1),
+            DateTimeOffset.UnixEpoch,
+            DateTimeOffset.UnixEpoch.AddYears(200),
+            TestKeys.Publisher.SerialNumberBytes.Span);
         using var impostor = issued.CopyWithPrivateKey(key);
 
         AssertRefused(ModuleSigner.Sign(Corpus.Module(Corpus.Cmdline), impostor), ProblemCode.ModuleSignatureInvalid);
@@ -121,11 +132,15 @@ public sealed class ModuleVerifierTests
 
     [Fact]
     public void Finish_AnotherKernel_IsRefused() =>
-        Assert.Equal(ProblemCode.ModuleKernelMismatch, Verify(Signed, Manifest(Signed), release: "6.1.0-56-cloud-amd64").Problem?.Code);
+        Assert.Equal(
+            ProblemCode.ModuleKernelMismatch,
+            Verify(Signed, Manifest(Signed), release: "6.1.0-56-cloud-amd64").Problem?.Code);
 
     [Fact]
     public void Finish_VermagicOfAnotherKernel_IsRefused() =>
-        AssertRefused(ModuleSigner.Sign(Corpus.Module(Corpus.CmdlineV2Older), TestKeys.Publisher), ProblemCode.ModuleKernelMismatch);
+        AssertRefused(
+            ModuleSigner.Sign(Corpus.Module(Corpus.CmdlineV2Older), TestKeys.Publisher),
+            ProblemCode.ModuleKernelMismatch);
 
     [Fact]
     public void Finish_NotALivepatch_IsRefused()
@@ -147,32 +162,53 @@ public sealed class ModuleVerifierTests
     {
         foreach (var fed in new[] { Signed[..^1], [.. Signed, 0] })
         {
-            using var verifier = ModuleVerifier.Begin(Manifest(Signed), [TestKeys.Publisher], Signed.Length, Signed).Value;
+            using var verifier = ModuleVerifier.Begin(
+                Manifest(Signed), [TestKeys.Publisher], Signed.Length, Signed).Value;
             verifier.Append(fed);
-            Assert.Equal(ProblemCode.ModuleDigestMismatch, verifier.Finish(ModuleReader.Read(Signed).Value, Release, "x86_64").Problem?.Code);
+            Assert.Equal(
+                ProblemCode.ModuleDigestMismatch,
+                verifier.Finish(ModuleReader.Read(Signed).Value, Release, "x86_64").Problem?.Code);
         }
     }
 
     [Fact]
     public void Begin_TailTooShort_IsRefused() =>
-        Assert.NotNull(ModuleVerifier.Begin(Manifest(Signed), [TestKeys.Publisher], Signed.Length, Signed.AsSpan(Signed.Length - 100)).Problem);
+        Assert.NotNull(
+            ModuleVerifier.Begin(
+                Manifest(Signed), [TestKeys.Publisher], Signed.Length, Signed.AsSpan(Signed.Length - 100)).Problem);
 
     private static void AssertRefused(byte[] file, ProblemCode expected)
     {
         Assert.Equal(expected, Verify(file).Problem?.Code);
         if (expected is not ProblemCode.ModuleKernelMismatch and not ProblemCode.ModuleNotLivepatch)
-            Assert.Equal(ProblemCode.ModuleDigestMismatch, Verify(Pad(file), Manifest(Signed)).Problem?.Code ?? ProblemCode.InternalError);
+            Assert.Equal(
+                ProblemCode.ModuleDigestMismatch,
+                Verify(Pad(file), Manifest(Signed)).Problem?.Code ?? ProblemCode.InternalError);
     }
 
-    /// <summary>Against the manifest of the good module another file is refused by its size or digest, whatever else it is.</summary>
+    /// <summary>
+    /// Against the manifest of the good module another file is refused by its size or digest, whatever else it is.
+    /// </summary>
     private static byte[] Pad(byte[] file) => file.Length == Signed.Length ? [.. file, 0] : file;
 
-    private static Result<VerifiedModule> Verify(byte[] file, VerifiedManifest? manifest = null, ModuleFacts? facts = null, string release = Release, IReadOnlyList<X509Certificate2>? publishers = null, int piece = 64 << 10)
+    private static Result<VerifiedModule> Verify(
+        byte[] file,
+        VerifiedManifest? manifest = null,
+        ModuleFacts? facts = null,
+        string release = Release,
+        IReadOnlyList<X509Certificate2>? publishers = null,
+        int piece = 64 << 10)
     {
-        if (!ModuleVerifier.Begin(manifest ?? Manifest(file), publishers ?? [TestKeys.Publisher], file.Length, file).TryGet(out var verifier, out var problem)) return problem;
+        if (!ModuleVerifier.Begin(
+            manifest ?? Manifest(file),
+            publishers ?? [TestKeys.Publisher],
+            file.Length,
+            file).TryGet(out var verifier, out var problem))
+            return problem;
         using (verifier)
         {
-            for (var at = 0; at < file.Length; at += piece) verifier.Append(file.AsSpan(at, Math.Min(piece, file.Length - at)));
+            for (var at = 0; at < file.Length; at += piece) verifier.Append(
+                file.AsSpan(at, Math.Min(piece, file.Length - at)));
             if (facts is null && !ModuleReader.Read(file).TryGet(out facts, out problem)) return problem;
             return verifier.Finish(facts, release, "x86_64");
         }
@@ -188,7 +224,12 @@ public sealed class ModuleVerifierTests
             Notice = "LPN-0001",
             KernelRelease = Release,
             Architecture = "x86_64",
-            Module = new ManifestModule { Name = ModuleReader.Read(file).TryGet(out var facts, out _) ? facts.Name : "livepatch_cmdline", Sha256 = Convert.ToHexStringLower(SHA256.HashData(file)), Size = file.Length },
+            Module = new ManifestModule
+            {
+                Name = ModuleReader.Read(file).TryGet(out var facts, out _) ? facts.Name : "livepatch_cmdline",
+                Sha256 = Convert.ToHexStringLower(SHA256.HashData(file)),
+                Size = file.Length,
+            },
             Fixes = [],
             CoveredUntil = new DateOnly(2030, 1, 1),
         };

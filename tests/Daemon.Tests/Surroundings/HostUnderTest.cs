@@ -19,7 +19,9 @@ namespace LivepatchAgent.Daemon.Tests.Surroundings;
 /// <summary>As kill -9 would: whatever the daemon was at ends here.</summary>
 internal sealed class Killed : OperationCanceledException;
 
-/// <summary>A whole daemon on a fake root, beside a patch server on loopback. The clock moves only when everybody waits.</summary>
+/// <summary>
+/// A whole daemon on a fake root, beside a patch server on loopback. The clock moves only when everybody waits.
+/// </summary>
 internal sealed class HostUnderTest : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -84,7 +86,8 @@ internal sealed class HostUnderTest : IAsyncDisposable
         host.Server.Publish(patch);
         await host.EnableAsync();
         await host.SettledAsync(patch is null ? PatchState.NothingToApply : PatchState.Applied);
-        await host.HappensAsync("held", () => host.Server.Count(TestServer.CheckIns, held: true) > 0, timePasses: false);
+        await host.HappensAsync(
+            "held", () => host.Server.Count(TestServer.CheckIns, held: true) > 0, timePasses: false);
         return host;
     }
 
@@ -146,7 +149,12 @@ internal sealed class HostUnderTest : IAsyncDisposable
     public Task<Result<long>> SendAsync(Command command) => Inbox!.SendAsync(command).WaitAsync(Patience, Ct);
 
     public async Task<long> EnableAsync(TokenContent? token = null) =>
-        (await SendAsync(new Command.Enable(new EnrolmentIntent(Guid.NewGuid().ToString("N"), EnrolmentToken.Read(EnrolmentToken.Write(token ?? Server.Token)).Value, new string('A', 43))))).Value;
+        (await SendAsync(
+            new Command.Enable(
+                new EnrolmentIntent(
+                    Guid.NewGuid().ToString("N"),
+                    EnrolmentToken.Read(EnrolmentToken.Write(token ?? Server.Token)).Value,
+                    new string('A', 43))))).Value;
 
     public async Task RefreshAsync() => Assert.Null((await SendAsync(new Command.Refresh())).Problem);
 
@@ -164,9 +172,12 @@ internal sealed class HostUnderTest : IAsyncDisposable
         }
     }
 
-    public Task<AgentStatus> SettledAsync(PatchState state) => UntilAsync($"settled {state}", s => s.Settled && s.State == state && Inbox!.IsAwaited);
+    public Task<AgentStatus> SettledAsync(PatchState state) =>
+        UntilAsync($"settled {state}", s => s.Settled && s.State == state && Inbox!.IsAwaited);
 
-    /// <summary>Until the server has been asked so often, or whatever else is to happen outside of the status.</summary>
+    /// <summary>
+    /// Until the server has been asked so often, or whatever else is to happen outside of the status.
+    /// </summary>
     public async Task HappensAsync(string what, Func<bool> happened, bool timePasses = true)
     {
         var watch = Stopwatch.StartNew();
@@ -212,5 +223,7 @@ internal sealed class HostUnderTest : IAsyncDisposable
         _isBuried = true;
     }
 
-    private string Story() => JsonSerializer.Serialize(Board.Current, WireJson.Readable.AgentStatus) + "\n" + string.Join("\n", Log.Lines.Select(l => $"{l.Level}: {l.Line}"));
+    private string Story() =>
+        JsonSerializer.Serialize(Board.Current, WireJson.Readable.AgentStatus) + "\n" + string.Join(
+            "\n", Log.Lines.Select(l => $"{l.Level}: {l.Line}"));
 }

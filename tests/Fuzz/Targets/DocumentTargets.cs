@@ -17,7 +17,10 @@ internal static class DocumentTargets
 
     public static IReadOnlyList<X509Certificate2> Publishers { get; } = [Key];
 
-    /// <summary>An envelope; or a document that begins like JSON, which is signed if it can be read at all, so that the rules behind the signature are reached.</summary>
+    /// <summary>
+    /// An envelope; or a document that begins like JSON, which is signed if it can be read at all, so that the rules
+    /// behind the signature are reached.
+    /// </summary>
     public static void Manifest(ReadOnlySpan<byte> input)
     {
         if (!IsJson(input))
@@ -39,14 +42,18 @@ internal static class DocumentTargets
 
     public static void Catalogue(ReadOnlySpan<byte> input)
     {
-        if (!IsJson(input)) _ = CatalogueVerifier.Verify(input, Publishers, "x86_64", "6.12.0", 1, DateTimeOffset.UnixEpoch);
-        else if (Read(input, WireJson.Default.Catalogue) is not null && IsSigned(input)) _ = CatalogueVerifier.Verify(CmsEnvelope.Sign(input, Key), Publishers, "x86_64", "6.12.0", 1, DateTimeOffset.UnixEpoch);
+        if (!IsJson(input))
+            _ = CatalogueVerifier.Verify(input, Publishers, "x86_64", "6.12.0", 1, DateTimeOffset.UnixEpoch);
+        else if (Read(input, WireJson.Default.Catalogue) is not null && IsSigned(input))
+            _ = CatalogueVerifier.Verify(
+                CmsEnvelope.Sign(input, Key), Publishers, "x86_64", "6.12.0", 1, DateTimeOffset.UnixEpoch);
     }
 
     public static void Pins(ReadOnlySpan<byte> input)
     {
         if (!IsJson(input)) _ = PinSetVerifier.Verify(input, Publishers, 1, 0);
-        else if (PinSetVerifier.Read(input).TryGet(out var pins, out _)) _ = JsonSerializer.SerializeToUtf8Bytes(pins, WireJson.Default.PinSet);
+        else if (PinSetVerifier.Read(input).TryGet(out var pins, out _))
+            _ = JsonSerializer.SerializeToUtf8Bytes(pins, WireJson.Default.PinSet);
     }
 
     /// <summary>The input as a token, and as the content of one whose check digits fit.</summary>
@@ -56,7 +63,8 @@ internal static class DocumentTargets
         _ = EnrolmentToken.Read(text);
         if (input.Length > EnrolmentToken.MaxLength) return;
         var head = "lpa1." + (IsJson(input) ? Base64Url.EncodeToString(input) : text);
-        _ = EnrolmentToken.Read($"{head}.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(head)).AsSpan(0, 4))}");
+        _ = EnrolmentToken.Read(
+            $"{head}.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(head)).AsSpan(0, 4))}");
     }
 
     /// <summary>The first byte, a letter from a on, says which type.</summary>
@@ -89,7 +97,10 @@ internal static class DocumentTargets
     {
         try
         {
-            return JsonSerializer.Deserialize(json, PreflightJson.Default.PreflightReport) is { } report && !report.Checks.Contains(null!) ? JsonSerializer.SerializeToUtf8Bytes(report, PreflightJson.Default.PreflightReport) : null;
+            return JsonSerializer.Deserialize(
+                json, PreflightJson.Default.PreflightReport) is { } report && !report.Checks.Contains(null!)
+                ? JsonSerializer.SerializeToUtf8Bytes(report, PreflightJson.Default.PreflightReport)
+                : null;
         }
         catch (JsonException)
         {
@@ -97,7 +108,9 @@ internal static class DocumentTargets
         }
     }
 
-    /// <summary>The one exception that readers of JSON expect and turn into a problem. What was read must be writable.</summary>
+    /// <summary>
+    /// The one exception that readers of JSON expect and turn into a problem. What was read must be writable.
+    /// </summary>
     private static T? Read<T>(ReadOnlySpan<byte> json, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
         where T : class
     {
@@ -118,11 +131,13 @@ internal static class DocumentTargets
     /// <summary>Signing takes a hundred times as long as reading does: some are.</summary>
     private static bool IsSigned(ReadOnlySpan<byte> input) => input.Length % 8 == 0;
 
-    private static bool IsJson(ReadOnlySpan<byte> input) => !input.IsEmpty && input[0] is (byte)'{' or (byte)'[' or (byte)' ';
+    private static bool IsJson(ReadOnlySpan<byte> input) =>
+        !input.IsEmpty && input[0] is (byte)'{' or (byte)'[' or (byte)' ';
 
     private static X509Certificate2 MakeKey()
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        return new CertificateRequest("CN=fuzz", key, HashAlgorithmName.SHA256).CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(200));
+        return new CertificateRequest("CN=fuzz", key, HashAlgorithmName.SHA256).CreateSelfSigned(
+            DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(200));
     }
 }

@@ -7,7 +7,8 @@ internal delegate void Parse(ReadOnlySpan<byte> input);
 
 /// <param name="Name">Of the target and of its folder of the corpus.</param>
 /// <param name="Parse">Ends without an exception, whatever the input is.</param>
-/// <param name="BytesPerByte">What each byte of the input may cost in allocated memory, beside <see cref="Allowance"/>.</param>
+/// <param name="BytesPerByte">What each byte of the input may cost in allocated memory, beside <see
+/// cref="Allowance"/>.</param>
 internal sealed record FuzzTarget(string Name, Parse Parse, int BytesPerByte)
 {
     /// <summary>What any input may cost: an exception and its trace, a message, lists that grow.</summary>
@@ -17,7 +18,8 @@ internal sealed record FuzzTarget(string Name, Parse Parse, int BytesPerByte)
 
     public static IReadOnlyList<FuzzTarget> All { get; } =
     [
-        // What reading a file costs is bounded far lower there. Its text and JSON are shown as well: each name twice, each byte of it in up to 6 characters.
+        // What reading a file costs is bounded far lower there. Its text and JSON are shown as well: each name twice,
+        // each byte of it in up to 6 characters.
         new("module", ModuleTargets.Module, 48) { Allowance = 3 << 20 },
         new("signature", ModuleTargets.Signature, 64),
         new("manifest", DocumentTargets.Manifest, 128),
@@ -38,14 +40,20 @@ internal sealed record FuzzTarget(string Name, Parse Parse, int BytesPerByte)
         new("host", HostTargets.Host, 256),
     ];
 
-    /// <summary>Runs it and looks what it took. A parser is interrupted by the collector now and then, so a time too long counts only if it is so twice.</summary>
+    /// <summary>
+    /// Runs it and looks what it took. A parser is interrupted by the collector now and then, so a time too long counts
+    /// only if it is so twice.
+    /// </summary>
     /// <returns>Processor time.</returns>
-    /// <exception cref="FuzzFindingException">It took more than a second, or more memory than its input may cost.</exception>
+    /// <exception cref="FuzzFindingException">It took more than a second, or more memory than its input may
+    /// cost.</exception>
     public TimeSpan Check(ReadOnlySpan<byte> input)
     {
         var time = TimeOf(input);
         if (time > MaxTime) time = TimeOf(input);
-        return time > MaxTime ? throw new FuzzFindingException($"{Name}: {input.Length} bytes took {time.TotalMilliseconds:0} ms") : time;
+        return time > MaxTime
+            ? throw new FuzzFindingException($"{Name}: {input.Length} bytes took {time.TotalMilliseconds:0} ms")
+            : time;
     }
 
     private TimeSpan TimeOf(ReadOnlySpan<byte> input)
@@ -53,12 +61,16 @@ internal sealed record FuzzTarget(string Name, Parse Parse, int BytesPerByte)
         var (started, allocated) = (ThreadClock.Now(), GC.GetAllocatedBytesForCurrentThread());
         Parse(input);
         allocated = GC.GetAllocatedBytesForCurrentThread() - allocated;
-        if (allocated > Allowance + ((long)BytesPerByte * input.Length)) throw new FuzzFindingException($"{Name}: {input.Length} bytes cost {allocated} bytes of memory");
+        if (allocated > Allowance + ((long)BytesPerByte * input.Length))
+            throw new FuzzFindingException($"{Name}: {input.Length} bytes cost {allocated} bytes of memory");
         return ThreadClock.Now() - started;
     }
 }
 
-/// <summary>This thread's processor time: fuzzing runs for hours beside other work, which is nothing a parser can help. See clock_gettime(2).</summary>
+/// <summary>
+/// This thread's processor time: fuzzing runs for hours beside other work, which is nothing a parser can help. See
+/// clock_gettime(2).
+/// </summary>
 internal static partial class ThreadClock
 {
     private const int ThreadCpuTime = 3;
@@ -66,7 +78,9 @@ internal static partial class ThreadClock
     public static unsafe TimeSpan Now()
     {
         var time = stackalloc long[2];
-        return GetTime(ThreadCpuTime, time) == 0 ? TimeSpan.FromTicks((time[0] * TimeSpan.TicksPerSecond) + (time[1] / TimeSpan.NanosecondsPerTick)) : throw new InvalidOperationException("no clock of a thread");
+        return GetTime(ThreadCpuTime, time) == 0
+            ? TimeSpan.FromTicks((time[0] * TimeSpan.TicksPerSecond) + (time[1] / TimeSpan.NanosecondsPerTick))
+            : throw new InvalidOperationException("no clock of a thread");
     }
 
     [LibraryImport("libc", EntryPoint = "clock_gettime")]

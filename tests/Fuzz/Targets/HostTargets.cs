@@ -6,7 +6,9 @@ using LivepatchAgent.Core.Wire;
 
 namespace LivepatchAgent.Fuzz;
 
-/// <summary>Preflight of a description of a host that a stranger wrote, and of a module that a stranger built.</summary>
+/// <summary>
+/// Preflight of a description of a host that a stranger wrote, and of a module that a stranger built.
+/// </summary>
 internal static class HostTargets
 {
     public static HostFacts AnyHost { get; } = new()
@@ -19,7 +21,10 @@ internal static class HostTargets
         BlockedModules = ["evil"],
         Lockdown = "none",
         SignaturesEnforced = true,
-        Keys = new KeyringFacts([new KernelKey("Debian: 00ff", ".builtin_trusted_keys")], new Dictionary<string, string> { ["key id 00ff"] = ".builtin_trusted_keys" }, true),
+        Keys = new KeyringFacts(
+            [new KernelKey("Debian: 00ff", ".builtin_trusted_keys")],
+            new Dictionary<string, string> { ["key id 00ff"] = ".builtin_trusted_keys" },
+            true),
         FtraceEnabled = true,
         Patches = [new LoadedPatch("older", true, false, true, [new("vmlinux", "do_exit")])],
         PatchStates = new Dictionary<string, IReadOnlyList<SystemState>> { ["older"] = [new(7, 2)] },
@@ -53,7 +58,13 @@ internal static class HostTargets
         LivepatchSymbols = [new("vmlinux", "do_exit", 0, true), new("xfs", "xfs_iget", 2, true)],
         LivepatchRelocations = [new("vmlinux", ".text", 1, true, true)],
         Signature = new ModuleSignature(10, 10),
-        Signatures = [new() { ContentLength = 10, Length = 10, Type = "PKCS#7", Signers = [new() { KeyId = "00ff", Digest = "sha512", Algorithm = "rsa" }] }],
+        Signatures = [new()
+        {
+            ContentLength = 10,
+            Length = 10,
+            Type = "PKCS#7",
+            Signers = [new() { KeyId = "00ff", Digest = "sha512", Algorithm = "rsa" }],
+        }],
     };
 
     public static void Host(ReadOnlySpan<byte> input)
@@ -63,5 +74,6 @@ internal static class HostTargets
         _ = JsonSerializer.SerializeToUtf8Bytes(Preflight.Run(AnyModule, host), PreflightJson.Default.PreflightReport);
     }
 
-    private static Dictionary<string, IReadOnlyDictionary<string, int>> Names(string holder, string name) => new() { [holder] = new Dictionary<string, int> { [name] = 1 } };
+    private static Dictionary<string, IReadOnlyDictionary<string, int>> Names(string holder, string name) =>
+        new() { [holder] = new Dictionary<string, int> { [name] = 1 } };
 }

@@ -23,8 +23,8 @@ internal static class InstalledTargets
     }
 
     /// <summary>
-    /// The rest of the input as both lists, read in pieces of the first byte's size and at once, which has to come to the same; and
-    /// now and then, for it takes as long again, the file of the first module that they name.
+    /// The rest of the input as both lists, read in pieces of the first byte's size and at once, which has to come to
+    /// the same; and now and then, for it takes as long again, the file of the first module that they name.
     /// </summary>
     public static void Depmod(ReadOnlySpan<byte> input)
     {
@@ -32,7 +32,8 @@ internal static class InstalledTargets
         var file = input[1..].ToArray();
         var (whole, pieces) = (Modules(file, int.MaxValue), Modules(file, input[0] + Smallest));
         if (whole.Names is not [var first, ..]) return;
-        if (!whole.Names.SequenceEqual(pieces.Names!) || !whole.BuiltIn!.SequenceEqual(pieces.BuiltIn!)) throw new FuzzFindingException("depmod: what is read depends on the size of the pieces");
+        if (!whole.Names.SequenceEqual(pieces.Names!) || !whole.BuiltIn!.SequenceEqual(pieces.BuiltIn!))
+            throw new FuzzFindingException("depmod: what is read depends on the size of the pieces");
         if (input.Length % 8 == 0) _ = whole.File(first);
     }
 

@@ -8,7 +8,9 @@ namespace LivepatchAgent.Fuzz;
 /// <param name="End">Behind the value.</param>
 internal readonly record struct JsonPiece(int Start, int Value, int End);
 
-/// <summary>Where the values of a document are, so that they can be left out and exchanged with the document still being one.</summary>
+/// <summary>
+/// Where the values of a document are, so that they can be left out and exchanged with the document still being one.
+/// </summary>
 internal static class JsonPieces
 {
     /// <summary>None when the input is no JSON. A letter may stand before it (the target "wire").</summary>

@@ -5,7 +5,9 @@ using LivepatchAgent.Daemon.Kernel;
 
 namespace LivepatchAgent.Fuzz;
 
-/// <summary>The kernel's memory as the daemon reads it: of any kernel, and of one that runs on while it is read.</summary>
+/// <summary>
+/// The kernel's memory as the daemon reads it: of any kernel, and of one that runs on while it is read.
+/// </summary>
 internal static class KernelTargets
 {
     public const ulong Base = 0xffffffff81000000;
@@ -19,13 +21,24 @@ internal static class KernelTargets
     /// <summary>How many records the seeds have.</summary>
     private const long Total = 4;
 
-    private static readonly HostQuestions Questions = new(Set("show", "version_proc_show", "__ksymtab_seq_printf"), Set("cmdline_proc_show", "show", "split"), Set("ext4"), Set("seq_printf"), []);
+    private static readonly HostQuestions Questions = new(
+        Set("show", "version_proc_show", "__ksymtab_seq_printf"),
+        Set("cmdline_proc_show", "show", "split"),
+        Set("ext4"),
+        Set("seq_printf"),
+        []);
 
-    private static readonly LoadedPatch[] Shown = [new("first", false, false, true, []), new("second", false, false, true, [])];
+    private static readonly LoadedPatch[] Shown =
+    [
+        new("first", false, false, true, []),
+        new("second", false, false, true, []),
+    ];
 
     private static readonly HashSet<ulong> Functions = [Base + 0x100, Base + 0x200, Base + 0x300];
 
-    /// <summary>The input as /proc/kcore: what preflight finds by way of its header, its note and the tables that this leads to.</summary>
+    /// <summary>
+    /// The input as /proc/kcore: what preflight finds by way of its header, its note and the tables that this leads to.
+    /// </summary>
     public static void Core(ReadOnlySpan<byte> input)
     {
         using var memory = Memory(input.ToArray());
@@ -37,13 +50,21 @@ internal static class KernelTargets
     }
 
     /// <summary>
-    /// A letter that says which structure; a number of records or rows; how many readings go by until a byte of the memory changes
-    /// (0: it does not), which one, and how; then the memory, which begins with the structure.
+    /// A letter that says which structure; a number of records or rows; how many readings go by until a byte of the
+    /// memory changes (0: it does not), which one, and how; then the memory, which begins with the structure.
     /// </summary>
     public static void Structures(ReadOnlySpan<byte> input)
     {
         if (input.Length < Head) return;
-        var (number, after, place, change) = (BinaryPrimitives.ReadUInt16LittleEndian(input[1..]), input[3], BinaryPrimitives.ReadUInt16LittleEndian(input[4..]), input[6]);
+        var (
+            number,
+            after,
+            place,
+            change) = (
+                BinaryPrimitives.ReadUInt16LittleEndian(input[1..]),
+                input[3],
+                BinaryPrimitives.ReadUInt16LittleEndian(input[4..]),
+                input[6]);
         var file = CoreFile(input[Head..]);
         using var memory = Memory(file, after, place, change);
         switch (input[0])
@@ -65,7 +86,9 @@ internal static class KernelTargets
         }
     }
 
-    /// <summary>A table of so many rows, with its CRCs behind it; the other table is all of the first one's but its first row.</summary>
+    /// <summary>
+    /// A table of so many rows, with its CRCs behind it; the other table is all of the first one's but its first row.
+    /// </summary>
     private static Dictionary<string, ulong> Exports(int rows)
     {
         const int RowSize = 12, Named = 6, MaxRows = 4096;

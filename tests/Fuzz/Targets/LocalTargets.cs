@@ -7,7 +7,10 @@ internal static class LocalTargets
 {
     private const int Smallest = 1;
 
-    /// <summary>An answer of HTTP as it comes, in one piece and in pieces of the first byte's size, which has to come to the same; its body, and all of the input, as a status.</summary>
+    /// <summary>
+    /// An answer of HTTP as it comes, in one piece and in pieces of the first byte's size, which has to come to the
+    /// same; its body, and all of the input, as a status.
+    /// </summary>
     public static void Local(ReadOnlySpan<byte> input)
     {
         _ = StatusReader.Read(input.ToArray());
@@ -15,7 +18,10 @@ internal static class LocalTargets
         var (whole, pieces) = (Answer(input[1..], int.MaxValue), Answer(input[1..], input[0] + Smallest));
         if (whole is ApiAnswer.Reply said)
         {
-            if (pieces is not ApiAnswer.Reply other || other.Code != said.Code || !other.Body.AsSpan().SequenceEqual(said.Body)) throw new FuzzFindingException("local: what is read depends on the size of the pieces");
+            if (pieces is not ApiAnswer.Reply other
+                || other.Code != said.Code
+                || !other.Body.AsSpan().SequenceEqual(said.Body))
+                throw new FuzzFindingException("local: what is read depends on the size of the pieces");
             _ = StatusReader.Read(said.Body);
         }
         else if (pieces.GetType() != whole.GetType())

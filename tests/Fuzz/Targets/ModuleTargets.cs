@@ -21,7 +21,10 @@ internal static class ModuleTargets
         CoveredUntil = new DateOnly(2030, 1, 1),
     }, new string('0', 64));
 
-    /// <summary>What reading a file of this length may cost. The reader pays what it keeps out of the file's length and 64 KiB; lists that grow cost up to half as much again.</summary>
+    /// <summary>
+    /// What reading a file of this length may cost. The reader pays what it keeps out of the file's length and 64 KiB;
+    /// lists that grow cost up to half as much again.
+    /// </summary>
     public static long MostMemory(int length) => (128 << 10) + (3L * length / 2);
 
     public static void Module(ReadOnlySpan<byte> input)
@@ -45,7 +48,10 @@ internal static class ModuleTargets
         if (cost > most) throw new FuzzFindingException($"module: {what} cost {cost} bytes of memory");
     }
 
-    /// <summary>Writers rent buffers, which the runtime makes anew when it has trimmed its pool: what is too much is measured once more, with a pool that is full.</summary>
+    /// <summary>
+    /// Writers rent buffers, which the runtime makes anew when it has trimmed its pool: what is too much is measured
+    /// once more, with a pool that is full.
+    /// </summary>
     private static void Written(Func<int> write, int most, string what)
     {
         var before = GC.GetAllocatedBytesForCurrentThread();
@@ -58,7 +64,9 @@ internal static class ModuleTargets
         long Most(int length) => (64 << 10) + ((long)most * length);
     }
 
-    /// <summary>The input as a file's end, and as a PKCS#7 in a trailer that fits: the first rarely comes so far.</summary>
+    /// <summary>
+    /// The input as a file's end, and as a PKCS#7 in a trailer that fits: the first rarely comes so far.
+    /// </summary>
     public static void Signature(ReadOnlySpan<byte> input)
     {
         File(input);
@@ -69,8 +77,13 @@ internal static class ModuleTargets
     {
         _ = SignatureReader.Read(file, out _);
         _ = SignatureReader.BytesBehind(file);
-        if (ModuleSignature.TryFind(file, file.Length, out var signature, out _)) _ = ModuleProof.SignatureHolds(file, signature, DocumentTargets.Publishers);
-        var manifest = new VerifiedManifest(AnyManifest.Content with { Module = AnyManifest.Content.Module with { Size = file.Length } }, AnyManifest.Digest);
-        if (ModuleVerifier.Begin(manifest, DocumentTargets.Publishers, file.Length, file).TryGet(out var verifier, out _)) verifier.Dispose();
+        if (ModuleSignature.TryFind(file, file.Length, out var signature, out _))
+            _ = ModuleProof.SignatureHolds(file, signature, DocumentTargets.Publishers);
+        var manifest = new VerifiedManifest(
+            AnyManifest.Content with { Module = AnyManifest.Content.Module with { Size = file.Length } },
+            AnyManifest.Digest);
+        if (ModuleVerifier.Begin(
+            manifest, DocumentTargets.Publishers, file.Length, file).TryGet(out var verifier, out _))
+            verifier.Dispose();
     }
 }

@@ -2,21 +2,28 @@ using System.Buffers.Binary;
 
 namespace LivepatchAgent.Fuzz;
 
-/// <summary>Changes inputs of a corpus, without looking what becomes of it. The same seed makes the same inputs.</summary>
+/// <summary>
+/// Changes inputs of a corpus, without looking what becomes of it. The same seed makes the same inputs.
+/// </summary>
 internal sealed class Mutator(IReadOnlyList<byte[]> corpus, ulong seed, int maxLength)
 {
     private static readonly ulong[] Interesting =
     [
-        0, 1, 2, 7, 8, 16, 32, 63, 64, 65, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xff00, 0xff20, 0xffff, 0x10000, 0x7fff_ffff, 0x8000_0000,
-        0xffff_ffff, 0x1_0000_0000, 0x7fff_ffff_ffff_ffff, 0x8000_0000_0000_0000, 0xffff_ffff_ffff_fff8, 0xffff_ffff_ffff_ffff,
+        0, 1, 2, 7, 8, 16, 32, 63, 64, 65,
+        0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xff00, 0xff20, 0xffff, 0x10000, 0x7fff_ffff, 0x8000_0000,
+        0xffff_ffff, 0x1_0000_0000, 0x7fff_ffff_ffff_ffff, 0x8000_0000_0000_0000,
+        0xffff_ffff_ffff_fff8, 0xffff_ffff_ffff_ffff,
     ];
 
     /// <summary>What may stand where another value is expected.</summary>
     private static readonly byte[][] Values =
     [
-        "null"u8.ToArray(), "true"u8.ToArray(), "0"u8.ToArray(), "-1"u8.ToArray(), "1"u8.ToArray(), "65536"u8.ToArray(), "2147483648"u8.ToArray(), "9223372036854775807"u8.ToArray(),
-        "1e400"u8.ToArray(), "0.5"u8.ToArray(), "\"\""u8.ToArray(), "\"x\""u8.ToArray(), "\"\\u0000\""u8.ToArray(), "\"\\ud800\""u8.ToArray(), "\"0001-01-01T00:00:00Z\""u8.ToArray(),
-        "\"9999-12-31T23:59:59-14:00\""u8.ToArray(), "\"2027-02-30\""u8.ToArray(), "[]"u8.ToArray(), "[null]"u8.ToArray(), "[[]]"u8.ToArray(), "{}"u8.ToArray(), "[{}]"u8.ToArray(), "{\"kind\":null}"u8.ToArray(),
+        "null"u8.ToArray(), "true"u8.ToArray(), "0"u8.ToArray(), "-1"u8.ToArray(), "1"u8.ToArray(),
+        "65536"u8.ToArray(), "2147483648"u8.ToArray(), "9223372036854775807"u8.ToArray(), "1e400"u8.ToArray(),
+        "0.5"u8.ToArray(), "\"\""u8.ToArray(), "\"x\""u8.ToArray(), "\"\\u0000\""u8.ToArray(),
+        "\"\\ud800\""u8.ToArray(), "\"0001-01-01T00:00:00Z\""u8.ToArray(),
+        "\"9999-12-31T23:59:59-14:00\""u8.ToArray(), "\"2027-02-30\""u8.ToArray(), "[]"u8.ToArray(),
+        "[null]"u8.ToArray(), "[[]]"u8.ToArray(), "{}"u8.ToArray(), "[{}]"u8.ToArray(), "{\"kind\":null}"u8.ToArray(),
     ];
 
     private readonly byte[] _buffer = new byte[maxLength];
@@ -30,8 +37,10 @@ internal sealed class Mutator(IReadOnlyList<byte[]> corpus, ulong seed, int maxL
         var original = corpus[which];
         var length = Math.Min(original.Length, maxLength);
         original.AsSpan(0, length).CopyTo(_buffer);
-        // Bytes changed at random leave little of a document that a reader of JSON gets through: most of the time its values are changed instead.
-        if (_pieces[which].Count > 0 && length == original.Length && Below(4) > 0) return _buffer.AsSpan(0, ChangeValues(_pieces[which], length));
+        // Bytes changed at random leave little of a document that a reader of JSON gets through: most of the time its
+        // values are changed instead.
+        if (_pieces[which].Count > 0 && length == original.Length && Below(4) > 0)
+            return _buffer.AsSpan(0, ChangeValues(_pieces[which], length));
         for (var changes = 1 + Below(1 << Below(5)); changes > 0; changes--) length = Change(length);
         return _buffer.AsSpan(0, length);
     }
@@ -99,7 +108,9 @@ internal sealed class Mutator(IReadOnlyList<byte[]> corpus, ulong seed, int maxL
                 _buffer[at] += (byte)(Below(35) - 17);
                 return length;
             case 3 or 4 when rest > 0:
-                Number(_buffer.AsSpan(at, rest), Below(4) == 0 ? (ulong)Below(length + 1) : Interesting[Below(Interesting.Length)]);
+                Number(
+                    _buffer.AsSpan(at, rest),
+                    Below(4) == 0 ? (ulong)Below(length + 1) : Interesting[Below(Interesting.Length)]);
                 return length;
             case 5 when rest > 1: // a piece taken out
                 var gone = 1 + Below(Math.Min(rest, 1 << Below(10)));
@@ -113,7 +124,8 @@ internal sealed class Mutator(IReadOnlyList<byte[]> corpus, ulong seed, int maxL
                 var other = corpus[Below(corpus.Count)];
                 if (other.Length == 0) return length;
                 var start = Below(other.Length);
-                return Insert(length, at, other.AsSpan(start, Math.Min(maxLength - length, 1 + Below(Math.Min(other.Length - start, 1 << Below(12))))));
+                var piece = 1 + Below(Math.Min(other.Length - start, 1 << Below(12)));
+                return Insert(length, at, other.AsSpan(start, Math.Min(maxLength - length, piece)));
             case 8 when rest > 0 && Below(8) == 0: // cut off
                 return at;
             case 9 when rest > 0: // one piece over another
