@@ -41,7 +41,8 @@ internal sealed record Invariant(string Name, string Sentence, string Check)
 
     public static readonly Invariant IntentFirst = new(
         "intent-first",
-        "No patch is loaded unless the journal on the disk names it, this boot, and no clean stop.",
+        "No patch is loaded unless the journal on the disk names the patch and this boot, "
+        + "and records no clean stop.",
         Load);
 
     public static readonly Invariant HandsOff = new(
@@ -52,7 +53,7 @@ internal sealed record Invariant(string Name, string Sentence, string Check)
     public static readonly Invariant CrashBound = new(
         "crash-bound",
         "A patch takes a host down once while it is loaded, in transition or in its probation; "
-        + "three times in a row if it had survived a probation before.",
+        + "a patch that has survived a probation before may do so three times in a row.",
         End);
 
     public static readonly Invariant ThreeStrikes = new(
@@ -67,7 +68,7 @@ internal sealed record Invariant(string Name, string Sentence, string Check)
 
     public static readonly Invariant QuarantineKept = new(
         "quarantine-kept",
-        "A quarantine outlasts everything but an explicit release, which lets out that one patch.",
+        "A quarantine outlasts everything but an explicit release, which frees that one patch only.",
         Save);
 
     public static readonly Invariant HeldLoad = new(
@@ -94,7 +95,7 @@ internal sealed record Invariant(string Name, string Sentence, string Check)
 
     public static readonly Invariant Arrival = new(
         "arrival",
-        "Once faults stop and no hold stands, the host runs the newest patch within 200 turns, "
+        "Once faults stop and the host is not held, it runs the newest patch within 200 turns, "
         + "or its fallback if that one is quarantined; "
         + "if a refusal stands until the next boot, within 200 turns of that boot.",
         Whole);
