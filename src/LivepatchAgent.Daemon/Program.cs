@@ -99,7 +99,7 @@ using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
     inbox.Nudge();
 });
 if (!new KernelLog(paths.KernelLog, inbox.Nudge).Start())
-    log.LogWarning("Cannot read {KernelLog}: the end of a transition is seen by looking only", paths.KernelLog);
+    log.LogWarning("Cannot read {KernelLog}: the end of a transition is noticed only by polling", paths.KernelLog);
 new NetworkWatch(inbox).Start();
 var services = host.Services.GetServices<IHostedService>().ToArray();
 try

@@ -290,13 +290,13 @@ public sealed class ChangeCommandTests
     public static TheoryData<string, string, string> Holds => new()
     {
         { "applied", "hold", "held: this host keeps what it runs; new patches are reported and not loaded" },
-        { "applied-held", "hold", "held already: since 2026-11-23 10:00:00 UTC by uid 1000 (livepatch-agent)" },
+        { "applied-held", "hold", "already held: since 2026-11-23 10:00:00 UTC by uid 1000 (livepatch-agent)" },
         { "applied", "unhold", "not held: nothing to end" },
         {
             "applied-held",
             "unhold",
             "no longer held: this host loads the patch that is assigned to it; "
-            + "`livepatch-agent status` shows how it stands"
+            + "`livepatch-agent status` shows the result"
         },
     };
 

@@ -198,9 +198,9 @@ public sealed class CheckCommandTests
 
     /// <summary>The kernel's four verdicts, in words and by exit code.</summary>
     [Theory]
-    [InlineData(CheckOutcome.Ok, 0, "nothing stands against it")]
+    [InlineData(CheckOutcome.Ok, 0, "nothing found against it")]
     [InlineData(CheckOutcome.Warning, 0, "the kernel would take it; one check worth knowing")]
-    [InlineData(CheckOutcome.CannotTell, 0, "nothing found against it; one check could not be looked at")]
+    [InlineData(CheckOutcome.CannotTell, 0, "nothing found against it; one check could not be carried out")]
     [InlineData(CheckOutcome.Refused, 1, "refused: one check against it")]
     public void Check_OfEachOutcome_EndsWithItsVerdict(CheckOutcome outcome, int code, string words)
     {

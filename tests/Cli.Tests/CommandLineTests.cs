@@ -12,21 +12,21 @@ public sealed class CommandLineTests
 
     [Theory]
     [InlineData("it names no verb")]
-    [InlineData("\"frobnicate\" is not a verb or option that can stand here", "frobnicate")]
-    [InlineData("\"--loud\" is not a verb or option that can stand here", "status", "--loud")]
-    [InlineData("\"extra\" is not a verb or option that can stand here", "status", "extra")]
+    [InlineData("\"frobnicate\" is not a valid verb or option here", "frobnicate")]
+    [InlineData("\"--loud\" is not a valid verb or option here", "status", "--loud")]
+    [InlineData("\"extra\" is not a valid verb or option here", "status", "extra")]
     [InlineData("--format takes text, json or yaml", "status", "--format", "xml")]
     [InlineData("--timeout takes seconds, 1 to 86400", "refresh", "--timeout", "soon")]
     [InlineData("--timeout takes seconds, 1 to 86400", "refresh", "--timeout", "0")]
     [InlineData("there is no such verb to explain", "help", "frobnicate")]
-    [InlineData("enable takes a token or --token-file, and one of them only", "enable")]
-    [InlineData("enable takes a token or --token-file, and one of them only", "enable", Secret, "--token-file", "f")]
+    [InlineData("enable takes either a token or --token-file", "enable")]
+    [InlineData("enable takes either a token or --token-file", "enable", Secret, "--token-file", "f")]
     [InlineData("enable takes one token and its options", "enable", Secret, Secret)]
     [InlineData("enable takes one token and its options", "enable", Secret, "hunter2")]
     [InlineData("an argument is out of place", Secret)]
     [InlineData("an argument is out of place", "refresh", Secret)]
-    [InlineData("\"enabel\" is not a verb or option that can stand here", "enabel", Secret)]
-    [InlineData("\"@/etc/passwd\" is not a verb or option that can stand here", "@/etc/passwd")]
+    [InlineData("\"enabel\" is not a valid verb or option here", "enabel", Secret)]
+    [InlineData("\"@/etc/passwd\" is not a valid verb or option here", "@/etc/passwd")]
     public void Usage_WhenWrong_Is64AndOneLineWithoutTheToken(string why, params string[] args)
     {
         var ran = Run.Of("/nonexistent", args);
@@ -84,7 +84,7 @@ public sealed class CommandLineTests
     /// <summary>`livepatch-agent status | head -0`: no message, as nobody reads it.</summary>
     [Theory]
     [InlineData(32, "")] // EPIPE
-    [InlineData(28, "cannot write to standard output: no room; free the place it goes to\n")] // ENOSPC
+    [InlineData(28, "cannot write to standard output: no room; make room where the output goes\n")] // ENOSPC
     public void Output_ThatCannotBeWritten_Is1(int errno, string line)
     {
         using var error = new StringWriter();

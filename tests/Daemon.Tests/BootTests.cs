@@ -94,7 +94,7 @@ public sealed class BootTests
     {
         var status = await host.UntilAsync(
             "rolled back", s => s.Settled && s.Problem?.Code == ProblemCode.PatchRolledBack);
-        HostUnderTest.AssertProblem(status.Problem, ProblemCode.PatchRolledBack, "number 1");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.PatchRolledBack, "its sequence is 1");
     }
 
     private static bool IsQuarantined(AgentStatus status) =>

@@ -50,7 +50,7 @@ public sealed class BrokenPatchTests
         await using var host = await HostUnderTest.EnrolledAsync(Two);
         host.Server.Publish(One);
         var status = await host.SettledAsync(PatchState.Refused);
-        HostUnderTest.AssertProblem(status.Problem, ProblemCode.PatchRolledBack, "number 1");
+        HostUnderTest.AssertProblem(status.Problem, ProblemCode.PatchRolledBack, "its sequence is 1");
         Assert.Equal([Two.Name], host.Kernel.Loaded);
     }
 

@@ -140,7 +140,7 @@ public sealed class HistoryTests
         await host.SettledAsync(PatchState.Applied);
         await host.RefreshAsync();
         await host.SettledAsync(PatchState.Applied);
-        Assert.Contains(host.Log.Lines, l => l.Line == "The disk takes the history again");
+        Assert.Contains(host.Log.Lines, l => l.Line == "The history can be saved again");
         var lines = Lines(host);
         Assert.Single(lines, l => l.Kind == "applied");
         Assert.InRange(Assert.Single(lines, l => l.Kind == "gap").Missed ?? 0, 5, 60);

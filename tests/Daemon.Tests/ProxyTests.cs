@@ -168,7 +168,7 @@ public sealed class ProxyTests
             + $"and this host's clock says {host.Time.GetUtcNow():yyyy-MM-dd}";
         Assert.Equal(known, problem.Message.Contains(naming, StringComparison.Ordinal));
         Assert.Equal(known, problem.Cure.Contains("set the clock", StringComparison.Ordinal));
-        Assert.NotEqual(known, problem.Cure.Contains("somebody is in the way", StringComparison.Ordinal));
+        Assert.NotEqual(known, problem.Cure.Contains("somebody is intercepting", StringComparison.Ordinal));
     }
 
     /// <summary>The problem of a host that does not believe its server's certificate.</summary>

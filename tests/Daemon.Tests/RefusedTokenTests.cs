@@ -55,7 +55,7 @@ public sealed class RefusedTokenTests
                 host,
                 EnrolmentToken.Write(withItsSecret),
                 "✗ cannot enrol: this server made no such token",
-                "check that the token is of this server");
+                "check that the token is from this server");
 
             var ran = await RunAsync(host, "enable", good);
             Assert.Equal((0, ""), (ran.Code, ran.Error));

@@ -210,7 +210,7 @@ public sealed class StateFileTests
         Assert.Single(host.Log.From(LogLevel.Warning));
         disk.Empty();
         await host.UntilAsync("saved", s => s.Problem is null);
-        Assert.Single(host.Log.Lines, l => l.Line == "The disk takes the journal again");
+        Assert.Single(host.Log.Lines, l => l.Line == "The journal can be saved again");
         await host.EnableAsync();
         await host.SettledAsync(PatchState.Applied);
     }

@@ -58,7 +58,7 @@ public sealed class RefusedModulesTests(Workshop workshop)
             Refused("a function that cannot be traced", "livepatch_notrace",
                 () => SignedAsync(HostKind.Plain, "livepatch_notrace"),
                 ProblemCode.PreflightRefused, "cannot be traced"),
-            Failed(8, ProblemCode.KernelModuleFormat, "does not take the file for a module of its own build"),
+            Failed(8, ProblemCode.KernelModuleFormat, "does not accept the file as a module of its own build"),
             Failed(1, ProblemCode.KernelNotPermitted, "the kernel does not permit it (lockdown: none)"),
             Failed(129, ProblemCode.KernelKeyRejected, "the kernel has no key for its signature"),
             Failed(5, ProblemCode.KernelError, "the kernel answered errno 5"),

@@ -83,7 +83,7 @@ public sealed class PublishTests : IDisposable
             TlsServer.Answer(409, """
                 {"error":{"code":"patch-rolled-back","message":"cannot take: \u001b[31mold","cure":"raise --sequence"}}
                 """),
-            "refuses: cannot take: \\u001b[31mold; raise --sequence"
+            "refused: cannot take: \\u001b[31mold; raise --sequence"
         },
     };
 

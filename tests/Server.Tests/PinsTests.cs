@@ -95,7 +95,7 @@ public sealed class PinsTests
         var wanted = new Registry.NewToken(
             server.Folder, server.Server.Address, 1, null, "", SystemCa: false, Threshold: 2);
         Assert.Contains(
-            "2 publishers are to sign and the server knows 1",
+            "2 publishers must sign, but the server knows 1",
             Registry.TokenIssuer.Issue(wanted, server.Time.GetUtcNow()).Problem!.Message,
             StringComparison.Ordinal);
         Trust.PublisherCertificates.Add(server.Folder, new Publisher("second").Certificate);

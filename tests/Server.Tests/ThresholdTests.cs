@@ -91,7 +91,7 @@ public sealed class ThresholdTests
         await using var server = await StartAsync();
         PublisherCertificates.Add(server.Folder, server.Publisher.Renewed());
         Assert.Contains(
-            "2 publishers are to sign and the server knows 1",
+            "2 publishers must sign, but the server knows 1",
             Make(server, 2).Problem!.Message,
             StringComparison.Ordinal);
         for (var i = 0; i < 15; i++) PublisherCertificates.Add(server.Folder, new Publisher($"more {i}").Certificate);

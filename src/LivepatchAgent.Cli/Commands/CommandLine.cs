@@ -9,7 +9,7 @@ namespace LivepatchAgent.Cli.Commands;
 internal static class CommandLine
 {
     private const string Description =
-        "Keeps the running kernel patched without a reboot: asks and steers livepatch-agentd.";
+        "Keeps the running kernel patched without a reboot: queries and controls livepatch-agentd.";
 
     private const int LongestEcho = 32;
     private const int BrokenPipe = 32; // EPIPE
@@ -29,7 +29,7 @@ internal static class CommandLine
         }
         catch (IOException e)
         {
-            return Last(surroundings, $"cannot write to standard output: {e.Message}; free the place it goes to");
+            return Last(surroundings, $"cannot write to standard output: {e.Message}; make room where the output goes");
         }
 #pragma warning disable CA1031 // the edge of the program: a bug is one line, not a core dump
         catch (Exception e)
@@ -89,7 +89,7 @@ internal static class CommandLine
     {
         var mayBeToken = word.Length > LongestEcho || word.Contains("lpa1", StringComparison.Ordinal);
         if (mayBeToken) return "an argument is out of place";
-        return $"\"{Style.Plain.Clean(word)}\" is not a verb or option that can stand here";
+        return $"\"{Style.Plain.Clean(word)}\" is not a valid verb or option here";
     }
 
     private static int Last(Surroundings surroundings, string line)

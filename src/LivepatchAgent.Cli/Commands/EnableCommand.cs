@@ -26,7 +26,7 @@ internal static class EnableCommand
         command.Validators.Add(result =>
         {
             var given = Count(result.GetResult(token)) + Count(result.GetResult(file));
-            if (given != 1) result.AddError("enable takes a token or --token-file, and one of them only");
+            if (given != 1) result.AddError("enable takes either a token or --token-file");
         });
         command.SetAction(parsed => Run(options, parsed, parsed.GetValue(token), parsed.GetValue(file)));
         return command;

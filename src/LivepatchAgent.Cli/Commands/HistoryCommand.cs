@@ -24,7 +24,7 @@ internal static class HistoryCommand
 
     private static readonly Option<bool> Verify = new("--verify")
     {
-        Description = "Prove that nothing was changed, cut out or cut off; exit code 1 when it was",
+        Description = "Check that nothing was changed, cut out or cut off; exit code 1 if anything was",
     };
 
     public static Command Make(SharedOptions options)
@@ -43,7 +43,7 @@ internal static class HistoryCommand
         if (answer is not ApiAnswer.Reply { Success: true } reply)
             return Failure.Show(surroundings, answer, client.SocketPath);
         if (Read(reply.Body) is not { } history || (verify && history.Verification is null))
-            return Failure.ShowUnintelligible(surroundings, "its answer is no history", client.SocketPath);
+            return Failure.ShowUnintelligible(surroundings, "its answer is not a history", client.SocketPath);
         surroundings.Out.Write(parsed.GetValue(options.Format) switch
         {
             "json" => Documents.Json(reply.Body),

@@ -31,7 +31,7 @@ internal static class HoldCommand
         var answer = client.Hold();
         if (answer is not ApiAnswer.Reply { Success: true })
             return Failure.Show(surroundings, answer, client.SocketPath);
-        var line = before is null ? Done : $"held already: {HoldView.Since(before, surroundings.Style)}";
+        var line = before is null ? Done : $"already held: {HoldView.Since(before, surroundings.Style)}";
         surroundings.Out.WriteLine(line);
         return ExitCode.Ok;
     }

@@ -10,7 +10,7 @@ namespace LivepatchAgent.Cli.Commands;
 /// <summary>What a module's file says of itself. This program reads it; no daemon is asked.</summary>
 internal static class InspectCommand
 {
-    private const string Description = "Show what a module's file says of itself; no signature is checked";
+    private const string Description = "Show what a module's file says about itself; no signature is checked";
 
     public static Command Make(SharedOptions options)
     {

@@ -27,7 +27,7 @@ internal static class QuarantineReleaseCommand
             return Failure.Show(surroundings, answer, client.SocketPath);
         surroundings.Out.WriteLine(
             $"released: {surroundings.Style.Clean(name)} is no longer quarantined, and is loaded if it is assigned; "
-            + "`livepatch-agent status` shows how it stands");
+            + "`livepatch-agent status` shows the result");
         return ExitCode.Ok;
     }
 }

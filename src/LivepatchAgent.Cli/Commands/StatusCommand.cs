@@ -8,7 +8,7 @@ internal static class StatusCommand
 {
     public static Command Make(SharedOptions options)
     {
-        var command = new Command("status", "Show how this host stands with its patches") { options.Format };
+        var command = new Command("status", "Show the state of this host and its patches") { options.Format };
         command.SetAction(parsed => Run(options, parsed));
         return command;
     }

@@ -7,7 +7,7 @@ internal static class UnholdCommand
 {
     private const string Done =
         "no longer held: this host loads the patch that is assigned to it; "
-        + "`livepatch-agent status` shows how it stands";
+        + "`livepatch-agent status` shows the result";
 
     public static Command Make(SharedOptions options)
     {

@@ -39,10 +39,10 @@ internal static class CheckView
 
     private static string Verdict(PreflightReport report) => report.Verdict switch
     {
-        CheckOutcome.Ok => "nothing stands against it",
+        CheckOutcome.Ok => "nothing found against it",
         CheckOutcome.Warning => $"the kernel would take it; {Count(report, CheckOutcome.Warning)} worth knowing",
         CheckOutcome.CannotTell =>
-            $"nothing found against it; {Count(report, CheckOutcome.CannotTell)} could not be looked at",
+            $"nothing found against it; {Count(report, CheckOutcome.CannotTell)} could not be carried out",
         _ => $"{Kebab.Of(report.Verdict)}: {Count(report, CheckOutcome.Refused)} against it",
     };
 

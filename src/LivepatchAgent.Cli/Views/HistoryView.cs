@@ -32,7 +32,7 @@ internal static class HistoryView
         var text = new StringBuilder($"{Finding(verdict, style)}\n");
         foreach (var fault in verdict.Faults) text.Append($"  {style.Clean(fault)}\n");
         if (verdict.Missed > 0)
-            text.Append($"  {Words.Count(verdict.Missed, "thing")} happened of which only the number was kept\n");
+            text.Append($"  {Words.Count(verdict.Missed, "thing")} happened, counted but not kept\n");
         return text.ToString();
     }
 

@@ -10,11 +10,11 @@ namespace LivepatchAgent.Core.Agent;
 public sealed record AgentSettings
 {
     private const int MaxShown = 60;
-    private const string Cure = "see the comments in the file as it was installed; until then the defaults hold";
+    private const string Cure = "see the comments in the file as it was installed; until then the defaults apply";
 
     private const string ProxyCure = "write it as http://NAME:PASSWORD@HOST:PORT; in the name and the password "
         + "write # / ? @ as %23 %2F %3F %40, and a blank as %20; a comment goes on a line of its own; "
-        + "until then the defaults hold";
+        + "until then the defaults apply";
 
     /// <summary>Those whose value may be shown.</summary>
     private static readonly string[] Keys =

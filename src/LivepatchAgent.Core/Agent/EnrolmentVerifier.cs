@@ -50,5 +50,5 @@ public static class EnrolmentVerifier
     private static Problem Mismatch(string server) => new(
         ProblemCode.ServerCertificateMismatch,
         $"cannot enrol with {server}: it does not have the certificates that the token pins",
-        "make a new token on that server; if it happens again somebody is in the way");
+        "make a new token on that server; if it happens again, somebody is intercepting the connection");
 }

@@ -41,7 +41,7 @@ internal static class Problems
     public static Problem RemovedByHand(PatchRef patch) =>
         new(
             ProblemCode.PatchRemovedByHand,
-            $"cannot call {patch.Name} applied: somebody switched it off on this host",
+            $"cannot report {patch.Name} as applied: somebody switched it off on this host",
             "run `livepatch-agent refresh` to apply it again");
 
     public static Problem Reversed(PatchRef patch) =>
@@ -60,7 +60,7 @@ internal static class Problems
         return new Problem(
             ProblemCode.TransitionStalled,
             $"{what} after {age.TotalSeconds:F0} s{first}",
-            "restart or signal those tasks; the host runs on as it did meanwhile");
+            "restart or signal those tasks; meanwhile the host runs as before");
     }
 
     public static Problem KernelWithoutLivepatch(string release) =>
@@ -79,7 +79,7 @@ internal static class Problems
     public static Problem SwitchedOff() =>
         new(
             ProblemCode.SwitchedOff,
-            "cannot do anything: the kill switch of this host is at off",
+            "cannot do anything: the kill switch of this host is set to off",
             "take livepatch_agent=off off the kernel command line; make /etc/livepatch-agent/mode an empty file, "
             + "as one that cannot be read counts as off");
 
@@ -100,8 +100,8 @@ internal static class Problems
     public static Problem AmbiguousRelease(string name, IEnumerable<string> candidates) =>
         new(
             ProblemCode.RequestInvalid,
-            $"cannot release {name}: it can mean {string.Join(" or ", candidates)}",
-            "name one by the first characters of its manifest");
+            $"cannot release {name}: it could mean {string.Join(" or ", candidates)}",
+            "use the first characters of one manifest's digest instead");
 
     public static Problem NameTaken(PatchRef patch, string why) =>
         new(
@@ -125,15 +125,15 @@ internal static class Problems
         new(
             ProblemCode.PatchWithdrawn,
             $"cannot load patch {version}: its publisher withdrew it",
-            "wait for the next one");
+            "wait for the next patch");
 
     /// <summary>Somebody may be holding back what has not arrived for so long.</summary>
     public static Problem NothingFresh(DateTimeOffset expired) =>
         new(
             ProblemCode.CatalogueExpired,
-            "cannot know whether a newer patch is out: "
-            + $"the last catalogue counted until {expired:u}, and none has come since",
-            "find out why the server cannot be reached, or who holds news back; the host keeps what it runs");
+            "cannot know whether there is a newer patch: "
+            + $"the last catalogue expired at {expired:u}, and none has arrived since",
+            "find out why the server cannot be reached, or who withholds catalogues; the host keeps what it runs");
 
     public static Problem WrongKernel(PatchRef patch, HostSnapshot host) =>
         new(
@@ -145,16 +145,16 @@ internal static class Problems
     public static Problem RolledBack(PatchRef patch, long floor) =>
         new(
             ProblemCode.PatchRolledBack,
-            $"cannot load patch {patch.Version}: it is number {Number(patch.Sequence)} "
-            + $"and this host has run number {Number(floor)}",
-            "withdraw the newer one with `livepatch-publisher withdraw` if going back is meant");
+            $"cannot load patch {patch.Version}: its sequence is {Number(patch.Sequence)}, "
+            + $"and this host has run sequence {Number(floor)}",
+            "withdraw the newer one with `livepatch-publisher withdraw` if going back is intended");
 
     /// <summary>
     /// A warning as well: the catalogue's signer has seen a later time, whatever the server that answers says.
     /// </summary>
     public static Problem? ClockSetBack(DateTimeOffset? signed, DateTimeOffset host) =>
         signed is { } time && time - host > ClockTolerance
-            ? ClockWrong($"it says {host:u}, and a catalogue that was issued at {time:u} was seen")
+            ? ClockWrong($"it says {host:u}, but a catalogue issued at {time:u} has been seen")
             : null;
 
     /// <summary>A warning, not a refusal: null while the clocks agree within an hour.</summary>

@@ -34,10 +34,10 @@ public static class LoadVerdict
                 "module loading may be off (kernel.modules_disabled=1), or the daemon lacks CAP_SYS_MODULE"),
             ENOEXEC => (
                 ProblemCode.KernelModuleFormat,
-                "the kernel does not take the file for a module of its own build",
+                "the kernel does not accept the file as a module of its own build",
                 OwnBuild),
-            ENOENT => (ProblemCode.KernelSymbolMissing, "it needs a symbol that this kernel has not", OwnBuild),
-            EINVAL => (ProblemCode.KernelInvalidArgument, "the kernel found it invalid", KernelLog),
+            ENOENT => (ProblemCode.KernelSymbolMissing, "it needs a symbol that this kernel does not have", OwnBuild),
+            EINVAL => (ProblemCode.KernelInvalidArgument, "the kernel rejects it as invalid", KernelLog),
             EEXIST => (
                 ProblemCode.KernelModuleExists,
                 "a module of this name is loaded already",
@@ -47,7 +47,7 @@ public static class LoadVerdict
                 "the kernel is busy, for instance with another transition",
                 "it is tried again"),
             ENOMEM =>
-                (ProblemCode.KernelNoMemory, "the kernel has no memory for it", "free memory; it is tried again"),
+                (ProblemCode.KernelNoMemory, "the kernel lacks the memory for it", "free memory; it is tried again"),
             ENOSYS => (
                 ProblemCode.KernelWithoutLivepatch,
                 "this kernel loads no modules",

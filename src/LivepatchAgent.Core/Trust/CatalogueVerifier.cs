@@ -82,8 +82,8 @@ public static class CatalogueVerifier
 
     private static Problem RolledBack(Catalogue catalogue, long floor) => new(
         ProblemCode.CatalogueRolledBack,
-        $"cannot accept the catalogue: it is number {catalogue.Sequence}, and this host has seen number {floor}",
-        "someone replays an old one, or the server was restored from a backup: see docs/trust.md");
+        $"cannot accept the catalogue: its sequence is {catalogue.Sequence}, and this host has seen {floor}",
+        "someone is replaying an old one, or the server was restored from a backup: see docs/trust.md");
 
     /// <summary>Why it is not of this time; null when it is.</summary>
     private static Problem? Stale(Catalogue catalogue, long floor, DateTimeOffset now, DateTimeOffset? seen)

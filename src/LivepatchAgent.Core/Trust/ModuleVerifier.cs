@@ -233,7 +233,7 @@ public sealed class ModuleVerifier : IDisposable
     private static Problem Mismatch(string name, string why) => new(
         ProblemCode.ModuleDigestMismatch,
         $"cannot load {name}: it is not the module that the publisher signed for: {why}",
-        "it was changed on the way or on the server; the host keeps what it runs");
+        "it was changed in transit or on the server; the host keeps what it runs");
 
     private static Problem Malformed(string name, string why) =>
         Refusal(ProblemCode.ModuleSignatureInvalid, name, $"its appended signature cannot be used: {why}");

@@ -32,8 +32,8 @@ internal sealed partial class Routes
 
     private static Problem TooSlow() => new(
         ProblemCode.InternalError,
-        $"cannot do it now: the daemon did not come to it within {MaxWait.TotalSeconds} s",
-        "look at `systemctl status livepatch-agentd`; the command may still be taken");
+        $"cannot do it now: the daemon did not get to it within {MaxWait.TotalSeconds} s",
+        "look at `systemctl status livepatch-agentd`; the command may still be carried out");
 
     private static Problem TooLarge(long length) => new(
         ProblemCode.RequestTooLarge,

@@ -147,7 +147,7 @@ internal sealed partial class Routes(
         var isNumber = int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var limit);
         if (!isNumber || limit is < 1 or > MaxEntries)
         {
-            const string message = "cannot show the history: its limit is no number from 1 to 1000";
+            const string message = "cannot show the history: its limit is not a number from 1 to 1000";
             await RefuseAsync(context, 400, new Problem(ProblemCode.RequestInvalid, message, "ask with ?limit=50"));
             return;
         }

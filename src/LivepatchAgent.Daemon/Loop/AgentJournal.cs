@@ -64,13 +64,13 @@ internal sealed class AgentJournal(string folder, HistoryLog history, TimeProvid
     private bool Save(AgentState state)
     {
         var problem = _store.Save(state);
-        Log(DiskProblem, problem, "The disk takes the journal again");
+        Log(DiskProblem, problem, "The journal can be saved again");
         DiskProblem = problem;
         if (problem is not null) return false;
         Volatile.Write(ref _state, state);
         // The history is no reason to leave a host unpatched: its lines wait in the journal, and losses are counted.
         problem = history.Write(state.History);
-        Log(_historyProblem, problem, "The disk takes the history again");
+        Log(_historyProblem, problem, "The history can be saved again");
         _historyProblem = problem;
         return true;
     }

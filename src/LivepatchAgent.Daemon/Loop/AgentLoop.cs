@@ -41,7 +41,7 @@ internal sealed class AgentLoop(
             pacer.Alive();
             if (journal.Load() is not { } problem)
             {
-                if (tries > 1) log.LogInformation("The disk gives the journal again");
+                if (tries > 1) log.LogInformation("The journal can be read again");
                 return;
             }
 

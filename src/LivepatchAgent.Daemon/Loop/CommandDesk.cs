@@ -12,7 +12,7 @@ internal sealed class CommandDesk(AgentJournal journal, HostWatch watch, Inbox i
 {
     private static readonly Problem Unchangeable = new(
         ProblemCode.StateNewer,
-        "cannot change anything: a newer agent's state is here",
+        "cannot change anything: a newer agent wrote the state of this host",
         "install that version again");
 
     /// <summary>Takes one command that waits. False when there was none.</summary>

@@ -63,7 +63,7 @@ internal sealed class KernelSteps(
             var problem = new Problem(
                 ProblemCode.KernelError,
                 $"cannot reverse the transition of {name}: {e.Message.TrimEnd('.')}",
-                "it is tried again later; the host runs on as it did");
+                "it is tried again later; the host runs as before");
             return new StepResult.Failed(problem, InPassing: true);
         }
     }

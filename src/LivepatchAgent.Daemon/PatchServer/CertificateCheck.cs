@@ -25,16 +25,17 @@ internal sealed class CertificateCheck(
 
     private static readonly CertificateRefusal NotPinned = new(
         "its key is not the one that the token pins",
-        "if the server's key was changed, make a new token; otherwise somebody is in the way");
+        "if the server's key was changed, make a new token; otherwise somebody is intercepting the connection");
 
     private static readonly CertificateRefusal OfAnotherName = new(
         "its certificate is for another name",
-        "give it a certificate for this one, or make a token for the other; otherwise somebody is in the way");
+        "give it a certificate for this one, or make a token for the other; "
+        + "otherwise somebody is intercepting the connection");
 
     private static readonly CertificateRefusal NotVouchedFor = new(
         "its certificate is not signed by a trusted CA",
-        "name its CA by `ca-file` in agent.conf, and let it send the certificates between; "
-        + "otherwise somebody is in the way");
+        "name its CA by `ca-file` in agent.conf, and let it send the intermediate certificates; "
+        + "otherwise somebody is intercepting the connection");
 
     /// <summary>
     /// Of the chain that the framework builds before it asks us, and which decides nothing here: a certificate must not

@@ -125,7 +125,7 @@ internal sealed class ServerChannel : IDisposable
         var problem = new Problem(
             ProblemCode.RequestInvalid,
             $"cannot use CA file {file}: {why}",
-            "mend `ca-file` in agent.conf or the file, then reload the daemon");
+            "correct `ca-file` in agent.conf or the file, then reload the daemon");
         return new ServerException(problem, inPassing: true);
     }
 

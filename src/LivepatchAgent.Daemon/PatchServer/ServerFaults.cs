@@ -66,7 +66,7 @@ internal static class ServerFaults
             ProblemCode.ServerUnreachable,
             server,
             "TLS cannot be set up",
-            "check the address and what is in between; it is tried again"),
+            "check the address and whatever is in between; it is tried again"),
         HttpRequestException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded } => Passing(
             ProblemCode.ServerAnswerTooLarge, server, "its answer has too many headers", AddressCure),
         HttpRequestException
@@ -81,7 +81,7 @@ internal static class ServerFaults
             ProblemCode.ServerUnreachable,
             server,
             SocketWords.Of(s),
-            "check that it runs and that the network lets through; it is tried again"),
+            "check that it runs and that the network lets the connection through; it is tried again"),
         HttpRequestException h => Passing(
             ProblemCode.ServerUnreachable, server, $"the call failed ({h.HttpRequestError})", "it is tried again"),
         OperationCanceledException or TimeoutException or TimeoutRejectedException => Passing(

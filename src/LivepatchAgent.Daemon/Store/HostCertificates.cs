@@ -87,7 +87,7 @@ internal sealed class HostCertificates(HostPaths paths)
         new(
             ProblemCode.RequestInvalid,
             $"cannot use {path}: {why}",
-            "mend it or take it away; until then its keys do not count");
+            "correct or remove it; until then its keys do not count");
 
     /// <summary>
     /// Who may change whom this host trusts: the pinned publishers, without those that an administrator added.

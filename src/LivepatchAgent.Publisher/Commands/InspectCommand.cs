@@ -15,7 +15,7 @@ internal static class InspectCommand
         var format = new Option<string>("--format") { Description = "text or json", DefaultValueFactory = _ => "text" };
         format.AcceptOnlyFromAmong("text", "json");
         var command = new Command(
-            "inspect", "Show what a module's file says of itself; no signature is checked") { file, format };
+            "inspect", "Show what a module's file says about itself; no signature is checked") { file, format };
         command.SetAction(parsed =>
         {
             var asJson = parsed.GetRequiredValue(format) == "json";

@@ -84,7 +84,7 @@ internal sealed class WithdrawCommand
         var server = address.Uri.Authority;
         _surroundings.Out.WriteLine(taken == Taken.New
             ? $"withdrawn: {digest} on {server} (withdrawal {name})"
-            : $"withdrawn before: {digest} on {server}; the first withdrawal stands, this one was not taken");
+            : $"withdrawn before: {digest} on {server}; the first withdrawal stands, this one was not accepted");
         return null;
     }
 }

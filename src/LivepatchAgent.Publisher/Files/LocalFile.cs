@@ -90,7 +90,7 @@ internal static class LocalFile
         ? null
         : new Problem(
             ProblemCode.NotPermitted,
-            $"cannot use {path}: others than its owner have rights to it",
+            $"cannot use {path}: users other than its owner have rights to it",
             $"chmod 600 {path}");
 
     private static string Target(string path)

@@ -43,7 +43,7 @@ internal sealed class Passphrase(Surroundings surroundings)
             return new Problem(
                 ProblemCode.RequestInvalid,
                 "cannot make a key: no passphrase was given",
-                $"give --passphrase-file FILE, set {Variable}, or say --no-passphrase");
+                $"give --passphrase-file FILE, set {Variable}, or give --no-passphrase");
         return surroundings.AskSecret("The same again") == first
             ? Checked(first)
             : new Problem(ProblemCode.RequestInvalid, "cannot make a key: the two passphrases differ", "try again");

@@ -27,7 +27,7 @@ internal static class ConnectionFault
     /// <param name="silence">How long nothing moved.</param>
     public static Problem OfSilence(Way way, TimeSpan silence) => new(
         ProblemCode.ServerTimeout,
-        $"cannot publish: {way.Server} said nothing for {silence.TotalSeconds:0} seconds",
+        $"cannot publish: {way.Server} did not answer for {silence.TotalSeconds:0} seconds",
         "see whether the server is overloaded, then try again");
 
     /// <param name="way">Which way the call went.</param>

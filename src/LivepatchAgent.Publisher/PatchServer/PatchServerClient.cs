@@ -133,11 +133,11 @@ internal sealed class PatchServerClient : IDisposable
         if (code is >= 300 and < 400)
             return new Problem(
                 ProblemCode.ServerRedirected,
-                $"cannot publish: {host} answered {code} and points elsewhere, which is not followed",
+                $"cannot publish: {host} answered {code} with a redirect, which is not followed",
                 "give the server's own address with --server");
         if (await ErrorAsync(response, ct) is { } error)
         {
-            var message = $"cannot publish: {host} refuses: {ConnectionFault.Line(error.Message)}";
+            var message = $"cannot publish: {host} refused: {ConnectionFault.Line(error.Message)}";
             return new Problem(error.Code, message, ConnectionFault.Line(error.Cure));
         }
 

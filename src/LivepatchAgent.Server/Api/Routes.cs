@@ -73,7 +73,7 @@ internal static class Routes
             : new Problem(
                 ProblemCode.InternalError,
                 "cannot answer: something went wrong in the server",
-                "look into the server's log");
+                "see the server's log");
     }
 
     private static void Get(WebApplication app, [StringSyntax("Route")] string pattern, RequestDelegate handler) =>

@@ -106,7 +106,7 @@ internal static class ServeCommand
     private static void RequireBoth(Command command, KeyPairOptions pair) => command.Validators.Add(result =>
     {
         if (result.GetValue(pair.Certificate) is null != result.GetValue(pair.Key) is null)
-            result.AddError($"cannot use {pair.Certificate.Name} without {pair.Key.Name}: both belong together");
+            result.AddError($"cannot use {pair.Certificate.Name} without {pair.Key.Name}: give both");
     });
 
     private static KeyFiles? Files(ParseResult parsed, KeyPairOptions pair) =>

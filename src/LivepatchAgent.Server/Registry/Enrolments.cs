@@ -29,7 +29,7 @@ internal sealed class Enrolments(Database database, TimeProvider time)
     private static Problem UnknownToken => new(
         ProblemCode.TokenUnknown,
         "cannot enrol: this server made no such token",
-        "check that the token is of this server, or make one with `livepatch-server token create`");
+        "check that the token is from this server, or make one with `livepatch-server token create`");
 
     private static Result<Enrolled> Enrol(Session db, EnrolmentRequest request, DateTimeOffset now)
     {

@@ -27,6 +27,6 @@ internal sealed class Publishers(DataFolder folder, PinSets pins, Database datab
         return new Problem(
             ProblemCode.ServerError,
             "cannot answer: the server cannot read its publishers' certificates",
-            "look into the server's log");
+            "see the server's log");
     }
 }

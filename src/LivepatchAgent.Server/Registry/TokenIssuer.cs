@@ -68,13 +68,13 @@ internal static class TokenIssuer
         {
             return CannotIssue(
                 $"{folder.Publishers} holds {count} certificates, and a token pins at most {max}",
-                "take those out that sign nothing any more");
+                "remove those that no longer sign anything");
         }
 
         if (signers.Threshold > signers.Count)
         {
             return CannotIssue(
-                $"{signers.Threshold} publishers are to sign and the server knows {signers.Count}",
+                $"{signers.Threshold} publishers must sign, but the server knows {signers.Count}",
                 "put the others' certificates into its publishers folder, or give a lower --threshold");
         }
 

@@ -32,5 +32,5 @@ internal static class ProgramArguments
     }
 
     private static string OutOfPlace(string word) =>
-        $"\"{PrintableText.Of(word)}\" is not a verb, option or argument that can stand here";
+        $"\"{PrintableText.Of(word)}\" is not a valid verb, option or argument here";
 }
