@@ -3,7 +3,7 @@ using LivepatchAgent.EndToEnd.Tests.Harness;
 
 namespace LivepatchAgent.EndToEnd.Tests;
 
-/// <summary>What an administrator decides on a host against the server's word: a release, a hold. Boots really.</summary>
+/// <summary>What an administrator decides against the server's word: a release, a hold. Boots a real host.</summary>
 public sealed class AdministratorTests(Workshop workshop)
 {
     [Fact]
